@@ -1,0 +1,147 @@
+"""The words every other file speaks. Read this file first.
+
+Three kinds of thing, three constructs:
+    records that flow          NamedTuple         Step, Transition, every State
+    things that are configured @hyperparameters   environments, algorithms
+    things that learn          eqx.Module         networks (in parts/networks.py)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from math import isfinite
+from numbers import Integral, Real
+from typing import (
+    Annotated,
+    Any,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
+
+import gymnasium
+import jax
+import jaxtyping
+from jaxtyping import Array, Bool, Float, PyTree
+
+Key = jaxtyping.Key[Array, ""]  # a typed key, from prng.key; used once, then split
+Metrics = dict[str, Float[Array, ""]]
+T = TypeVar("T")
+
+
+class Step(NamedTuple):
+    """An environment's answer to an action."""
+
+    obs: PyTree  # what the agent now sees; if the episode just ended, its last observation
+    reward: Float[Array, ""]
+    terminated: Bool[Array, ""]  # the task ended: the value of `obs` is zero
+    truncated: Bool[Array, ""]  # we stopped watching: the value of `obs` is not zero
+
+
+class Transition(NamedTuple):
+    """One step of experience. In a rollout every leaf is [T, E, ...]: time, then environment."""
+
+    obs: PyTree
+    action: PyTree
+    reward: Float[Array, "*batch"]
+    next_obs: PyTree  # the true successor, never the first observation of the next episode
+    terminated: Bool[Array, "*batch"]
+    truncated: Bool[Array, "*batch"]
+
+    @property
+    def done(self) -> Bool[Array, "*batch"]:
+        """The episode ended: cut traces here. Not for bootstrapping: use `terminated`."""
+        return self.terminated | self.truncated
+
+
+class Spec(NamedTuple):
+    """All an algorithm may know of the environment it will meet."""
+
+    observation_space: gymnasium.Space
+    action_space: gymnasium.Space
+    num_envs: int
+
+
+class Environment(Protocol):
+    """A task as two pure functions. Holds its parameters, never its state or its randomness."""
+
+    @property
+    def observation_space(self) -> gymnasium.Space: ...
+    @property
+    def action_space(self) -> gymnasium.Space: ...
+    def reset(self, key: Key) -> tuple[PyTree, PyTree]: ...  # -> state, obs
+    def step(self, state: PyTree, action: PyTree, key: Key) -> tuple[PyTree, Step]: ...
+
+
+class Algorithm(Protocol):
+    """A way to learn as three pure functions. Holds its hyper-parameters, never its state."""
+
+    @property
+    def rollout_length(self) -> int: ...  # steps between updates, in each environment
+    def init(self, spec: Spec, key: Key) -> PyTree: ...
+    def act(self, state: PyTree, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree: ...
+    def update(self, state: PyTree, rollout: Transition, key: Key) -> tuple[PyTree, Metrics]: ...
+
+
+class Range(NamedTuple):
+    """Which values a number may take, beside its type: Annotated[float, Range(...)]."""
+
+    words: str  # completes "must be ..."
+    holds: Callable[[Any], bool]
+
+
+Positive = Annotated[float, Range("a number above 0", lambda x: x > 0)]
+NonNegative = Annotated[float, Range("a number of at least 0", lambda x: x >= 0)]
+Share = Annotated[float, Range("a number from 0 to 1", lambda x: 0 <= x <= 1)]
+Count = Annotated[int, Range("a whole number of at least 1", lambda x: x >= 1)]
+CountOrZero = Annotated[int, Range("a whole number of at least 0", lambda x: x >= 0)]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def hyperparameters(cls: type[T]) -> type[T]:
+    """A frozen dataclass and pytree: floats and nested environments are traced, the rest static.
+
+    So `jax.vmap` may sweep a learning rate or a pole length inside one compiled program,
+    while a batch size or a flag is a constant of it. Making one with a number outside of its
+    field's Range raises ValueError.
+    """
+
+    def validate(self: Any) -> None:
+        for field in fields(self):
+            check(field.name, getattr(self, field.name), field.type)
+
+    cls.__post_init__ = validate  # type: ignore[attr-defined]
+    cls = dataclass(frozen=True, kw_only=True)(cls)
+    static = [f.name for f in fields(cls) if _plain(f.type) in (int, bool, str, tuple)]  # type: ignore[arg-type]
+    traced = [f.name for f in fields(cls) if f.name not in static]  # type: ignore[arg-type]
+    return jax.tree_util.register_dataclass(cls, traced, static)
+
+
+def check(name: str, value: Any, annotation: Any) -> None:
+    """Raise ValueError in one sentence if a Python value does not fit its annotated type.
+
+    Arrays and tracers pass: inside a compiled program there is nobody to tell.
+    """
+    if isinstance(value, (jax.Array, jax.ShapeDtypeStruct)) or type(value) is object:
+        return
+    kind = _plain(annotation)
+    for bounds in getattr(annotation, "__metadata__", ()):
+        number = isinstance(value, Real if kind is float else Integral) and value is not bool(value)
+        if not (number and isfinite(value) and bounds.holds(value)):
+            raise ValueError(f"{name} must be {bounds.words}, not {value!r}.")
+    if kind is bool and not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, not {value!r}.")
+    if kind is tuple:
+        if not isinstance(value, tuple):
+            raise ValueError(f"{name} must be a tuple such as (64, 64), not {value!r}.")
+        for part in value:
+            check(f"each part of {name}", part, get_args(annotation)[0])
+
+
+def _plain(annotation: Any) -> Any:
+    """int of Annotated[int, ...], tuple of tuple[int, ...], else the type itself."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    return get_origin(annotation) or annotation

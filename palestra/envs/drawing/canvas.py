@@ -1,0 +1,48 @@
+"""A picture drawn several times too large and averaged down, so that edges are smooth."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+from PIL.ImageColor import getrgb
+
+SCALE = 3  # drawn pixels per pixel, along each axis
+
+INK, CART, POLE, AXLE = "#1f2937", "#1d4ed8", "#f59e0b", "#fef3c7"
+PAPER, GROUND, MARK = "#ffffff", "#e5e7eb", "#9ca3af"
+
+Point = tuple[float, float]
+
+
+class Canvas:
+    """Shapes in pixels, y downwards, fractions welcome."""
+
+    def __init__(self, width: int, height: int, background: str = PAPER):
+        self._image = Image.new("RGB", (width * SCALE, height * SCALE), getrgb(background))
+        self._draw = ImageDraw.Draw(self._image)
+
+    def polygon(self, points: Sequence[Point], color: str) -> None:
+        self._draw.polygon([(x * SCALE, y * SCALE) for x, y in points], fill=color)
+
+    def circle(self, center: Point, radius: float, color: str) -> None:
+        (x, y), r = center, radius
+        self._draw.ellipse([(v * SCALE) for v in (x - r, y - r, x + r, y + r)], fill=color)
+
+    def box(self, left: float, top: float, right: float, bottom: float, color: str, radius=0.0):
+        corners = [v * SCALE for v in (left, top, right, bottom)]
+        self._draw.rounded_rectangle(corners, radius * SCALE, fill=color)
+
+    def bar(self, start: Point, end: Point, width: float, color: str) -> None:
+        """A straight bar with round ends."""
+        (x0, y0), (x1, y1), half = start, end, width / 2
+        length = max(np.hypot(x1 - x0, y1 - y0), 1e-9)
+        dx, dy = half * (x1 - x0) / length, half * (y1 - y0) / length
+        self.polygon(
+            [(x0 - dy, y0 + dx), (x0 + dy, y0 - dx), (x1 + dy, y1 - dx), (x1 - dy, y1 + dx)], color
+        )
+        self.circle(start, half, color)
+        self.circle(end, half, color)
+
+    def pixels(self) -> np.ndarray:
+        """The picture, uint8 [height, width, 3]."""
+        return np.asarray(self._image.reduce(SCALE))

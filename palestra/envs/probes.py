@@ -1,0 +1,154 @@
+"""Probes: tasks so small that failing one names the fault. Every algorithm must solve them.
+
+    id                    the task                             who fails has ...
+    probe/Action-v0       one step; action 1 pays              the sign of the signal wrong
+    probe/Observation-v0  one step; the observation is the     observations that get lost, or meet
+                          action that pays                     the wrong actions
+    probe/Delay-v0        two steps; the first action decides  values that do not travel back
+                          what the second step pays
+    probe/Ending-v0       a small reward that ends the task    endings bootstrapped as if life
+                          against a larger one a step later    went on
+    probe/TimeOut-v0      a reward that ends the task against  time-outs learned as endings
+                          a stream of rewards that is cut off
+    probe/Continuous-v0   one step; the action should be half  actions scaled, clipped or
+                          of the observation                   differentiated wrongly
+
+Each lists as `answers` the observations that matter and the best action in each.
+
+Source: after the diagnostic environments of Jones (2020), Debugging reinforcement learning systems;
+Ending and TimeOut are ours (Pardo et al. 2018, Time limits in reinforcement learning, say why).
+"""
+
+from typing import ClassVar, NamedTuple
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from palestra.core import Key, Step, hyperparameters
+
+LINE = gymnasium.spaces.Box(-1.0, 1.0, (1,))
+TWO = gymnasium.spaces.Discrete(2)
+NO = False  # not ended, or not cut off
+
+
+class State(NamedTuple):
+    """One number and a clock."""
+
+    place: Float[Array, ""]  # what the agent sees
+    time: Int[Array, ""]  # steps since the episode began
+
+
+Reset = tuple[State, Float[Array, "1"]]
+
+
+def _begin(place: Float[Array, ""] | float) -> Reset:
+    state = State(jnp.asarray(place, jnp.float32), jnp.zeros((), jnp.int32))
+    return state, state.place[None]
+
+
+def _next(state: State, place, reward, terminated=NO, truncated=NO) -> tuple[State, Step]:
+    state = State(jnp.asarray(place, jnp.float32), state.time + 1)
+    flags = jnp.asarray(terminated, bool), jnp.asarray(truncated, bool)
+    return state, Step(state.place[None], jnp.asarray(reward, jnp.float32), *flags)
+
+
+@hyperparameters
+class Action:
+    """One step; action 1 pays 1, action 0 costs 1."""
+
+    observation_space: ClassVar = LINE
+    action_space: ClassVar = TWO
+    answers: ClassVar = (([0.0], 1),)
+
+    def reset(self, key: Key) -> Reset:
+        return _begin(0.0)
+
+    def step(self, state: State, action: Int[Array, ""], key: Key) -> tuple[State, Step]:
+        return _next(state, 0.0, 2.0 * action - 1.0, terminated=True)
+
+
+@hyperparameters
+class Observation:
+    """One step; action 1 pays where the observation is 1, action 0 where it is -1."""
+
+    observation_space: ClassVar = LINE
+    action_space: ClassVar = TWO
+    answers: ClassVar = (([-1.0], 0), ([1.0], 1))
+
+    def reset(self, key: Key) -> Reset:
+        return _begin(jax.random.rademacher(key, dtype=jnp.float32))
+
+    def step(self, state: State, action: Int[Array, ""], key: Key) -> tuple[State, Step]:
+        return _next(state, 0.0, state.place * (2.0 * action - 1.0), terminated=True)
+
+
+@hyperparameters
+class Delay:
+    """Two steps; the first action leads to 1 or -1, which is what the second step pays."""
+
+    observation_space: ClassVar = LINE
+    action_space: ClassVar = TWO
+    answers: ClassVar = (([0.0], 1),)
+
+    def reset(self, key: Key) -> Reset:
+        return _begin(0.0)
+
+    def step(self, state: State, action: Int[Array, ""], key: Key) -> tuple[State, Step]:
+        first = state.time == 0
+        place = jnp.where(first, 2.0 * action - 1.0, 0.0)
+        return _next(state, place, jnp.where(first, 0.0, state.place), terminated=~first)
+
+
+@hyperparameters
+class Ending:
+    """Action 0 pays 1 and ends the task at a place worth 2; action 1 goes there, unpaid."""
+
+    observation_space: ClassVar = LINE
+    action_space: ClassVar = TWO
+    answers: ClassVar = (([0.0], 1),)
+
+    def reset(self, key: Key) -> Reset:
+        return _begin(0.0)
+
+    def step(self, state: State, action: Int[Array, ""], key: Key) -> tuple[State, Step]:
+        first = state.time == 0
+        reward = jnp.where(first, jnp.where(action == 0, 1.0, 0.0), 2.0)
+        return _next(state, 1.0, reward, terminated=~first | (action == 0))
+
+
+@hyperparameters
+class TimeOut:
+    """Action 0 pays 2 and ends the task; action 1 leads to 1 per step for ever, cut off after 2.
+
+    Whoever takes the cut for an ending thinks that stream worth less than 2.
+    """
+
+    observation_space: ClassVar = LINE
+    action_space: ClassVar = TWO
+    answers: ClassVar = (([0.0], 1),)
+
+    def reset(self, key: Key) -> Reset:
+        return _begin(0.0)
+
+    def step(self, state: State, action: Int[Array, ""], key: Key) -> tuple[State, Step]:
+        first = state.time == 0
+        ended = first & (action == 0)
+        reward = jnp.where(first, jnp.where(ended, 2.0, 0.0), 1.0)
+        return _next(state, 1.0, reward, terminated=ended, truncated=state.time >= 1)
+
+
+@hyperparameters
+class Continuous:
+    """One step; pays minus the squared distance of the action from half the observation."""
+
+    observation_space: ClassVar = LINE
+    action_space: ClassVar = gymnasium.spaces.Box(-1.0, 1.0, (1,))
+    answers: ClassVar = (([-1.0], [-0.5]), ([1.0], [0.5]))
+
+    def reset(self, key: Key) -> Reset:
+        return _begin(jax.random.rademacher(key, dtype=jnp.float32))
+
+    def step(self, state: State, action: Float[Array, "1"], key: Key) -> tuple[State, Step]:
+        return _next(state, 0.0, -jnp.square(action[0] - state.place / 2), terminated=True)

@@ -1,0 +1,1 @@
+"""What algorithms are made of; pure, tested against hand-worked numbers."""

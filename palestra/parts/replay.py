@@ -1,0 +1,93 @@
+"""Experience replay: a ring of whole rollouts in order of time, sampled uniformly.
+
+    row            0      1      2    ...                      leaves [rows, E, ...]
+    env 0        s a r  s a r  s a r
+    env 1        s a r  s a r  s a r
+                               head ^ the next rollout overwrites the oldest rows
+
+Time is the first axis and each environment keeps its column, so the rows below one another are
+what happened one after another: n-step returns, and stacks of frames, are read off the ring
+instead of being stored with every transition.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree
+
+from palestra.core import Key, Transition
+
+
+class Replay(NamedTuple):
+    """The ring."""
+
+    data: Transition  # leaves [rows, E, ...]
+    head: Int[Array, ""]  # the row that the next rollout begins at
+    rows: Int[Array, ""]  # how many rows hold experience
+
+
+class Batch(NamedTuple):
+    """Pairs to learn from: after `action` in `obs` came `returns`, then `next_obs`."""
+
+    obs: PyTree
+    action: PyTree
+    returns: Float[Array, "*batch"]  # sum of gamma^i r_i over the n steps
+    discount: Float[Array, "*batch"]  # what the value of next_obs counts: gamma^n, 0 if terminated
+    next_obs: PyTree
+
+
+def empty(capacity: int, num_envs: int, rollout_length: int, example: Transition) -> Replay:
+    """Room for `capacity` transitions shaped like `example` (leaves without batch axes).
+
+    Rounded down to whole rollouts, so that writing one never wraps around; at least one rollout.
+    """
+    rows = max(capacity // (num_envs * rollout_length), 1) * rollout_length
+    data = jax.tree.map(lambda x: jnp.zeros((rows, num_envs, *x.shape), x.dtype), example)
+    return Replay(data, jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+
+
+def add(replay: Replay, rollout: Transition) -> Replay:
+    """Store a rollout (leaves [T, E, ...]) over the oldest rows."""
+    rows, length = replay.data.reward.shape[0], rollout.reward.shape[0]
+    write = lambda ring, new: jax.lax.dynamic_update_slice_in_dim(ring, new, replay.head, 0)
+    data = jax.tree.map(write, replay.data, rollout)
+    return Replay(data, (replay.head + length) % rows, jnp.minimum(replay.rows + length, rows))
+
+
+def sample(
+    replay: Replay,
+    shape: tuple[int, ...],
+    key: Key,
+    *,
+    gamma: float | Float[Array, ""],
+    n_step: int = 1,
+) -> Batch:
+    """Transitions drawn uniformly with replacement; leaves [*shape, ...].
+
+    Each looks `n_step` steps ahead, less where its episode ends before:
+
+        returns = r_0 + gamma r_1 + ... + gamma^(k-1) r_(k-1),  k <= n_step
+        discount = gamma^k, or 0 if the last of these steps terminated
+
+    n_step = 1 gives the stored transition. At least n_step rows must hold experience.
+    """
+    rows, num_envs = replay.data.reward.shape
+    age_key, env_key = jax.random.split(key)
+    age = jax.random.randint(age_key, shape, n_step - 1, replay.rows)  # rows before the newest
+    env = jax.random.randint(env_key, shape, 0, num_envs)
+    first = (replay.head - 1 - age) % rows
+
+    returns, discount, last = jnp.zeros(shape), jnp.ones(shape), first
+    alive = jnp.ones(shape, bool)  # no earlier step ended the episode
+    for i in range(n_step):
+        row = (first + i) % rows
+        returns += jnp.where(alive, discount * replay.data.reward[row, env], 0.0)
+        going_on = jnp.where(replay.data.terminated[row, env], 0.0, gamma)
+        discount *= jnp.where(alive, going_on, 1.0)
+        last = jnp.where(alive, row, last)
+        alive &= ~replay.data.done[row, env]
+
+    look_up = lambda tree, row: jax.tree.map(lambda ring: ring[row, env], tree)
+    obs, action = look_up((replay.data.obs, replay.data.action), first)
+    return Batch(obs, action, returns, discount, look_up(replay.data.next_obs, last))

@@ -1,0 +1,141 @@
+"""Train on a JAX environment inside one compiled program: scan over time, vmap over seeds.
+
+The environment's and the algorithm's floats are arguments of the program, not constants in it:
+another learning rate or pole length, like another seed, needs no compiling.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree, UInt32
+
+from palestra import prng
+from palestra.core import Algorithm, Environment, Key, Spec, Transition
+from palestra.runners.report import Report, Tally, count, no_tally
+
+
+class Carry(NamedTuple):
+    """Everything that one seed's training carries from step to step."""
+
+    learner: PyTree
+    env_state: PyTree  # leaves [E, ...]
+    obs: PyTree  # leaves [E, ...]
+    tally: Tally  # totals and lengths of the episodes under way
+    key: Key
+
+
+def train(
+    env: Environment,
+    algorithm: Algorithm,
+    *,
+    num_envs: int,
+    total_steps: int,
+    reports: int,
+    seeds: Sequence[int],
+) -> Iterator[Report]:
+    """Yield about `reports` reports, evenly spaced over `total_steps` steps. Leaves [seeds, ...].
+
+    Steps are rounded up to whole reports. A report's learner is donated to the next epoch: copy
+    what you keep.
+    """
+    updates, epochs, steps_per_update = plan(algorithm, num_envs, total_steps, reports)
+    with _one_compiles:
+        carry = _start(env, algorithm, num_envs, np.asarray(seeds, np.uint32))
+    for i in range(1, epochs + 1):
+        with _one_compiles:
+            carry, (metrics, episodes) = _epoch(env, algorithm, updates, carry)
+        yield Report(i * updates * steps_per_update, carry.learner, metrics, episodes)
+
+
+def plan(
+    algorithm: Algorithm, num_envs: int, total_steps: int, reports: int
+) -> tuple[int, int, int]:
+    """Updates per report, reports, and environment steps per update."""
+    steps_per_update = algorithm.rollout_length * num_envs
+    updates = -(-total_steps // steps_per_update)
+    per_report = -(-updates // reports)
+    return per_report, -(-updates // per_report), steps_per_update
+
+
+def begin(env: Environment, algorithm: Algorithm, num_envs: int, seed: UInt32[Array, ""]) -> Carry:
+    """A fresh learner before its first step."""
+    key, init_key, reset_key = jax.random.split(prng.key(seed), 3)
+    learner = algorithm.init(Spec(env.observation_space, env.action_space, num_envs), init_key)
+    env_state, obs = jax.vmap(env.reset)(jax.random.split(reset_key, num_envs))
+    return Carry(learner, env_state, obs, no_tally(num_envs), key)
+
+
+def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> tuple[Carry, Any]:
+    """Act and learn `updates` times; what changed, and each update's metrics and episodes."""
+
+    def iterate(carry: Carry, _):
+        key, rollout_key, update_key = jax.random.split(carry.key, 3)
+        policy = partial(algorithm.act, carry.learner)
+        env_state, obs, rollout = unroll(
+            env, policy, carry.env_state, carry.obs, algorithm.rollout_length, rollout_key
+        )
+        learner, metrics = algorithm.update(carry.learner, rollout, update_key)
+        tally, episodes = count(carry.tally, rollout)
+        return Carry(learner, env_state, obs, tally, key), (metrics, episodes)
+
+    return jax.lax.scan(iterate, carry, length=updates)
+
+
+def unroll(
+    env: Environment, policy: Callable, env_state: PyTree, obs: PyTree, length: int, key: Key
+) -> tuple[PyTree, PyTree, Transition]:
+    """Take `length` steps in every environment; one that ends begins afresh at once.
+
+    The only place in the library where an environment is reset during training on the device.
+    """
+
+    def step(carry, key):
+        env_state, obs = carry
+        num_envs = jax.tree.leaves(obs)[0].shape[0]
+        act_key, step_key, reset_key = jax.random.split(key, 3)
+        action = policy(obs, act_key)
+        keys = jax.random.split(step_key, num_envs)
+        next_state, out = jax.vmap(env.step)(env_state, action, keys)
+        transition = Transition(obs, action, out.reward, out.obs, out.terminated, out.truncated)
+        fresh = jax.vmap(env.reset)(jax.random.split(reset_key, num_envs))
+
+        def choose(new, old):
+            done = transition.done.reshape(-1, *[1] * (new.ndim - 1))
+            return jnp.where(done, new, old)
+
+        return jax.tree.map(choose, fresh, (next_state, out.obs)), transition
+
+    (env_state, obs), rollout = jax.lax.scan(step, (env_state, obs), jax.random.split(key, length))
+    return env_state, obs, rollout
+
+
+_one_compiles = threading.Lock()  # runs begun together would each compile the same program
+
+
+def _each_seed(function: Callable, carry: PyTree) -> PyTree:
+    """`function` of every seed's carry, leaves [seeds, ...].
+
+    One seed runs without `vmap`, which would turn each `cond` into both its branches, and
+    matrix products into batches of one.
+    """
+    if jax.tree.leaves(carry)[0].shape[0] > 1:
+        return jax.vmap(function)(carry)
+    alone = function(jax.tree.map(lambda x: x[0], carry))
+    return jax.tree.map(lambda x: x[None], alone)
+
+
+@partial(jax.jit, static_argnums=2)
+def _start(
+    env: Environment, algorithm: Algorithm, num_envs: int, seeds: UInt32[Array, "seeds"]
+) -> Carry:
+    return _each_seed(partial(begin, env, algorithm, num_envs), seeds)
+
+
+@partial(jax.jit, static_argnums=2, donate_argnums=3)
+def _epoch(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> tuple[Carry, Any]:
+    return _each_seed(partial(run, env, algorithm, updates), carry)

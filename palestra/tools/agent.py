@@ -1,0 +1,182 @@
+"""A learned policy, in memory and as a file.
+
+An agent is what greedy `act` reads of a learner's State, and nothing else: no replay, no optimizer.
+Its file is safetensors: a JSON header and raw numbers, which no loader executes. The header says
+which algorithm, with which hyper-parameters, in which spaces; `load` rebuilds the shapes from
+that and refuses a file whose arrays do not fit them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from jaxtyping import PyTree
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+import palestra
+from palestra import prng
+from palestra.algorithms import ALGORITHMS, name_of
+from palestra.core import Algorithm, Spec
+
+FORMAT = 1  # raise it when a file of the old form can no longer be read by the new code
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Something that acts. Made by `Agent.of` from a learner, or by `load` from a file."""
+
+    algorithm: Algorithm
+    spec: Spec
+    env_id: str
+    arrays: Mapping[str, np.ndarray] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, algorithm: Algorithm, spec: Spec, env_id: str, learner: PyTree, row: int
+    ) -> "Agent":
+        """The agent of seed number `row` inside a report's learner, whose leaves are [seeds, ...].
+
+        Copies, so that the learner may learn on in place.
+        """
+        kept = reads(algorithm, spec)
+        leaves = jax.tree_util.tree_leaves_with_path(learner)
+        arrays = {_name(path): np.array(leaf[row]) for path, leaf in leaves if _name(path) in kept}
+        return cls(algorithm, spec, env_id, arrays)
+
+    def predict(self, obs: Any) -> np.ndarray:
+        """The greedy action for one observation, or for a batch with one more leading axis.
+
+        Raises ValueError if the observation has neither shape.
+        """
+        obs, space = np.asarray(obs), self.spec.observation_space
+        if obs.shape == space.shape:
+            return np.asarray(self._act(obs[None]))[0]
+        if obs.shape[1:] != space.shape:
+            raise ValueError(
+                f"an observation has shape {space.shape} or, as a batch, (n, ...), not {obs.shape}."
+            )
+        return np.asarray(self._act(obs))
+
+    def save(self, path: str | Path) -> None:
+        """Write the agent to a .safetensors file, whole or not at all."""
+        header = {
+            "format": FORMAT,
+            "palestra": palestra.__version__,
+            "environment": self.env_id,
+            "algorithm": name_of(self.algorithm),
+            "hyperparameters": asdict(self.algorithm),  # type: ignore[call-overload]
+            "num_envs": self.spec.num_envs,
+            "observation_space": _describe(self.spec.observation_space),
+            "action_space": _describe(self.spec.action_space),
+        }
+        # One entry, because safetensors writes several in an order that changes from run to run.
+        content = save(dict(self.arrays), {"palestra": json.dumps(header, sort_keys=True)})
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        part.write_bytes(content)
+        part.replace(path)
+
+    @cached_property
+    def _act(self):
+        space = self.spec.observation_space
+        dtype = jnp.int32 if isinstance(space, Discrete) else jnp.float32
+        act = jax.jit(partial(greedy, self.algorithm, self.spec))
+        arrays = jax.device_put(dict(self.arrays))
+        return lambda obs: act(arrays, jnp.asarray(obs, dtype))
+
+
+def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:
+    """The greedy actions of an agent's arrays; a pure function, for use inside a program."""
+    whole = lambda path, leaf: arrays.get(_name(path), jnp.zeros(leaf.shape, leaf.dtype))
+    learner = jax.tree_util.tree_map_with_path(whole, _shapes(algorithm, spec))
+    return algorithm.act(learner, obs, prng.key(0), explore=False)
+
+
+def reads(algorithm: Algorithm, spec: Spec) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the State's leaves that greedy `act` reads, from its traced program."""
+    learner = _shapes(algorithm, spec)
+    obs = jax.ShapeDtypeStruct((1, *spec.observation_space.shape), jnp.float32)  # type: ignore[misc]
+    act = lambda learner, obs: algorithm.act(learner, obs, prng.key(0), explore=False)
+    program = jax.make_jaxpr(act)(learner, obs).jaxpr
+    used = {id(v) for equation in program.eqns for v in equation.invars}
+    used |= {id(v) for v in program.outvars}
+    leaves = jax.tree_util.tree_leaves_with_path(learner)
+    return {
+        _name(path): leaf.shape
+        for (path, leaf), variable in zip(leaves, program.invars, strict=False)
+        if id(variable) in used
+    }
+
+
+def load(path: str | Path) -> Agent:
+    """The agent of a .safetensors file, or of a run folder (its best one).
+
+    Raises FileNotFoundError if there is none, and ValueError, in one sentence, if the file is
+    damaged, cut short, from a newer palestra or not an agent.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "agent.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no agent at {path}; name a run folder or its agent file."
+        )
+    try:
+        with safe_open(path, "numpy") as file:
+            header = json.loads((file.metadata() or {})["palestra"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (KeyError, json.JSONDecodeError):
+        raise ValueError(f"{path} is a safetensors file, but not a palestra agent.") from None
+    except SafetensorError:
+        raise ValueError(f"{path} is damaged or not an agent file; copy it anew.") from None
+    try:
+        if header["format"] > FORMAT:
+            raise ValueError(f"written by palestra {header['palestra']}, newer than this one")
+        spaces = _space(header["observation_space"]), _space(header["action_space"])
+        spec = Spec(*spaces, header["num_envs"])
+        given = header["hyperparameters"].items()
+        fields = {name: tuple(x) if isinstance(x, list) else x for name, x in given}
+        algorithm = ALGORITHMS[header["algorithm"]](**fields)
+        agent = Agent(algorithm, spec, header["environment"], arrays)
+        if {name: array.shape for name, array in arrays.items()} != reads(algorithm, spec):
+            raise ValueError("its arrays do not fit its header")
+    except (KeyError, TypeError, ValueError) as fault:
+        raise ValueError(f"{path} is not an agent this palestra can use: {fault}.") from None
+    return agent
+
+
+def _shapes(algorithm: Algorithm, spec: Spec) -> PyTree:
+    return jax.eval_shape(partial(algorithm.init, spec), prng.key(0))
+
+
+def _name(path: tuple) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def _describe(space: gymnasium.Space) -> dict[str, Any]:
+    """A space as JSON; an infinite bound is null."""
+    if isinstance(space, Discrete):
+        return {"kind": "Discrete", "n": int(space.n)}
+    if isinstance(space, Box):
+        bound = lambda x: [float(b) if np.isfinite(b) else None for b in x.ravel()]
+        shape = list(space.shape)
+        return {"kind": "Box", "shape": shape, "low": bound(space.low), "high": bound(space.high)}
+    raise ValueError(f"an agent for {space} cannot be saved.")
+
+
+def _space(description: dict[str, Any]) -> gymnasium.Space:
+    if description["kind"] == "Discrete":
+        return Discrete(description["n"])
+    shape = tuple(description["shape"])
+    low = np.array([-np.inf if x is None else x for x in description["low"]], np.float32)
+    high = np.array([np.inf if x is None else x for x in description["high"]], np.float32)
+    return Box(low.reshape(shape), high.reshape(shape))

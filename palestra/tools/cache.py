@@ -1,0 +1,36 @@
+"""What JAX compiled once is kept on disk and loaded next time: minutes of a day of small runs.
+
+On unless PALESTRA_CACHE=off; PALESTRA_CACHE=FOLDER puts it elsewhere. The default folder is the
+user's cache folder: ~/Library/Caches/palestra on macOS, else $XDG_CACHE_HOME or ~/.cache. A cache
+that the user has already set up in JAX is left alone.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import jax
+
+
+def use_compilation_cache() -> Path | None:
+    """Switch the cache on; the folder, or None where it is off or cannot be written."""
+    wish = os.environ.get("PALESTRA_CACHE", "")
+    if wish.lower() in ("off", "0", "no", "false"):
+        return None
+    if own := jax.config.values["jax_compilation_cache_dir"]:
+        return Path(own)
+    folder = Path(wish) if wish else _user_cache() / "palestra" / "jax"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None  # a read-only home: slower, not wrong
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    return folder
+
+
+def _user_cache() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

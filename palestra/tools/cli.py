@@ -1,0 +1,374 @@
+"""The command line: palestra train | evaluate | plot | video | list.
+
+Every number is checked before anything compiles; what cannot be done is said in one sentence on
+standard error, with exit code 2.
+"""
+
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass, make_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from palestra import __version__
+
+T = TypeVar("T")
+INTERRUPTED = 130  # the shell's exit code for Ctrl-C
+
+HELP = """\
+usage: palestra COMMAND ...
+
+  train ALGORITHM ENV   train, evaluate, and leave a run folder with agent, curve and video
+  evaluate RUN          play greedy episodes; mean and 95 % interval
+  plot RUN...           draw the learning curves of one or more runs
+  video RUN             record one greedy episode
+  list                  environments, algorithms and presets, with one line each
+
+  --version, --help     `palestra COMMAND --help` tells a command's flags
+
+example: palestra train dqn CartPole-v1
+The compilation cache is on; PALESTRA_CACHE=off turns it off, PALESTRA_CACHE=FOLDER moves it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code: 0, 1 for a fault of ours, 2 for bad input, 130 for Ctrl-C."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "train": train,
+        "evaluate": evaluate,
+        "plot": plot,
+        "video": video,
+        "list": list_all,
+    }
+    try:
+        match arguments:
+            case [] | ["-h" | "--help" | "help", *_]:
+                print(HELP)
+                return 0
+            case ["-V" | "--version", *_]:
+                print(f"palestra {__version__}")
+                return 0
+            case [name, *rest] if name in commands:
+                return commands[name](rest)
+            case [name, *_]:
+                raise ValueError(f"There is no command {name!r}; {_nearest(name, commands)}")
+        raise AssertionError("not reached")
+    except (ValueError, FileNotFoundError, PermissionError) as fault:
+        Console(stderr=True, soft_wrap=True).print(
+            f"[bold red]palestra:[/] {escape(str(fault))}", highlight=False
+        )
+        return 2
+    except KeyboardInterrupt:
+        print("palestra: aborted", file=sys.stderr)
+        return INTERRUPTED
+
+
+@dataclass
+class TrainFlags:
+    """What `palestra train` takes beside the algorithm's hyper-parameters."""
+
+    steps: int
+    """Environment steps, summed over environments; rounded up to a whole report."""
+    num_envs: int
+    """Environments side by side in each seed."""
+    seed: int = 0
+    """The seed; the same seed on the same machine gives the same agent."""
+    seeds: int | None = None
+    """Train this many seeds, 0, 1, ..., side by side (in place of --seed)."""
+    run: Path | None = None
+    """The run folder to make [runs/<env>__<algorithm>__seed<S>__<time>]; never overwritten."""
+    preset: str | None = None
+    """Start from these settings; `palestra list` names them [default, where there is one]."""
+    quiet: bool = False
+    """Show no progress, only the result."""
+
+
+def train(arguments: list[str]) -> int:
+    """palestra train ALGORITHM ENV [flags]"""
+    names = [a for a in arguments[:2] if not a.startswith("-")]
+    usage = "palestra train ALGORITHM ENV"
+    if len(names) < 2:
+        if {"-h", "--help"} & set(arguments):
+            print(
+                f"usage: {usage} [--steps N] [--seed S | --seeds K] [--num-envs E] [--run DIR]\n"
+                "       [--preset NAME] [--quiet] [--<hyper-parameter> ...]\n\n"
+                "`palestra train dqn CartPole-v1 --help` tells every flag and its default;\n"
+                "`palestra list` names the algorithms, environments and presets."
+            )
+            return 0
+        raise ValueError(
+            f"train needs an algorithm and an environment first: {usage}, "
+            "for example palestra train dqn CartPole-v1."
+        )
+    name, env_id = names
+    from palestra.algorithms import algorithm_class
+    from palestra.envs import entry
+    from palestra.tools.presets import preset
+    from palestra.tools.train import NUM_ENVS, STEPS
+    from palestra.tools.train import train as run_training
+
+    cls, _ = algorithm_class(name), entry(env_id)
+    chosen = preset(name, env_id, _value_of("--preset", arguments))
+    flags = make_dataclass(
+        "Flags",
+        [
+            ("train", Annotated[TrainFlags, tyro.conf.OmitArgPrefixes]),
+            ("algorithm", Annotated[cls, tyro.conf.OmitArgPrefixes]),
+        ],
+    )
+    default = flags(
+        TrainFlags(
+            steps=chosen.steps if chosen else STEPS,
+            num_envs=chosen.num_envs if chosen else NUM_ENVS,
+        ),
+        chosen.algorithm if chosen else cls(),
+    )
+    given = _parse(
+        flags, arguments[2:], f"{usage.replace('ALGORITHM ENV', f'{name} {env_id}')}", default
+    )
+    options, algorithm = given.train, given.algorithm
+    if options.seeds is not None and "--seed" in arguments:
+        raise ValueError("--seed and --seeds exclude each other; give one of them.")
+    made = run_training(
+        env_id,
+        algorithm,
+        steps=options.steps,
+        seed=options.seed,
+        seeds=options.seeds,
+        num_envs=options.num_envs,
+        run=options.run,
+        quiet=options.quiet,
+    )
+    results = made if isinstance(made, list) else [made]
+    _show_results(results)
+    return INTERRUPTED if any(result.summary["interrupted"] for result in results) else 0
+
+
+def evaluate(arguments: list[str]) -> int:
+    """palestra evaluate RUN [--episodes N] [--seed S] [--json]"""
+
+    @dataclass
+    class Flags:
+        """Play greedy episodes with a run's best agent, or with an agent file."""
+
+        run: tyro.conf.Positional[Path]
+        """A run folder, or an agent's .safetensors file."""
+        episodes: int = 100
+        """How many."""
+        seed: int = 0
+        """Which starts; never those of training."""
+        json: bool = False
+        """Print JSON: mean, low, high, episodes, returns."""
+
+    flags = _parse(Flags, arguments, "palestra evaluate")
+    from palestra.tools.agent import load
+    from palestra.tools.evaluate import judge
+
+    result = judge(load(flags.run), episodes=flags.episodes, seed=flags.seed)
+    if flags.json:
+        print(json.dumps(result))
+    else:
+        _print(
+            f"{result['environment']} in {result['simulator']}: mean return {_interval(result)} "
+            f"over {result['episodes']} greedy episodes (95 % interval)"
+        )
+    return 0
+
+
+def plot(arguments: list[str]) -> int:
+    """palestra plot RUN... [--output FILE]"""
+
+    @dataclass
+    class Flags:
+        """Draw learning curves; runs that differ only in their seed become one curve."""
+
+        runs: tyro.conf.Positional[tuple[Path, ...]]
+        """Run folders."""
+        output: Path | None = None
+        """The PNG to write [curve.png in the run folder, or curves.png here for several]."""
+
+    flags = _parse(Flags, arguments, "palestra plot")
+    if not flags.runs:
+        raise ValueError("plot needs at least one run folder: palestra plot RUN...")
+    from palestra.tools.plot import plot as draw
+
+    alone = len(flags.runs) == 1
+    target = flags.output or (flags.runs[0] / "curve.png" if alone else Path("curves.png"))
+    _print(str(draw(flags.runs, target)))
+    return 0
+
+
+def video(arguments: list[str]) -> int:
+    """palestra video RUN [--seed S] [--output FILE]"""
+
+    @dataclass
+    class Flags:
+        """Record one greedy episode of a run's best agent, or of an agent file, as an mp4."""
+
+        run: tyro.conf.Positional[Path]
+        """A run folder, or an agent's .safetensors file."""
+        seed: int = 0
+        """Which start."""
+        output: Path | None = None
+        """The mp4 to write [video.mp4 in the run folder]."""
+
+    flags = _parse(Flags, arguments, "palestra video")
+    from palestra.core import CountOrZero, check
+    from palestra.tools.agent import load
+    from palestra.tools.video import record
+
+    check("seed", flags.seed, CountOrZero)
+    folder = flags.run if flags.run.is_dir() else flags.run.parent
+    _print(str(record(load(flags.run), flags.output or folder / "video.mp4", seed=flags.seed)))
+    return 0
+
+
+def list_all(arguments: list[str]) -> int:
+    """palestra list"""
+
+    @dataclass
+    class Flags:
+        """Environments, algorithms and presets, with one line each."""
+
+    _parse(Flags, arguments, "palestra list")
+    from palestra.algorithms import ALGORITHMS
+    from palestra.envs import ENVIRONMENTS
+    from palestra.tools.presets import PRESETS
+
+    rows = [(name, _first_line(sys.modules[cls.__module__])) for name, cls in ALGORITHMS.items()]
+    _list("Algorithms", rows)
+    _list("Environments", [(env_id, entry.summary) for env_id, entry in ENVIRONMENTS.items()])
+    _list(
+        "Presets",
+        [
+            (f"{algorithm} {env_id} --preset {name}", f"{preset.steps:,} steps. {preset.score}")
+            for (algorithm, env_id), presets in PRESETS.items()
+            for name, preset in presets.items()
+        ],
+    )
+    return 0
+
+
+def _parse(cls: type[T], arguments: list[str], usage: str, default: T | None = None) -> T:
+    """Flags by tyro, its errors as one sentence. Raises ValueError."""
+    given: dict[str, Any] = {} if default is None else {"default": default}
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            flags, unknown = tyro.cli(
+                cls, prog=usage, args=arguments, return_unknown_args=True, **given
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        lines = [line.strip("│ ") for line in said.getvalue().splitlines() if line.startswith("│")]
+        upto = next((i for i, line in enumerate(lines) if line.startswith("─")), len(lines))
+        told = " ".join(lines[:upto]).rstrip(".") or said.getvalue().strip()
+        raise ValueError(f"{told}. `{usage} --help` tells the flags.") from None
+    if unknown:
+        flag = unknown[0].split("=")[0]
+        known = [f"--{f.replace('_', '-')}" for f in _field_names(cls)]
+        raise ValueError(f"There is no flag {flag!r} here; {_nearest(flag, known, usage)}")
+    return flags
+
+
+def _field_names(cls: Any) -> list[str]:
+    names: list[str] = []
+    for name, annotation in cls.__annotations__.items():
+        nested = getattr(annotation, "__origin__", None)
+        names += _field_names(nested) if hasattr(nested, "__dataclass_fields__") else [name]
+    return names
+
+
+def _nearest(word: str, known, usage: str = "palestra") -> str:
+    near = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"`{usage} --help` tells what there is."
+
+
+def _value_of(flag: str, arguments: list[str]) -> str | None:
+    """The value after a flag, read ahead of the parser since the other defaults hang on it."""
+    for i, argument in enumerate(arguments):
+        if argument == flag and i + 1 < len(arguments):
+            return arguments[i + 1]
+        if argument.startswith(f"{flag}="):
+            return argument.split("=", 1)[1]
+    return None
+
+
+def _show_results(results: Sequence[Any]) -> None:
+    """Evaluations of one or more finished runs, whether they solve the task, and the files."""
+    summaries = [result.summary for result in results]
+    first = summaries[0]
+    simulators = [name for name in ("gymnasium", "palestra") if name in first["best"]]
+    labels = {"gymnasium": f"in Gymnasium's {first['environment']}", "palestra": "in Palestra's"}
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("seed", justify="right")
+    table.add_column("agent")
+    table.add_column("at step", justify="right")
+    for name in simulators:
+        table.add_column(labels[name])
+    for summary in summaries:
+        for which in ("best", "last"):
+            scores = [_interval(summary[which][name]) for name in simulators]
+            step = f"{summary[which]['step']:,}"
+            table.add_row(str(summary["seed"]), which, step, *scores)
+    console = Console(soft_wrap=True, highlight=False)
+    episodes = first["best"][simulators[0]]["episodes"]
+    console.print(
+        f"\n[bold]{first['algorithm']} on {first['environment']}[/]: "
+        f"{first['steps']:,} steps a seed, {first['seconds']:.1f} s. "
+        f"Mean return and 95 % interval over {episodes} greedy episodes:\n"
+    )
+    console.print(table)
+    _show_verdict(console, summaries, simulators[0])
+    console.print("\nFiles in " + "\n         ".join(escape(str(r.folder)) for r in results))
+
+
+def _show_verdict(console: Console, summaries: Sequence[dict[str, Any]], simulator: str) -> None:
+    from palestra.tools.intervals import interval
+
+    threshold = summaries[0]["threshold"]
+    if len(summaries) > 1:
+        for which in ("best", "last"):
+            means = [summary[which][simulator]["mean"] for summary in summaries]
+            console.print(f"\n{which} agents, mean over seeds: {interval(means)}", end="")
+        console.print()
+    if threshold is None:
+        return
+    if len(summaries) == 1:
+        met = summaries[0]["solved"]
+        verdict = "[green]Solved[/]: the best agent is at or above" if met else "Not solved: below"
+    else:
+        met = sum(summary["solved"] for summary in summaries)
+        verdict = f"Solved by {met} of {len(summaries)} best agents: at or above"
+    console.print(f"\n{verdict} the threshold of {threshold:g}.")
+
+
+def _interval(result: dict[str, Any]) -> str:
+    return f"{result['mean']:.1f} ({result['low']:.1f} to {result['high']:.1f})"
+
+
+def _first_line(module: Any) -> str:
+    return (module.__doc__ or "").strip().splitlines()[0]
+
+
+def _list(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _ in rows)
+    print(f"{title}\n" + "".join(f"  {name:<{width}}  {line}\n" for name, line in rows))
+
+
+def _print(text: str) -> None:
+    Console(soft_wrap=True).print(text, highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

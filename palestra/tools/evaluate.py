@@ -1,0 +1,112 @@
+"""How good is an agent? Greedy episodes from fresh starts, in our simulator or in Gymnasium's."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from palestra import prng
+from palestra.core import Algorithm, Count, CountOrZero, Environment, Spec, check
+from palestra.envs import make
+from palestra.tools.agent import Agent, greedy
+from palestra.tools.cache import use_compilation_cache
+from palestra.tools.intervals import interval
+
+EPISODES = 100  # per evaluation, unless asked otherwise
+# Added to a run's seed, so that evaluations begin where training never did: periodic ones, which
+# choose the best agent, and the final one, which judges it.
+JUDGE, EXAM = 2**31, 3 * 2**30
+LONGEST = 100_000  # steps after which an episode is given up in an environment without a limit
+
+
+def judge(agent: Agent, *, episodes: int = EPISODES, seed: int = 0) -> dict[str, Any]:
+    """mean, low, high (95 %), episodes and returns of greedy episodes on starts of its own.
+
+    In Gymnasium's environment of that id where there is one, else in ours. Raises ValueError.
+    """
+    check("episodes", episodes, Count)
+    check("seed", seed, CountOrZero)
+    use_compilation_cache()
+    env = make(agent.env_id)
+    name, scores = next(iter(score(agent, env, episodes=episodes, seed=seed, both=False).items()))
+    return {"environment": agent.env_id, "simulator": name, **scores}
+
+
+def score(
+    agent: Agent, env: Environment, *, episodes: int = EPISODES, seed: int = 0, both: bool = True
+) -> dict[str, dict[str, Any]]:
+    """An evaluation in Gymnasium's environment, where it has one, and one in ours, by simulator."""
+    players: dict[str, Callable[..., np.ndarray]] = {}
+    if gymnasium_has(agent.env_id):
+        players["gymnasium"] = partial(in_gymnasium, agent.env_id)
+    if both or not players:
+        players["palestra"] = partial(in_ours, env)
+    scores = {}
+    for name, play in players.items():
+        returns = play(agent, episodes=episodes, seed=EXAM + seed)
+        between = interval(returns)
+        scores[name] = {**between._asdict(), "episodes": episodes, "returns": returns.tolist()}
+    return scores
+
+
+def in_ours(env: Environment, agent: Agent, *, episodes: int, seed: int) -> np.ndarray:
+    """Totals of `episodes` greedy episodes in one of our simulators, all side by side."""
+    num_envs, arrays = agent.spec.num_envs, dict(agent.arrays)
+    totals = _play(env, agent.algorithm, num_envs, arrays, episodes, np.uint32(seed))
+    return np.asarray(totals)
+
+
+def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> np.ndarray:
+    """Totals of `episodes` greedy episodes in gymnasium.make(env_id), one each. [episodes]"""
+    envs = [gymnasium.make(env_id, disable_env_checker=True) for _ in range(episodes)]
+    obs = np.stack([env.reset(seed=seed + i)[0] for i, env in enumerate(envs)])
+    totals, alive = np.zeros(episodes), set(range(episodes))
+    while alive:
+        actions = agent.predict(obs)
+        for i in tuple(alive):
+            obs[i], reward, terminated, truncated, _ = envs[i].step(actions[i])
+            totals[i] += float(reward)
+            if terminated or truncated:
+                alive.remove(i)
+                envs[i].close()
+    return totals
+
+
+def gymnasium_has(env_id: str) -> bool:
+    """Whether Gymnasium knows the id, so that it can be the judge."""
+    return env_id in gymnasium.registry
+
+
+@partial(jax.jit, static_argnums=(2, 4))
+def _play(
+    env: Environment,
+    algorithm: Algorithm,
+    num_envs: int,
+    arrays: Mapping[str, Array],
+    episodes: int,
+    seed: Array,
+) -> Float[Array, "episodes"]:
+    spec = Spec(env.observation_space, env.action_space, num_envs)
+    start_key, key = jax.random.split(prng.key(seed))
+    state, obs = jax.vmap(env.reset)(jax.random.split(start_key, episodes))
+
+    def going_on(carry) -> Array:
+        *_, alive, time = carry
+        return alive.any() & (time < LONGEST)
+
+    def step(carry):
+        state, obs, total, alive, time = carry
+        action = greedy(algorithm, spec, arrays, obs)
+        keys = jax.random.split(jax.random.fold_in(key, time), episodes)
+        state, out = jax.vmap(env.step)(state, action, keys)
+        total += jnp.where(alive, out.reward, 0.0)
+        return state, out.obs, total, alive & ~(out.terminated | out.truncated), time + 1
+
+    alive, time = jnp.ones(episodes, bool), jnp.zeros((), jnp.int32)
+    carry = (state, obs, jnp.zeros(episodes), alive, time)
+    return jax.lax.while_loop(going_on, step, carry)[2]

@@ -1,0 +1,88 @@
+"""What is shown while training: a live bar in a terminal, plain lines elsewhere, or nothing."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+LINES = 20  # plain lines per run, about
+
+
+class Display:
+    """Progress of one or more seeds towards `total` environment steps, all seeds together."""
+
+    def __init__(self, title: str, total: int, seeds: Sequence[int], *, quiet: bool):
+        self.console = Console(stderr=True, quiet=quiet)
+        self.live = self.console.is_terminal and not quiet
+        self.total = total
+        self.first: tuple[float, int] | None = None  # when the first report came, at which step
+        self.steps = dict.fromkeys(seeds, 0)
+        self.returns: dict[int, float] = {}
+        self._shown = 0
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps"),
+            TextColumn("{task.fields[rate]}  {task.fields[mean]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.live,
+            transient=False,
+        )
+        self._task = self._bar.add_task(f"{title}: compiling", total=total, rate="", mean="")
+        self.title = title
+
+    def __enter__(self) -> "Display":
+        if self.live:
+            self._bar.start()
+        else:
+            self.say(f"{self.title}: compiling")
+        return self
+
+    def __exit__(
+        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, seed: int, step: int, mean_return: float | None) -> None:
+        """Show how far a seed has come, and its mean return over the last 100 episodes."""
+        self.steps[seed] = step
+        if mean_return is not None:
+            self.returns[seed] = mean_return
+        done, now = sum(self.steps.values()), time.perf_counter()
+        if self.first is None:
+            self.first = (now, done)  # the rate leaves compiling out
+        since, at = now - self.first[0], done - self.first[1]
+        rate = at / since if at else 0.0
+        mean = sum(self.returns.values()) / len(self.returns) if self.returns else None
+        rate_text = f"{rate:,.0f} steps/s" if rate else ""
+        mean_text = f"return {mean:.1f}" if mean is not None else ""
+        self._bar.update(
+            self._task,
+            description=self.title,
+            completed=done,
+            total=max(done, self.total),
+            rate=rate_text,
+            mean=mean_text,
+        )
+        share = done * LINES // self.total
+        if not self.live and share > self._shown:
+            self._shown = share
+            left = f"{max(self.total - done, 0) / rate:.0f} s left" if rate else ""
+            self.say(
+                "  ".join(
+                    filter(None, [f"{done:>9,}/{self.total:,} steps", rate_text, mean_text, left])
+                )
+            )
+
+    def finishing(self) -> None:
+        """Training is over; evaluation and pictures follow."""
+        self._bar.update(self._task, description=f"{self.title}: evaluating, drawing")
+        if not self.live:
+            self.say(f"{self.title}: evaluating, drawing")
+
+    def say(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)

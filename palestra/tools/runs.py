@@ -1,0 +1,219 @@
+"""The run folder: what a training run leaves behind, and how it is read again.
+
+config.json          everything needed to repeat the run, with versions and hardware
+metrics.jsonl        one line per report: losses, finished episodes, evaluations
+agent.safetensors    the best agent, by periodic evaluation on seeds of its own
+last.safetensors     the agent at the end
+summary.json         the final evaluation, and what it took
+curve.png            the learning curve
+video.mp4            one greedy episode of the best agent
+"""
+
+import json
+import os
+import platform
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from palestra.core import Algorithm
+from palestra.runners.report import Report
+from palestra.tools import evaluate
+from palestra.tools.agent import Agent, load
+
+KEPT_EPISODES = 1_000  # listed one by one per report, evenly spread where there were more
+RECENT = 100  # episodes in the running mean return
+
+
+def folder_for(env_id: str, algorithm: str, seed: int) -> Path:
+    """runs/<env>__<algorithm>__seed<S>__<time>, with a number behind it where that exists."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    folder = Path("runs") / f"{env_id.replace('/', '-')}__{algorithm}__seed{seed}__{stamp}"
+    names = (folder.with_name(f"{folder.name}-{i}") if i else folder for i in range(1000))
+    return next(name for name in names if not name.exists())
+
+
+def create(folder: Path) -> None:
+    """Make a new run folder. ValueError, in one sentence, if it exists or cannot be made."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise ValueError(
+            f"{folder} exists already; choose another --run, or remove it first."
+        ) from None
+    except OSError as fault:
+        raise ValueError(
+            f"The run folder {folder} cannot be made ({fault.strerror}); choose another --run."
+        ) from None
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content, indent=2) + "\n")
+    part.replace(path)
+
+
+def write_config(
+    folder: Path, env_id: str, name: str, algorithm: Algorithm, num_envs: int, steps: int, seed: int
+) -> None:
+    """Record what repeats the run, and where it ran."""
+    packages = ("palestra", "jax", "jaxlib", "equinox", "optax", "gymnasium", "numpy")
+    config = {
+        "environment": env_id,
+        "algorithm": name,
+        "hyperparameters": asdict(algorithm),  # type: ignore[call-overload]
+        "num_envs": num_envs,
+        "steps": steps,
+        "seed": seed,
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+        "hardware": {
+            "platform": platform.platform(),
+            "processors": os.cpu_count(),
+            "device": jax.devices()[0].device_kind,
+        },
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    write_json(folder / "config.json", config)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, and what can be done with it."""
+
+    folder: Path
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """What the run was asked to do. FileNotFoundError or ValueError where there is none."""
+        return read_config(self.folder)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What came of it."""
+        return json.loads((self.folder / "summary.json").read_text())
+
+    @cached_property
+    def agent(self) -> Agent:
+        """The best agent, by periodic evaluation."""
+        return load(self.folder)
+
+    @cached_property
+    def last(self) -> Agent:
+        """The agent at the end of training."""
+        return load(self.folder / "last.safetensors")
+
+    def evaluate(self, episodes: int = 100, seed: int | None = None) -> dict[str, Any]:
+        """Greedy episodes of the best agent: mean, low, high (95 %), episodes, returns.
+
+        Played in Gymnasium's environment of that id where there is one, else in ours. Without
+        a seed, the run's own final evaluation is repeated.
+        """
+        seed = self.config["seed"] if seed is None else seed
+        return evaluate.judge(self.agent, episodes=episodes, seed=seed)
+
+    def plot(self) -> Path:
+        """Draw curve.png anew; its path."""
+        from palestra.tools.plot import plot
+
+        return plot([self.folder], self.folder / "curve.png")
+
+    def video(self, seed: int | None = None) -> Path:
+        """Record video.mp4 anew, one greedy episode of the best agent; its path."""
+        from palestra.tools import video
+
+        seed = evaluate.EXAM + (self.config["seed"] if seed is None else seed)
+        return video.record(self.agent, self.folder / "video.mp4", seed=seed)
+
+
+class Recorder:
+    """Turns one seed's reports into metrics.jsonl and the two agent files.
+
+    metrics.jsonl holds no times, so that the same seed writes the same file.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.recent: deque[float] = deque(maxlen=RECENT)
+        self.best, self.best_step = -np.inf, 0
+        self.step = 0
+        self._file = (folder / "metrics.jsonl").open("w", buffering=1)
+
+    def write(self, report: Report, agent: Agent | None, evaluation: np.ndarray | None) -> None:
+        """Record a report (leaves without a seed axis) and, where one was made, an evaluation."""
+        steps, totals, lengths = _finished(report, self.step)
+        self.recent.extend(totals.tolist())
+        line: dict[str, Any] = {"step": report.step, "episodes": len(totals)}
+        if self.recent:
+            line["return"] = float(np.mean(self.recent))
+        for name, metric in report.metrics.items():
+            values = np.asarray(metric)
+            measured = values[np.isfinite(values)]
+            line[name] = float(measured.mean()) if measured.size else None
+        kept = np.linspace(0, len(totals) - 1, min(len(totals), KEPT_EPISODES)).astype(int)
+        line["ended_at"] = steps[kept].tolist()
+        line["returns"] = totals[kept].tolist()
+        line["lengths"] = lengths[kept].tolist()
+        if agent is not None and evaluation is not None:
+            line["evaluation"] = evaluation.tolist()
+            agent.save(self.folder / "last.safetensors")
+            if evaluation.mean() >= self.best:  # of equals the later one, which has seen more
+                self.best, self.best_step = float(evaluation.mean()), report.step
+                agent.save(self.folder / "agent.safetensors")
+        self._file.write(json.dumps(line) + "\n")
+        self.step = report.step
+
+    @property
+    def mean_return(self) -> float | None:
+        """Of the last 100 finished episodes."""
+        return float(np.mean(self.recent)) if self.recent else None
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _finished(report: Report, before: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """When each episode ended (in environment steps), its total, its length; in order of time."""
+    finished = np.asarray(report.episodes.finished)  # [updates, T, E]
+    ticks = finished.shape[0] * finished.shape[1]
+    stride = (report.step - before) // ticks
+    tick = np.flatnonzero(finished.reshape(ticks, -1).any(1))
+    per_tick = finished.reshape(ticks, -1).sum(1)[tick]
+    steps = np.repeat(before + (tick + 1) * stride, per_tick)
+    of = lambda x: np.asarray(x)[finished]
+    return steps, of(report.episodes.total).astype(float), of(report.episodes.steps)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of a run folder. FileNotFoundError or ValueError where it is none."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} is not a run folder: it has no config.json.")
+    try:
+        config = json.loads(path.read_text())
+        missing = {"environment", "algorithm", "seed"} - config.keys()
+    except (json.JSONDecodeError, AttributeError, UnicodeDecodeError):
+        raise ValueError(f"{path} is damaged: it is not the JSON that a run writes.") from None
+    if missing:
+        raise ValueError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
+    return config
+
+
+def read_metrics(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of metrics.jsonl. A last line that was cut short is left out."""
+    path = folder / "metrics.jsonl"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} is not a run folder: it has no metrics.jsonl.")
+    for line in path.read_text().splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            return
