@@ -1,6 +1,6 @@
 """Palestra: reinforcement learning from simulator to trained policy, as one program on JAX.
 
-    run = palestra.train("CartPole-v1", palestra.DQN(), steps=50_000, seed=0)
+    run = palestra.train("CartPole-v1", palestra.DQN(), steps=100_000, seed=0)
     run.agent.predict(obs), run.evaluate(episodes=100), run.plot(), run.video()
     agent = palestra.load(run.folder)
 

@@ -1,14 +1,15 @@
 """The table of algorithms: the name on the command line, and the class."""
 
 from difflib import get_close_matches
+from typing import Any
 
 from palestra.algorithms.dqn import DQN
 from palestra.core import Algorithm
 
-ALGORITHMS: dict[str, type[Algorithm]] = {"dqn": DQN}
+ALGORITHMS: dict[str, type[Any]] = {"dqn": DQN}
 
 
-def algorithm_class(name: str) -> type[Algorithm]:
+def algorithm_class(name: str) -> type[Any]:
     """The class of a name. Raises ValueError, naming the nearest one, if there is none."""
     if name in ALGORITHMS:
         return ALGORITHMS[name]

@@ -54,6 +54,10 @@ def _next(state: State, place, reward, terminated=NO, truncated=NO) -> tuple[Sta
     return state, Step(state.place[None], jnp.asarray(reward, jnp.float32), *flags)
 
 
+def _sign(action: Int[Array, ""]) -> Float[Array, ""]:
+    return jnp.where(action == 1, 1.0, -1.0)
+
+
 @hyperparameters
 class Action:
     """One step; action 1 pays 1, action 0 costs 1."""
@@ -66,7 +70,7 @@ class Action:
         return _begin(0.0)
 
     def step(self, state: State, action: Int[Array, ""], key: Key) -> tuple[State, Step]:
-        return _next(state, 0.0, 2.0 * action - 1.0, terminated=True)
+        return _next(state, 0.0, _sign(action), terminated=True)
 
 
 @hyperparameters
@@ -81,7 +85,7 @@ class Observation:
         return _begin(jax.random.rademacher(key, dtype=jnp.float32))
 
     def step(self, state: State, action: Int[Array, ""], key: Key) -> tuple[State, Step]:
-        return _next(state, 0.0, state.place * (2.0 * action - 1.0), terminated=True)
+        return _next(state, 0.0, state.place * _sign(action), terminated=True)
 
 
 @hyperparameters
@@ -97,7 +101,7 @@ class Delay:
 
     def step(self, state: State, action: Int[Array, ""], key: Key) -> tuple[State, Step]:
         first = state.time == 0
-        place = jnp.where(first, 2.0 * action - 1.0, 0.0)
+        place = jnp.where(first, _sign(action), 0.0)
         return _next(state, place, jnp.where(first, 0.0, state.place), terminated=~first)
 
 

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from palestra.core import Key, Transition
+from palestra.parts.returns import n_step as returns_of
 
 
 class Replay(NamedTuple):
@@ -65,29 +66,21 @@ def sample(
 ) -> Batch:
     """Transitions drawn uniformly with replacement; leaves [*shape, ...].
 
-    Each looks `n_step` steps ahead, less where its episode ends before:
-
-        returns = r_0 + gamma r_1 + ... + gamma^(k-1) r_(k-1),  k <= n_step
-        discount = gamma^k, or 0 if the last of these steps terminated
-
-    n_step = 1 gives the stored transition. At least n_step rows must hold experience.
+    Each looks `n_step` steps ahead, less where its episode ends before (parts/returns.py); 1 gives
+    the stored transition. At least n_step rows must hold experience.
     """
     rows, num_envs = replay.data.reward.shape
     age_key, env_key = jax.random.split(key)
     age = jax.random.randint(age_key, shape, n_step - 1, replay.rows)  # rows before the newest
     env = jax.random.randint(env_key, shape, 0, num_envs)
-    first = (replay.head - 1 - age) % rows
+    look_up = lambda tree, row: jax.tree.map(lambda ring: ring[row % rows, env], tree)
 
-    returns, discount, last = jnp.zeros(shape), jnp.ones(shape), first
-    alive = jnp.ones(shape, bool)  # no earlier step ended the episode
-    for i in range(n_step):
-        row = (first + i) % rows
-        returns += jnp.where(alive, discount * replay.data.reward[row, env], 0.0)
-        going_on = jnp.where(replay.data.terminated[row, env], 0.0, gamma)
-        discount *= jnp.where(alive, going_on, 1.0)
-        last = jnp.where(alive, row, last)
-        alive &= ~replay.data.done[row, env]
-
-    look_up = lambda tree, row: jax.tree.map(lambda ring: ring[row, env], tree)
-    obs, action = look_up((replay.data.obs, replay.data.action), first)
-    return Batch(obs, action, returns, discount, look_up(replay.data.next_obs, last))
+    first = replay.head - 1 - age
+    data, window = replay.data, [first + i for i in range(n_step)]
+    ahead = lambda ring: jnp.stack([look_up(ring, row) for row in window])  # [n_step, *shape]
+    returns, discount, length = returns_of(
+        ahead(data.reward), ahead(data.terminated), ahead(data.done), gamma
+    )
+    obs, action = look_up((data.obs, data.action), first)
+    next_obs = look_up(data.next_obs, first + length - 1)
+    return Batch(obs, action, returns, discount, next_obs)

@@ -6,6 +6,8 @@ standard error, with exit code 2.
 
 import io
 import json
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
@@ -70,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("palestra: aborted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # the reader went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 @dataclass
@@ -136,7 +141,7 @@ def train(arguments: list[str]) -> int:
         flags, arguments[2:], f"{usage.replace('ALGORITHM ENV', f'{name} {env_id}')}", default
     )
     options, algorithm = given.train, given.algorithm
-    if options.seeds is not None and "--seed" in arguments:
+    if options.seeds is not None and _value_of("--seed", arguments) is not None:
         raise ValueError("--seed and --seeds exclude each other; give one of them.")
     made = run_training(
         env_id,
@@ -270,15 +275,37 @@ def _parse(cls: type[T], arguments: list[str], usage: str, default: T | None = N
     except SystemExit as end:
         if not end.code:
             raise
-        lines = [line.strip("│ ") for line in said.getvalue().splitlines() if line.startswith("│")]
-        upto = next((i for i, line in enumerate(lines) if line.startswith("─")), len(lines))
-        told = " ".join(lines[:upto]).rstrip(".") or said.getvalue().strip()
-        raise ValueError(f"{told}. `{usage} --help` tells the flags.") from None
+        raise ValueError(_one_sentence(said.getvalue(), usage)) from None
     if unknown:
         flag = unknown[0].split("=")[0]
+        if not flag.startswith("-"):
+            raise ValueError(
+                f"{flag!r} is one word too many; `{usage} --help` tells what there is."
+            )
         known = [f"--{f.replace('_', '-')}" for f in _field_names(cls)]
         raise ValueError(f"There is no flag {flag!r} here; {_nearest(flag, known, usage)}")
     return flags
+
+
+def _one_sentence(box: str, usage: str) -> str:
+    """What tyro says in a framed paragraph, with lines or without, as one sentence."""
+    lines = [line.strip("│| ") for line in box.splitlines() if re.search(r"\w", line)]
+    told = re.split(r"(?:Argument|For full) helptext", " ".join(lines))[0].rstrip(" .")
+    for pattern, sentence in (
+        (r"Error parsing \w+: (.*must be.*)", r"\1."),  # from a hyper-parameter's own check
+        (
+            r"Error parsing (\S+): could not convert string to float: (.*)",
+            r"\1 must be a number, not \2.",
+        ),
+        (
+            r"Error parsing (\S+): invalid literal for int.*: (.*)",
+            r"\1 must be a whole number, not \2.",
+        ),
+        (r"Missing value for argument '(\S+)'", r"\1 needs a value after it."),
+    ):
+        if found := re.search(pattern, told):
+            return found.expand(sentence)
+    return f"{told}. `{usage} --help` tells the flags."
 
 
 def _field_names(cls: Any) -> list[str]:
@@ -330,7 +357,25 @@ def _show_results(results: Sequence[Any]) -> None:
     )
     console.print(table)
     _show_verdict(console, summaries, simulators[0])
-    console.print("\nFiles in " + "\n         ".join(escape(str(r.folder)) for r in results))
+    folders = [escape(str(result.folder)) for result in results]
+    console.print("\nFiles in " + "\n         ".join(folders))
+    if len(results) > 1:
+        console.print(f"All seeds in one picture: {escape(str(_plot_together(results)))}")
+    else:
+        console.print("         agent.safetensors, curve.png, video.mp4, summary.json and more")
+        console.print(f"Next: palestra evaluate {folders[0]}")
+
+
+def _plot_together(results: Sequence[Any]) -> Path:
+    """One picture of all seeds, in the folder that --run named, else beside their folders."""
+    from palestra.tools.plot import plot as draw
+
+    folders = [result.folder for result in results]
+    parent = folders[0].parent
+    if folders[0].name == "seed0":
+        return draw(folders, parent / "curve.png")
+    name = folders[0].name.replace("__seed0__", f"__{len(folders)}seeds__")
+    return draw(folders, parent / f"{name}.png")
 
 
 def _show_verdict(console: Console, summaries: Sequence[dict[str, Any]], simulator: str) -> None:

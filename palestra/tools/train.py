@@ -25,7 +25,10 @@ from palestra.tools.cache import use_compilation_cache
 from palestra.tools.progress import Display
 from palestra.tools.runs import Recorder, Run
 
-REPORTS = 100  # per run; between two of them everything stays inside one compiled program
+REPORTS = 100  # per run, at least; between two of them all stays inside one compiled program
+REPORT_STEPS = (
+    20_000  # environment steps between reports, at most: a second or two, also for Ctrl-C
+)
 EVALUATIONS = 25  # per run: greedy, to find the best agent
 NUM_ENVS = 8  # where neither the caller nor a preset says
 STEPS = 100_000  # likewise
@@ -176,13 +179,14 @@ def follow(
     seeds: Sequence[int],
 ) -> None:
     """Train the seeds of one group, and record, evaluate and show each report."""
-    _, total, _ = compiled.plan(job.algorithm, job.num_envs, job.steps, REPORTS)
+    wanted = max(REPORTS, job.steps // REPORT_STEPS)
+    _, total, _ = compiled.plan(job.algorithm, job.num_envs, job.steps, wanted)
     reports = compiled.train(
         job.env,
         job.algorithm,
         num_envs=job.num_envs,
         total_steps=job.steps,
-        reports=REPORTS,
+        reports=wanted,
         seeds=seeds,
     )
     for i, report in enumerate(reports, 1):

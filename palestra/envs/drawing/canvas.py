@@ -11,7 +11,8 @@ SCALE = 3  # drawn pixels per pixel, along each axis
 INK, CART, POLE, AXLE = "#1f2937", "#1d4ed8", "#f59e0b", "#fef3c7"
 PAPER, GROUND, MARK = "#ffffff", "#e5e7eb", "#9ca3af"
 
-Point = tuple[float, float]
+Number = float | int
+Point = tuple[Number, Number]
 
 
 class Canvas:
@@ -24,15 +25,23 @@ class Canvas:
     def polygon(self, points: Sequence[Point], color: str) -> None:
         self._draw.polygon([(x * SCALE, y * SCALE) for x, y in points], fill=color)
 
-    def circle(self, center: Point, radius: float, color: str) -> None:
+    def circle(self, center: Point, radius: Number, color: str) -> None:
         (x, y), r = center, radius
         self._draw.ellipse([(v * SCALE) for v in (x - r, y - r, x + r, y + r)], fill=color)
 
-    def box(self, left: float, top: float, right: float, bottom: float, color: str, radius=0.0):
+    def box(
+        self,
+        left: Number,
+        top: Number,
+        right: Number,
+        bottom: Number,
+        color: str,
+        radius: Number = 0,
+    ):
         corners = [v * SCALE for v in (left, top, right, bottom)]
         self._draw.rounded_rectangle(corners, radius * SCALE, fill=color)
 
-    def bar(self, start: Point, end: Point, width: float, color: str) -> None:
+    def bar(self, start: Point, end: Point, width: Number, color: str) -> None:
         """A straight bar with round ends."""
         (x0, y0), (x1, y1), half = start, end, width / 2
         length = max(np.hypot(x1 - x0, y1 - y0), 1e-9)

@@ -1,0 +1,50 @@
+# Everything runs in .venv, which the first target that needs it makes. Needs Python 3.11 to 3.13.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test tiny slow lint format bench size clean
+
+demo: .venv/.installed  ## train DQN on CartPole and show that it learned
+	$(BIN)/palestra train dqn CartPole-v1
+
+test: .venv/.dev  ## the whole suite, on two cores, within ten minutes
+	$(BIN)/python -m pytest -n 2
+
+tiny: .venv/.dev  ## the fifteen-second check
+	$(BIN)/python -m pytest -m tiny -n 0
+
+slow: .venv/.dev  ## learning at full length: minutes
+	$(BIN)/python -m pytest -m slow -n 0
+
+lint: .venv/.dev  ## style and types, nothing changed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.dev  ## style, mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.installed  ## the published figures; peers are installed into .bench: minutes, 5 GB
+	$(BIN)/python benchmarks/random_numbers.py
+	$(BIN)/python benchmarks/seeds.py
+	$(BIN)/python benchmarks/cartpole_dqn.py
+
+size:  ## lines of code, by part
+	@for part in core.py prng.py envs parts algorithms runners tools; do \
+	  printf '%7d  palestra/%s\n' $$(find palestra/$$part -name '*.py' | xargs cat | wc -l) $$part; done
+	@printf '%7d  tests\n' $$(find tests -name '*.py' | xargs cat | wc -l)
+
+clean:  ## remove what make made
+	rm -rf .venv .bench .cache
+
+.venv/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Palestra needs Python 3.11 to 3.13; name one: make demo PYTHON=python3.12"; exit 2; }
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/.dev: .venv/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@

@@ -1,0 +1,30 @@
+"""What rewards are worth: the recursions behind every value target."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+
+def n_step(
+    reward: Float[Array, "n *batch"],
+    terminated: Bool[Array, "n *batch"],
+    done: Bool[Array, "n *batch"],
+    gamma: float | Float[Array, ""],
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"], Int[Array, "*batch"]]:
+    """n-step returns (Sutton & Barto 2018, eq. 7.1), cut where the episode ends, at step k <= n.
+
+    returns  = r_0 + gamma r_1 + ... + gamma^(k-1) r_(k-1)
+    discount = gamma^k, or 0 if step k terminated: what the value of the state after it counts
+    length   = k
+
+    n = 1 gives the rewards themselves; gamma = 0 too, for any n.
+    """
+    returns = jnp.zeros_like(reward[0])
+    discount = jnp.ones_like(reward[0])
+    length = jnp.zeros(returns.shape, jnp.int32)
+    alive = jnp.ones(returns.shape, bool)  # no earlier step ended the episode
+    for r, ended_here, cut_here in zip(reward, terminated, done, strict=True):
+        returns += jnp.where(alive, discount * r, 0.0)
+        discount *= jnp.where(alive, jnp.where(ended_here, 0.0, gamma), 1.0)
+        length += alive.astype(jnp.int32)
+        alive &= ~cut_here
+    return returns, discount, length

@@ -1,0 +1,70 @@
+"""Every test runs under strict JAX, with shapes checked at run time.
+
+The order matters: the hook must be in place before anything imports palestra.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+CACHE = Path(__file__).parents[1] / ".cache"  # the only folder of the repository that tests fill
+os.environ["PALESTRA_CACHE"] = str(CACHE / "jax")
+os.environ["MPLCONFIGDIR"] = str(CACHE / "matplotlib")
+os.environ["XDG_CACHE_HOME"] = str(CACHE)  # so that nothing is written into the user's home
+
+import jax
+import optax
+import pytest
+from jaxtyping import install_import_hook
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_debug_key_reuse", True)  # off beside vmap of scan: see `seeds_side_by_side`
+jax.config.update("jax_compilation_cache_dir", str(CACHE / "jax"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+# Adam raises a float to an integer's power, which strict promotion forbids: Optax's own affair.
+optax.tree.bias_correction = jax.numpy_dtype_promotion("standard")(optax.tree.bias_correction)
+
+CHECKED = ["core", "parts", "envs", "algorithms", "runners"]
+# The numeric tower: an int is welcome where a float is asked for, as the typing rules say.
+BEARTYPE = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+install_import_hook([f"palestra.{name}" for name in CHECKED], BEARTYPE)
+
+from palestra import core
+
+core.Environment = core.Algorithm = Any  # protocols: there is nothing to ask at run time
+
+_hyperparameters = core.hyperparameters
+
+
+def unchecked(cls: type) -> type:
+    """Methods are checked by the hook, fields by core.check alone.
+
+    JAX puts tracers and shapes into fields that say float, when it takes settings apart and
+    puts them together again.
+    """
+    cls = _hyperparameters(cls)
+    cls.__no_type_check__ = True
+    passed.append(cls)
+    return cls
+
+
+passed: list[type] = []
+core.hyperparameters = unchecked
+import palestra.algorithms
+import palestra.envs
+
+for cls in passed:  # the hook has passed; the mark would hide the fields' types from the parser
+    del cls.__no_type_check__
+
+
+@pytest.fixture
+def seeds_side_by_side():
+    """Switch off the search for reused keys, which takes `vmap` of `scan` over keys for reuse.
+
+    It does so with JAX's own keys too.
+    """
+    with jax.debug_key_reuse(False):
+        yield

@@ -1,0 +1,132 @@
+"""What every environment of the table keeps: pure, compiled once, in its spaces, ending in time."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gymnasium.spaces import Discrete
+
+from palestra import envs, prng
+from palestra.core import Step
+from palestra.envs.classic.cartpole import CartPole
+
+E = 16
+ALL = pytest.mark.parametrize("env_id", envs.ENVIRONMENTS)
+TINY = [
+    pytest.param(i, marks=pytest.mark.tiny) if i == "CartPole-v1" else i for i in envs.ENVIRONMENTS
+]
+
+
+def random_actions(space, key, shape):
+    if isinstance(space, Discrete):
+        return jax.random.randint(key, shape, 0, int(space.n))
+    return jax.random.uniform(key, (*shape, *space.shape), minval=space.low, maxval=space.high)
+
+
+def play(env, key, length):
+    """The start of E episodes, and their steps under random actions, resets left out."""
+    reset_key, action_key, step_key = jax.random.split(key, 3)
+    state, obs = jax.vmap(env.reset)(jax.random.split(reset_key, E))
+    actions = random_actions(env.action_space, action_key, (length, E))
+    keys = jax.random.split(step_key, (length, E))
+    step = lambda state, now: jax.vmap(env.step)(state, *now)
+    return obs, jax.lax.scan(step, state, (actions, keys))[1]
+
+
+def same(one, other):
+    return all(map(np.array_equal, jax.tree.leaves(one), jax.tree.leaves(other)))
+
+
+@pytest.mark.parametrize("env_id", TINY)
+def test_episodes(env_id):
+    env, limit = envs.make(env_id), envs.entry(env_id).limit
+    traces = []
+
+    @jax.jit
+    def run(env, key):
+        traces.append(env)
+        return play(env, key, limit)
+
+    obs, steps = run(env, prng.key(0))
+    again = run(env, prng.key(0))
+    other = run(env, prng.key(1))
+    assert len(traces) == 1
+    assert same((obs, steps), again)  # the same key gives the same episodes
+    assert not same((obs, steps), other)
+
+    space = env.observation_space
+    assert isinstance(steps, Step)
+    assert obs.shape == (E, *space.shape)
+    assert steps.obs.shape == (limit, E, *space.shape)
+    assert obs.dtype == steps.obs.dtype == space.dtype
+    assert steps.reward.shape == steps.terminated.shape == steps.truncated.shape == (limit, E)
+    assert steps.reward.dtype == np.float32
+    assert steps.terminated.dtype == steps.truncated.dtype == bool
+
+    # Up to the end of its episode, every observation lies in the space, and the end comes in time.
+    done = np.asarray(steps.terminated | steps.truncated)
+    assert done.any(0).all()
+    for e in range(E):
+        last = done[:, e].argmax()
+        episode = np.concatenate([obs[e][None], steps.obs[: last + 1, e]])
+        assert all(space.contains(np.asarray(o)) for o in episode)
+        assert np.isfinite(steps.reward[: last + 1, e]).all()
+
+
+@ALL
+def test_one_step_has_no_batch_axes(env_id):
+    env = envs.make(env_id)
+    state, obs = env.reset(prng.key(0))
+    action = random_actions(env.action_space, prng.key(1), ())
+    after, step = env.step(state, action, prng.key(2))
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+    kinds = lambda tree: [(x.shape, x.dtype) for x in jax.tree.leaves(tree)]
+    assert kinds(after) == kinds(state)
+    assert obs.shape == step.obs.shape == env.observation_space.shape
+    assert step.reward.shape == step.terminated.shape == step.truncated.shape == ()
+
+
+STARTS_AT_RANDOM = ("CartPole", "Observation", "Continuous")
+
+
+@ALL
+def test_a_start_is_drawn_where_it_should_be(env_id):
+    start = lambda key: envs.make(env_id).reset(key)[1]
+    starts = np.asarray(jax.vmap(start)(jax.random.split(prng.key(0), 64)))
+    assert np.array_equal(start(prng.key(5)), start(prng.key(5)))
+    assert (np.ptp(starts) > 0) == any(name in env_id for name in STARTS_AT_RANDOM)
+
+
+@ALL
+def test_the_table_says_something(env_id):
+    assert envs.entry(env_id).summary.endswith((".", "?"))
+    assert envs.entry(env_id).limit >= 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ("cartpole-v1", "CartPole-v1"),
+        ("CartPole-v9", "CartPole-v"),
+        ("probe/delay", "probe/Delay-v0"),
+    ],
+)
+def test_an_unknown_id_is_answered_with_the_nearest(wrong, near):
+    with pytest.raises(ValueError, match=f"There is no environment '{wrong}'; did you mean {near}"):
+        envs.make(wrong)
+    with pytest.raises(ValueError, match="`palestra list` names them all"):
+        envs.make("????")
+
+
+def test_a_float_of_an_environment_can_be_swept():
+    masses = jnp.array([0.05, 0.1, 0.5])
+
+    def tip(mass):
+        env = CartPole(pole_mass=mass)
+        state, _ = env.reset(prng.key(0))
+        return env.step(state, jnp.int32(1), prng.key(1))[1].obs
+
+    swept = jax.vmap(tip)(masses)
+    assert len(np.unique(swept[:, 3])) == 3
+    for mass, obs in zip(masses, swept, strict=True):
+        np.testing.assert_allclose(tip(float(mass)), obs, rtol=1e-5)

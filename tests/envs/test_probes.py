@@ -1,0 +1,98 @@
+"""The answers that the probes list are right: found again by looking at every course of events."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gymnasium.spaces import Discrete
+
+from palestra import envs, prng
+from palestra.envs.probes import State
+
+GAMMA = 0.99
+PROBES = [env_id for env_id in envs.ENVIRONMENTS if env_id.startswith("probe/")]
+
+
+def actions(env):
+    if isinstance(env.action_space, Discrete):
+        return [jnp.int32(a) for a in range(int(env.action_space.n))]
+    return [jnp.array([a], jnp.float32) for a in np.linspace(-1, 1, 41)]
+
+
+def look_ahead(env, state, horizon, cut_ends: bool):
+    """Every action's discounted return, best actions after; a cut is life going on, or the end.
+
+    Life goes on in the same place with the clock stopped just before the cut.
+    """
+    returns = []
+    for action in actions(env):
+        after, step = env.step(state, action, prng.key(0))
+        future = 0.0
+        over = bool(step.terminated) or (cut_ends and bool(step.truncated))
+        if not over and horizon > 0:
+            if step.truncated:
+                after = after._replace(time=state.time)
+            future = max(look_ahead(env, after, horizon - 1, cut_ends))
+        returns.append(float(step.reward) + GAMMA * future)
+    return returns
+
+
+def starts(env):
+    """The different first states."""
+    states = [env.reset(key)[0] for key in jax.random.split(prng.key(0), 16)]
+    return {float(state.place): state for state in states}
+
+
+@pytest.mark.parametrize("env_id", PROBES)
+def test_answers_are_the_best_actions(env_id):
+    env = envs.make(env_id)
+    found = starts(env)
+    assert set(found) == {obs[0] for obs, _ in env.answers}
+    for obs, answer in env.answers:
+        returns = look_ahead(env, found[obs[0]], 4, cut_ends=False)
+        best, second = np.argsort(returns)[::-1][:2]
+        np.testing.assert_allclose(actions(env)[best], answer, atol=1e-6)
+        assert returns[best] > returns[second]
+
+
+def test_time_out_tells_a_cut_from_an_ending():
+    env = envs.make("probe/TimeOut-v0")
+    (state,) = starts(env).values()
+    assert np.argmax(look_ahead(env, state, 4, cut_ends=False)) == 1
+    assert np.argmax(look_ahead(env, state, 4, cut_ends=True)) == 0
+
+
+def test_ending_tells_an_ending_from_going_on():
+    """Valued as if life went on there, the place after the ending makes action 0 look better."""
+    env = envs.make("probe/Ending-v0")
+    (state,) = starts(env).values()
+    right = look_ahead(env, state, 4, cut_ends=False)
+    there = State(jnp.float32(1), jnp.int32(1))
+    worth = max(look_ahead(env, there, 0, cut_ends=False))
+    wrong = [right[0] + GAMMA * worth, right[1]]
+    assert np.argmax(right) == 1
+    assert np.argmax(wrong) == 0
+
+
+@pytest.mark.parametrize("env_id", PROBES)
+def test_threshold_is_reached_by_the_answers_alone(env_id):
+    """The best total is above the threshold, that of the opposite actions is below."""
+    env, entry = envs.make(env_id), envs.entry(env_id)
+    if entry.threshold is None:
+        assert env_id == "probe/TimeOut-v0"  # its best policy is not the one of the largest total
+        return
+
+    def total(choose):
+        rewards = []
+        for place, state in starts(env).items():
+            answer = {obs[0]: action for obs, action in env.answers}[place]
+            for _ in range(entry.limit):
+                state, step = env.step(state, choose(answer), prng.key(0))
+                rewards.append(float(step.reward))
+                if step.terminated or step.truncated:
+                    break
+        return sum(rewards) / len(starts(env))
+
+    right = lambda a: jnp.int32(a) if isinstance(a, int) else jnp.array(a, jnp.float32)
+    wrong = lambda a: jnp.int32(1 - a) if isinstance(a, int) else -jnp.array(a, jnp.float32)
+    assert total(right) >= entry.threshold > total(wrong)

@@ -1,0 +1,25 @@
+"""Learning at full length: every algorithm on its standard task, ten seeds."""
+
+import numpy as np
+import pytest
+
+import palestra
+from palestra.tools.intervals import interval
+from palestra.tools.presets import CARTPOLE_DQN
+
+pytestmark = pytest.mark.slow
+
+
+def test_dqn_solves_cart_pole(tmp_path):
+    runs = palestra.train(
+        "CartPole-v1",
+        CARTPOLE_DQN.algorithm,
+        steps=CARTPOLE_DQN.steps,
+        num_envs=CARTPOLE_DQN.num_envs,
+        seeds=10,
+        run=tmp_path / "runs",
+        quiet=True,
+    )
+    means = [run.summary["best"]["gymnasium"]["mean"] for run in runs]
+    assert len(means) == 10
+    assert interval(means).low > 475, np.round(means, 1)

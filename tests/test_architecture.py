@@ -1,0 +1,86 @@
+"""The shape of the code base: who may import whom, what files say of themselves, what is light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.tiny
+
+ROOT = Path(__file__).parents[1] / "palestra"
+FILES = {".".join(f.relative_to(ROOT.parent).with_suffix("").parts): f for f in ROOT.rglob("*.py")}
+TREES = {module: ast.parse(file.read_text()) for module, file in FILES.items()}
+HOUSES = {"core", "prng", "parts", "envs", "algorithms", "runners"}
+MAY_IMPORT = {
+    "core": set(),
+    "prng": set(),
+    "parts": {"core", "parts"},
+    "envs": {"core", "envs"},
+    "algorithms": {"core", "parts"},
+    "runners": {"core", "prng", "runners"},
+    "tools": HOUSES | {"tools", "__version__"},
+    "__init__": HOUSES | {"tools"},  # for readers and type checkers: it loads nothing
+}
+ALGORITHMS = [m for m in FILES if m.startswith("palestra.algorithms.") and "__init__" not in m]
+
+
+def house(module: str) -> str:
+    return module.split(".")[1]
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """The houses of palestra that a file names in its imports, inside functions too."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are written in full"
+            found |= {f"{node.module}.{a.name}" for a in node.names}
+    return {house(name) for name in found if name.startswith("palestra.")}
+
+
+def test_every_file_has_a_house(capsys):
+    lines = dict.fromkeys(MAY_IMPORT, 0)
+    for module, file in FILES.items():
+        lines[house(module)] += len(file.read_text().splitlines())
+    with capsys.disabled():  # sizes are a figure to look at, not a gate
+        print("\nlines:", ", ".join(f"{name} {n}" for name, n in lines.items()))
+    assert all(lines.values())
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_keep_to_the_plan(module):
+    allowed = MAY_IMPORT[house(module)]
+    if module == "palestra.algorithms.__init__":  # the table
+        allowed = allowed | {"algorithms"}
+    assert imports(TREES[module]) <= allowed
+
+
+def test_the_import_finder_sees_what_it_should():
+    source = (
+        "from palestra import prng\nimport palestra.tools.cli\ndef f(): from palestra.envs import x"
+    )
+    assert imports(ast.parse(source)) == {"prng", "tools", "envs"}
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_every_module_says_what_it_is(module):
+    assert ast.get_docstring(TREES[module])
+
+
+@pytest.mark.parametrize("module", ALGORITHMS)
+def test_every_algorithm_names_its_sources(module):
+    assert "\nSources\n" in ast.get_docstring(TREES[module])
+
+
+@pytest.mark.parametrize("module", ["palestra", "palestra.tools.cli"])
+def test_import_is_light(module):
+    heavy = ("jax", "numpy", "matplotlib", "gymnasium", "optax", "equinox")
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.strip() == "[]"

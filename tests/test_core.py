@@ -1,0 +1,105 @@
+"""Hyper-parameters: floats are swept, whole numbers compiled in, nonsense refused in a sentence."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from palestra.core import (
+    Count,
+    CountOrZero,
+    NonNegative,
+    Positive,
+    Share,
+    Transition,
+    check,
+    hyperparameters,
+)
+
+
+@hyperparameters
+class Settings:
+    rate: Positive = 0.5
+    weight: NonNegative = 0.0
+    share: Share = 0.5
+    size: Count = 2
+    wait: CountOrZero = 0
+    flag: bool = False
+    widths: tuple[Count, ...] = (4, 4)
+
+
+@hyperparameters
+class Nested:
+    inner: Settings
+    limit: Count = 3
+
+
+def test_floats_are_leaves_and_the_rest_is_structure():
+    assert jax.tree.leaves(Settings(rate=0.1, weight=0.2, share=0.3)) == [0.1, 0.2, 0.3]
+    assert jax.tree.leaves(Nested(inner=Settings(rate=0.1))) == [0.1, 0.0, 0.5]
+    assert jax.tree.structure(Settings(size=3)) != jax.tree.structure(Settings(size=4))
+    assert jax.tree.structure(Settings(flag=True)) != jax.tree.structure(Settings())
+
+
+def test_a_float_is_swept_and_an_int_compiled_in():
+    traces = []
+
+    @jax.jit
+    def use(settings):
+        traces.append(settings)
+        return settings.rate * jnp.ones(settings.size)
+
+    assert use(Settings(rate=2.0)).tolist() == [2.0, 2.0]
+    assert use(Settings(rate=3.0)).tolist() == [3.0, 3.0]
+    assert len(traces) == 1
+    assert use(Settings(rate=3.0, size=3)).tolist() == [3.0, 3.0, 3.0]
+    assert len(traces) == 2
+    sweep = jax.vmap(lambda rate: use(Settings(rate=rate)))(jnp.array([1.0, 2.0]))
+    np.testing.assert_array_equal(sweep, [[1.0, 1.0], [2.0, 2.0]])
+
+
+def test_settings_cannot_be_changed_or_given_by_position():
+    with pytest.raises(AttributeError):
+        Settings().rate = 1.0
+    with pytest.raises(TypeError):
+        Settings(0.5)
+
+
+NAN, INF = float("nan"), float("inf")
+WRONG = {
+    "rate": ("a number above 0", [0, 0.0, -1.0, NAN, INF, True, "0.1", None, [0.1]]),
+    "weight": ("a number of at least 0", [-1e-9, NAN, INF, False, "0"]),
+    "share": ("a number from 0 to 1", [-0.1, 1.1, NAN, INF, True, "1"]),
+    "size": ("a whole number of at least 1", [0, -1, 2.0, NAN, True, "2", None]),
+    "wait": ("a whole number of at least 0", [-1, 1.0, False, "0"]),
+    "flag": ("True or False", [0, 1, "yes", None]),
+    "widths": ("a tuple such as (64, 64)", [4, [4, 4], "44"]),
+}
+CASES = [(name, words, value) for name, (words, values) in WRONG.items() for value in values]
+
+
+@pytest.mark.parametrize(("name", "words", "value"), CASES)
+def test_nonsense_is_refused_in_a_sentence(name, words, value):
+    with pytest.raises(ValueError) as error:  # noqa: PT011  # the whole sentence is compared
+        Settings(**{name: value})
+    assert str(error.value) == f"{name} must be {words}, not {value!r}."
+
+
+@pytest.mark.parametrize("widths", [(4, 0), (4, 1.5), (True,), ("4",)])
+def test_each_part_of_a_tuple_is_checked(widths):
+    with pytest.raises(ValueError, match=r"^each part of widths must be a whole number of"):
+        Settings(widths=widths)
+
+
+def test_the_limits_themselves_are_allowed():
+    Settings(rate=1e-9, weight=0, share=0, size=1, wait=0, widths=())
+    Settings(rate=1, share=1.0, size=np.int64(3), widths=(1,))
+    check("n", 1, Count)
+
+
+def test_done_is_either_ending():
+    yes_no = jnp.array([True, False])
+    terminated, truncated = jnp.repeat(yes_no, 2), jnp.tile(yes_no, 2)
+    none = jnp.zeros(4)
+    done = Transition(none, none, none, none, terminated, truncated).done
+    assert done.tolist() == [True, True, True, False]

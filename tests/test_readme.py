@@ -1,0 +1,65 @@
+"""What the README and the examples show is run as it stands, with fewer steps."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from palestra.tools.cli import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+SHELL = [
+    line.split("#")[0].split() for line in re.findall(r"^    (palestra .*)", README, flags=re.M)
+]
+FEWER = (("steps=100_000", "steps=1_000"), ("seeds=10", "seeds=2, steps=1_000"))
+
+
+def shorter(code: str) -> str:
+    for long, short in FEWER:
+        code = code.replace(long, short)
+    return code
+
+
+def test_readme_python_blocks_run(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(PYTHON) == 2
+    names: dict = {}
+    for block in PYTHON:
+        exec(shorter(block), names)
+    assert names["agent"].predict(names["obs"]) in (0, 1)
+
+
+def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert {"train", "evaluate", "plot", "video", "list"} <= {words[1] for words in SHELL}
+    folder = "runs/first"
+    for words in SHELL:
+        arguments = [folder if word in ("runs/...", "runs/*") else word for word in words[1:]]
+        if "--help" in arguments:
+            with pytest.raises(SystemExit, match="0"):
+                main(arguments)
+            continue
+        if arguments[0] == "train":
+            if "--steps" in arguments:
+                arguments[arguments.index("--steps") + 1] = "600"
+            else:
+                arguments += ["--steps", "600"]
+            if "--seeds" in arguments:
+                arguments[arguments.index("--seeds") + 1] = "2"
+            elif not Path(folder).exists():
+                arguments += ["--run", folder]
+            arguments += ["--quiet"]
+        assert main(arguments) == 0, arguments
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+def test_examples_run(path: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / path.name
+    script.write_text(shorter(path.read_text()))
+    runpy.run_path(str(script), run_name="__main__")
+    assert "mean return" in capsys.readouterr().out

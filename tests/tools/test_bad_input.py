@@ -1,0 +1,94 @@
+"""Bad input gets one clear sentence, exit code 2, no traceback; nothing is made or overwritten."""
+
+from pathlib import Path
+
+import pytest
+
+import palestra
+from palestra.tools.cli import main
+
+TRAIN = ["train", "dqn", "CartPole-v1"]
+CASES = {
+    "unknown command": (["trian"], "did you mean train?"),
+    "unknown environment": (["train", "dqn", "CartPole-v2"], "did you mean CartPole-v1?"),
+    "lower case": (["train", "dqn", "cartpole-v1"], "did you mean CartPole-v1?"),
+    "unknown algorithm": (["train", "dqm", "CartPole-v1"], "did you mean dqn?"),
+    "unknown flag": ([*TRAIN, "--lerning-rate", "1"], "did you mean --learning-rate?"),
+    "unknown preset": ([*TRAIN, "--preset", "zoo"], "did you mean rl-zoo?"),
+    "no algorithm": (["train"], "palestra train ALGORITHM ENV"),
+    "no environment": (["train", "dqn"], "palestra train ALGORITHM ENV"),
+    "stray word": ([*TRAIN, "fast"], "one word too many"),
+    "cannot act there": (
+        ["train", "dqn", "probe/Continuous-v0"],
+        "must be one of a few (Discrete)",
+    ),
+    "zero steps": ([*TRAIN, "--steps", "0"], "steps must be a whole number of at least 1, not 0."),
+    "negative steps": ([*TRAIN, "--steps", "-5"], "at least 1, not -5."),
+    "half a step": ([*TRAIN, "--steps", "1.5"], "--steps must be a whole number, not '1.5'."),
+    "no number": ([*TRAIN, "--learning-rate", "fast"], "must be a number, not 'fast'."),
+    "not a number": ([*TRAIN, "--learning-rate", "nan"], "must be a number above 0, not nan."),
+    "missing value": ([*TRAIN, "--steps"], "--steps needs a value"),
+    "negative rate": ([*TRAIN, "--learning-rate", "-1"], "learning_rate must be a number above 0"),
+    "zero batch": (
+        [*TRAIN, "--batch-size", "0"],
+        "batch_size must be a whole number of at least 1",
+    ),
+    "gamma above 1": ([*TRAIN, "--gamma", "1.5"], "gamma must be a number from 0 to 1, not 1.5."),
+    "zero width": ([*TRAIN, "--hidden", "64", "0"], "each part of hidden must be"),
+    "zero environments": ([*TRAIN, "--num-envs", "0"], "num_envs must be a whole number"),
+    "zero seeds": ([*TRAIN, "--seeds", "0"], "seeds must be a whole number of at least 1"),
+    "negative seed": ([*TRAIN, "--seed", "-1"], "seed must be a whole number of at least 0"),
+    "seed and seeds": ([*TRAIN, "--seed", "1", "--seeds", "2"], "exclude each other"),
+    "no run": (["evaluate", "nowhere"], "There is no agent at nowhere"),
+    "no runs": (["plot"], "at least one run folder"),
+    "plot nothing": (["plot", "nowhere"], "not a run folder"),
+    "video of nothing": (["video", "nowhere"], "There is no agent at nowhere"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), CASES.values(), ids=CASES)
+def test_one_sentence_and_exit_code_2(
+    arguments: list[str], sentence: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("palestra.runners.compiled._start", None)  # would fail if training began
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert sentence in printed.err
+    assert printed.err.startswith("palestra: ")
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_run_folder_is_left_alone(tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    assert main([*TRAIN, "--run", str(folder)]) == 2
+    assert "exists already; choose another --run" in capsys.readouterr().err
+    assert [f.name for f in folder.iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys) -> None:
+    (tmp_path / "file").write_text("")
+    assert main([*TRAIN, "--run", str(tmp_path / "file" / "run")]) == 2
+    assert "cannot be made (Not a directory); choose another --run." in capsys.readouterr().err
+
+
+def test_damaged_run_folders(tmp_path: Path, capsys) -> None:
+    (tmp_path / "config.json").write_text('{"environment": "CartPole-v1"')
+    assert main(["plot", str(tmp_path)]) == 2
+    assert "damaged" in capsys.readouterr().err
+    (tmp_path / "config.json").write_text('{"environment": "CartPole-v1"}')
+    assert main(["plot", str(tmp_path)]) == 2
+    assert "lacks algorithm, seed" in capsys.readouterr().err
+
+
+def test_python_users_get_the_same_sentences() -> None:
+    with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1, not 0"):
+        palestra.DQN(batch_size=0)
+    with pytest.raises(ValueError, match=r"did you mean CartPole-v1\?"):
+        palestra.train("CartPole-v3")
+    with pytest.raises(ValueError, match="steps must be"):
+        palestra.train("CartPole-v1", palestra.DQN(), steps=0)
