@@ -100,7 +100,8 @@ def unroll(
         act_key, step_key, reset_key = jax.random.split(key, 3)
         action = policy(obs, act_key)
         keys = jax.random.split(step_key, num_envs)
-        next_state, out = jax.vmap(env.step)(env_state, action, keys)
+        # The barrier keeps XLA from computing the step anew for each array that depends on it.
+        next_state, out = jax.lax.optimization_barrier(jax.vmap(env.step)(env_state, action, keys))
         transition = Transition(obs, action, out.reward, out.obs, out.terminated, out.truncated)
         fresh = jax.vmap(env.reset)(jax.random.split(reset_key, num_envs))
 
@@ -129,7 +130,8 @@ def _each_seed(function: Callable, carry: PyTree) -> PyTree:
     return jax.tree.map(lambda x: x[None], alone)
 
 
-@partial(jax.jit, static_argnums=2)
+# What runs once had better compile fast than run fast.
+@partial(jax.jit, static_argnums=2, compiler_options={"xla_backend_optimization_level": 0})
 def _start(
     env: Environment, algorithm: Algorithm, num_envs: int, seeds: UInt32[Array, "seeds"]
 ) -> Carry:

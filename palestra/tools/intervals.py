@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit  # comes with JAX
 
 
 class Interval(NamedTuple):
@@ -29,6 +28,8 @@ def interval(values: Sequence[float] | np.ndarray) -> Interval:
         raise ValueError("an interval needs at least one value.")
     mean, margin = float(values.mean()), 0.0
     if values.size > 1:
+        from scipy.special import stdtrit  # comes with JAX; slow to import, needed at the end
+
         quantile = float(stdtrit(values.size - 1, 0.975))
         margin = quantile * float(values.std(ddof=1)) / values.size**0.5
     return Interval(mean, mean - margin, mean + margin)
