@@ -73,14 +73,16 @@ def sample(
     age_key, env_key = jax.random.split(key)
     age = jax.random.randint(age_key, shape, n_step - 1, replay.rows)  # rows before the newest
     env = jax.random.randint(env_key, shape, 0, num_envs)
-    look_up = lambda tree, row: jax.tree.map(lambda ring: ring[row % rows, env], tree)
+    look_up = lambda tree, row: jax.tree.map(
+        lambda ring: ring[row % rows, jnp.broadcast_to(env, row.shape)], tree
+    )
 
     first = replay.head - 1 - age
-    data, window = replay.data, [first + i for i in range(n_step)]
-    ahead = lambda ring: jnp.stack([look_up(ring, row) for row in window])  # [n_step, *shape]
-    returns, discount, length = returns_of(
-        ahead(data.reward), ahead(data.terminated), ahead(data.done), gamma
+    window = jnp.stack([first + i for i in range(n_step)])  # [n_step, *shape]
+    reward, terminated, truncated = look_up(
+        (replay.data.reward, replay.data.terminated, replay.data.truncated), window
     )
-    obs, action = look_up((data.obs, data.action), first)
-    next_obs = look_up(data.next_obs, first + length - 1)
+    returns, discount, length = returns_of(reward, terminated, terminated | truncated, gamma)
+    obs, action = look_up((replay.data.obs, replay.data.action), first)
+    next_obs = look_up(replay.data.next_obs, first + length - 1)
     return Batch(obs, action, returns, discount, next_obs)

@@ -7,7 +7,7 @@ that and refuses a file whose arrays do not fit them.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -41,15 +41,22 @@ class Agent:
 
     @classmethod
     def of(
-        cls, algorithm: Algorithm, spec: Spec, env_id: str, learner: PyTree, row: int
+        cls,
+        algorithm: Algorithm,
+        spec: Spec,
+        env_id: str,
+        learner: PyTree,
+        row: int,
+        names: Collection[str] | None = None,
     ) -> "Agent":
         """The agent of seed number `row` inside a report's learner, whose leaves are [seeds, ...].
 
-        Copies, so that the learner may learn on in place.
+        Copies, so that the learner may learn on in place. `names` is what `reads` gives, for
+        whoever asks again and again.
         """
-        kept = reads(algorithm, spec)
+        names = reads(algorithm, spec) if names is None else names
         leaves = jax.tree_util.tree_leaves_with_path(learner)
-        arrays = {_name(path): np.array(leaf[row]) for path, leaf in leaves if _name(path) in kept}
+        arrays = {_name(p): np.asarray(leaf)[row].copy() for p, leaf in leaves if _name(p) in names}
         return cls(algorithm, spec, env_id, arrays)
 
     def predict(self, obs: Any) -> np.ndarray:
@@ -155,7 +162,7 @@ def load(path: str | Path) -> Agent:
 
 
 def _shapes(algorithm: Algorithm, spec: Spec) -> PyTree:
-    return jax.eval_shape(partial(algorithm.init, spec), prng.key(0))
+    return jax.eval_shape(lambda: algorithm.init(spec, prng.key(0)))  # no key is computed either
 
 
 def _name(path: tuple) -> str:

@@ -14,13 +14,14 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from palestra import prng
 from palestra.algorithms import algorithm_class, name_of
 from palestra.core import Algorithm, Count, CountOrZero, Environment, Spec, check
 from palestra.envs import entry, make
 from palestra.envs.drawing import drawable
 from palestra.runners import compiled
 from palestra.tools import evaluate, presets, runs
-from palestra.tools.agent import Agent
+from palestra.tools.agent import Agent, reads
 from palestra.tools.cache import use_compilation_cache
 from palestra.tools.progress import Display
 from palestra.tools.runs import Recorder, Run
@@ -127,7 +128,7 @@ def settle(
     check("num_envs", num_envs, Count)
     job = Job(env_id, env, name, algorithm, num_envs, steps)
     try:  # shapes only: nothing is computed or compiled
-        jax.eval_shape(partial(job.algorithm.init, job.spec), jax.random.key(0))
+        jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))
     except ValueError as fault:
         raise ValueError(f"{name} cannot learn {env_id}: {fault}") from None
     return job
@@ -189,13 +190,14 @@ def follow(
         reports=wanted,
         seeds=seeds,
     )
+    names = reads(job.algorithm, job.spec)
     for i, report in enumerate(reports, 1):
         stopped = stop.is_set()
         due = stopped or i * EVALUATIONS // total > (i - 1) * EVALUATIONS // total
         for row, seed in enumerate(seeds):
             agent = returns = None
             if due:
-                agent = Agent.of(job.algorithm, job.spec, job.env_id, report.learner, row)
+                agent = Agent.of(job.algorithm, job.spec, job.env_id, report.learner, row, names)
                 returns = evaluate.in_ours(
                     job.env, agent, episodes=evaluate.EPISODES, seed=evaluate.JUDGE + seed
                 )
