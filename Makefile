@@ -26,6 +26,7 @@ format: .venv/.dev  ## style, mended
 	$(BIN)/ruff format .
 
 bench: .venv/.installed  ## the published figures; peers are installed into .bench: minutes, 5 GB
+	$(BIN)/python benchmarks/arithmetic.py
 	$(BIN)/python benchmarks/random_numbers.py
 	$(BIN)/python benchmarks/seeds.py
 	$(BIN)/python benchmarks/cartpole_dqn.py

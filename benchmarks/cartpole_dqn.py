@@ -42,7 +42,7 @@ SHOWN = 15  # lines of what a failing process said
 
 # One JAX for all, so that libraries are compared, not versions of it.
 JAX = "jax==0.10.2"
-# The CPU build of torch suffices: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+# The CPU build of torch suffices; where pip is not told of it, the CUDA build is some GB larger.
 TORCH = "torch==2.13.0"
 
 

@@ -8,6 +8,7 @@ is left out.
 
 import os
 import statistics
+import threading
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
@@ -37,7 +38,9 @@ def main() -> None:
     ways: dict[str, Callable[[], None]] = {
         "one vmap": lambda: learn(seeds),
         "one after another": lambda: [learn([seed]) for seed in seeds],
-        "one per core, in threads": lambda: in_threads(learn, [[seed] for seed in seeds]),
+        "one per core, in threads": lambda: in_threads(
+            learn, [[seed] for seed in seeds], threading.Event()
+        ),
     }
     times = {name: measure(way, options.repeats) for name, way in ways.items()}
     device = jax.devices()[0].device_kind

@@ -120,16 +120,17 @@ def hyperparameters(cls: type[T]) -> type[T]:
 
 
 def check(name: str, value: Any, annotation: Any) -> None:
-    """Raise ValueError in one sentence if a Python value does not fit its annotated type.
+    """Raise ValueError in one sentence if a plain Python value does not fit its annotated type.
 
     Anything else passes: JAX rebuilds pytrees with arrays, tracers and markers of its own.
     """
-    if not isinstance(value, (Number, str, tuple, list, type(None))):
+    if not any(isinstance(value, kind) for kind in (Number, str, tuple, list, type(None))):
         return
     kind = _plain(annotation)
     for bounds in getattr(annotation, "__metadata__", ()):
-        number = isinstance(value, Real if kind is float else Integral) and value is not bool(value)
-        if not (number and isfinite(value) and bounds.holds(value)):
+        right_kind = isinstance(value, Real if kind is float else Integral)
+        number = right_kind and not isinstance(value, bool) and isfinite(value)
+        if not (number and bounds.holds(value)):
             raise ValueError(f"{name} must be {bounds.words}, not {value!r}.")
     if kind is bool and not isinstance(value, bool):
         raise ValueError(f"{name} must be True or False, not {value!r}.")

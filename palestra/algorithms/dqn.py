@@ -106,6 +106,9 @@ class DQN:
         target = jax.tree.map(jnp.copy, q)  # its own buffers: a State is donated whole
         example = example_transition(spec)
         memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
+        if memory.data.reward.shape[0] < self.n_step:
+            least = self.n_step * spec.num_envs
+            raise ValueError(f"memory_size must be at least n_step x num_envs, which is {least}.")
         return State(jnp.zeros((), jnp.int32), q, target, self._optimizer().init(q), memory)
 
     def act(

@@ -69,12 +69,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"[bold red]palestra:[/] {escape(str(fault))}", highlight=False
         )
         return 2
-    except KeyboardInterrupt:
-        print("palestra: aborted", file=sys.stderr)
-        return INTERRUPTED
     except BrokenPipeError:  # the reader went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as fault:  # a full disk, say
+        print(f"palestra: {fault}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("palestra: aborted", file=sys.stderr)
+        return INTERRUPTED
 
 
 @dataclass

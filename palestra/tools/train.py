@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -93,11 +93,10 @@ def train(
     with Display(title, job.steps * len(each), each, quiet=quiet) as display:
         with stop_on_interrupt(display) as stop:
             begun = time.perf_counter()
-            in_threads(partial(follow, job, recorders, display, stop), groups(each))
+            in_threads(partial(follow, job, recorders, display, stop), groups(each), stop)
             seconds = time.perf_counter() - begun
         display.finishing()
-        finish_one = partial(finish, job, recorders, seconds, stop.is_set())
-        in_threads(finish_one, each)
+        in_threads(partial(finish, job, recorders, seconds, stop.is_set()), each, stop)
     made = [Run(folder) for folder in folders.values()]
     for one in made:
         one.plot()
@@ -128,9 +127,16 @@ def settle(
     check("num_envs", num_envs, Count)
     job = Job(env_id, env, name, algorithm, num_envs, steps)
     try:  # shapes only: nothing is computed or compiled
-        jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))
+        learner = jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))
     except ValueError as fault:
         raise ValueError(f"{name} cannot learn {env_id}: {fault}") from None
+    needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(learner)) / 2**30
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    if needed > memory:
+        raise ValueError(
+            f"{name} would need {needed:,.0f} GiB and this machine has {memory:,.0f}; make its "
+            "memory or its networks smaller."
+        )
     return job
 
 
@@ -159,8 +165,9 @@ def groups(seeds: Sequence[int]) -> list[list[int]]:
     return [list(seeds)]
 
 
-def in_threads(work, items: Sequence) -> None:
-    """`work(item)` for all items, as many at a time as there are cores. The first error is raised.
+def in_threads(work: Callable, items: Sequence, stop: threading.Event) -> None:
+    """`work(item)` for all items, as many at a time as there are cores. The first error is raised,
+    after telling the others to `stop`.
 
     Threads serve because compiled programs run outside of Python's lock.
     """
@@ -168,6 +175,7 @@ def in_threads(work, items: Sequence) -> None:
         try:
             list(pool.map(work, items))
         except BaseException:
+            stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 

@@ -35,6 +35,8 @@ CASES = {
     ),
     "gamma above 1": ([*TRAIN, "--gamma", "1.5"], "gamma must be a number from 0 to 1, not 1.5."),
     "zero width": ([*TRAIN, "--hidden", "64", "0"], "each part of hidden must be"),
+    "memory too large": ([*TRAIN, "--memory-size", "100000000000"], "GiB and this machine has"),
+    "memory too small": ([*TRAIN, "--memory-size", "8"], "memory_size must be at least n_step"),
     "zero environments": ([*TRAIN, "--num-envs", "0"], "num_envs must be a whole number"),
     "zero seeds": ([*TRAIN, "--seeds", "0"], "seeds must be a whole number of at least 1"),
     "negative seed": ([*TRAIN, "--seed", "-1"], "seed must be a whole number of at least 0"),
