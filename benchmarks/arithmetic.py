@@ -91,9 +91,9 @@ def main() -> None:
     peak = large_product()
     print(f"one gradient step: {STEP / 1e6:.1f} MFLOP")
     print(f"one 2048-cubed product: {peak / 1e9:.0f} GFLOP/s on all cores, so at best")
-    print(
-        f"  {STEP / peak * 1e6:.0f} us a gradient step, {2 * peak / STEP:,.0f} environment steps/s\n"
-    )
+    limit = 2 * peak / STEP
+    print(f"  {STEP / peak * 1e6:.0f} us a gradient step, {limit:,.0f} environment steps/s
+")
     print(f"{'':46s} us a step   environment steps/s")
     for title, seconds in rows.items():
         each = seconds / STEPS
