@@ -92,9 +92,8 @@ def main() -> None:
     print(f"one gradient step: {STEP / 1e6:.1f} MFLOP")
     print(f"one 2048-cubed product: {peak / 1e9:.0f} GFLOP/s on all cores, so at best")
     limit = 2 * peak / STEP
-    print(f"  {STEP / peak * 1e6:.0f} us a gradient step, {limit:,.0f} environment steps/s
-")
-    print(f"{'':46s} us a step   environment steps/s")
+    print(f"  {STEP / peak * 1e6:.0f} us a gradient step, {limit:,.0f} environment steps/s")
+    print(f"\n{'':46s} us a step   environment steps/s")
     for title, seconds in rows.items():
         each = seconds / STEPS
         print(f"{title:46s} {each * 1e6:9.0f}   {2 / each:19,.0f}")
