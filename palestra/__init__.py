@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from palestra.tools.agent import Agent as Agent
     from palestra.tools.agent import load as load
     from palestra.tools.presets import preset as preset
-    from palestra.tools.runs import Run as Run
+    from palestra.tools.run import Run as Run
     from palestra.tools.train import train as train
 
 __version__ = "0.1.0"
@@ -23,7 +23,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Agent": "palestra.tools.agent",
     "DQN": "palestra.algorithms.dqn",
-    "Run": "palestra.tools.runs",
+    "Run": "palestra.tools.run",
     "load": "palestra.tools.agent",
     "preset": "palestra.tools.presets",
     "train": "palestra.tools.train",

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr
 from dataclasses import dataclass, make_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -181,7 +181,8 @@ def evaluate(arguments: list[str]) -> int:
     from palestra.tools.agent import load
     from palestra.tools.evaluate import judge
 
-    result = judge(load(flags.run), episodes=flags.episodes, seed=flags.seed)
+    with _busy(f"playing {flags.episodes} episodes"):
+        result = judge(load(flags.run), episodes=flags.episodes, seed=flags.seed)
     if flags.json:
         print(json.dumps(result))
     else:
@@ -236,7 +237,9 @@ def video(arguments: list[str]) -> int:
 
     check("seed", flags.seed, CountOrZero)
     folder = flags.run if flags.run.is_dir() else flags.run.parent
-    _print(str(record(load(flags.run), flags.output or folder / "video.mp4", seed=flags.seed)))
+    with _busy("recording an episode"):
+        path = record(load(flags.run), flags.output or folder / "video.mp4", seed=flags.seed)
+    _print(str(path))
     return 0
 
 
@@ -412,6 +415,12 @@ def _first_line(module: Any) -> str:
 def _list(title: str, rows: Sequence[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in rows)
     print(f"{title}\n" + "".join(f"  {name:<{width}}  {line}\n" for name, line in rows))
+
+
+def _busy(what: str) -> AbstractContextManager:
+    """A sign of life in a terminal, for what takes some seconds."""
+    console = Console(stderr=True)
+    return console.status(f"{what} ...") if console.is_terminal else nullcontext()
 
 
 def _print(text: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from palestra.envs import ENVIRONMENTS
 from palestra.tools.intervals import interval
-from palestra.tools.runs import read_config, read_metrics
+from palestra.tools.run_folder import read_config, read_metrics
 
 COLORS = ("#1d4ed8", "#d97706", "#059669", "#be123c", "#7c3aed", "#0891b2")
 

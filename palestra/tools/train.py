@@ -20,11 +20,12 @@ from palestra.core import Algorithm, Count, CountOrZero, Environment, Spec, chec
 from palestra.envs import entry, make
 from palestra.envs.drawing import drawable
 from palestra.runners import compiled
-from palestra.tools import evaluate, presets, runs
+from palestra.tools import evaluate, presets, run_folder
 from palestra.tools.agent import Agent, reads
 from palestra.tools.cache import use_compilation_cache
 from palestra.tools.progress import Display
-from palestra.tools.runs import Recorder, Run
+from palestra.tools.run import Run
+from palestra.tools.run_folder import Recorder
 
 REPORTS = 100  # per run, at least; between two of them all stays inside one compiled program
 REPORT_STEPS = (
@@ -143,15 +144,15 @@ def settle(
 def claim(job: Job, seeds: Sequence[int], run: str | Path | None, alone: bool) -> dict[int, Path]:
     """Make one run folder per seed and write its config. Raises ValueError."""
     if run is None:
-        folders = {seed: runs.folder_for(job.env_id, job.name, seed) for seed in seeds}
+        folders = {seed: run_folder.folder_for(job.env_id, job.name, seed) for seed in seeds}
     elif alone:
         folders = {seeds[0]: Path(run)}
     else:
-        runs.create(Path(run))
+        run_folder.create(Path(run))
         folders = {seed: Path(run) / f"seed{seed}" for seed in seeds}
     for seed, folder in folders.items():
-        runs.create(folder)
-        runs.write_config(
+        run_folder.create(folder)
+        run_folder.write_config(
             folder, job.env_id, job.name, job.algorithm, job.num_envs, job.steps, seed
         )
     return folders
@@ -241,7 +242,7 @@ def finish(
         "best": {"step": recorder.best_step, **best},
         "last": {"step": recorder.step, **last},
     }
-    runs.write_json(recorder.folder / "summary.json", summary)
+    run_folder.write_json(recorder.folder / "summary.json", summary)
     if drawable(job.env):
         run.video()
 

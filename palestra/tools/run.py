@@ -1,0 +1,57 @@
+"""A run that was made, and what can be done with it."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from palestra.tools import evaluate, video
+from palestra.tools.agent import Agent, load
+from palestra.tools.plot import plot
+from palestra.tools.run_folder import read_config
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, and what can be done with it."""
+
+    folder: Path
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """What the run was asked to do. FileNotFoundError or ValueError where there is none."""
+        return read_config(self.folder)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What came of it."""
+        return json.loads((self.folder / "summary.json").read_text())
+
+    @cached_property
+    def agent(self) -> Agent:
+        """The best agent, by periodic evaluation."""
+        return load(self.folder)
+
+    @cached_property
+    def last(self) -> Agent:
+        """The agent at the end of training."""
+        return load(self.folder / "last.safetensors")
+
+    def evaluate(self, episodes: int = 100, seed: int | None = None) -> dict[str, Any]:
+        """Greedy episodes of the best agent: mean, low, high (95 %), episodes, returns.
+
+        Played in Gymnasium's environment of that id where there is one, else in ours. Without
+        a seed, the run's own final evaluation is repeated.
+        """
+        seed = self.config["seed"] if seed is None else seed
+        return evaluate.judge(self.agent, episodes=episodes, seed=seed)
+
+    def plot(self) -> Path:
+        """Draw curve.png anew; its path."""
+        return plot([self.folder], self.folder / "curve.png")
+
+    def video(self, seed: int | None = None) -> Path:
+        """Record video.mp4 anew, one greedy episode of the best agent; its path."""
+        seed = evaluate.EXAM + (self.config["seed"] if seed is None else seed)
+        return video.record(self.agent, self.folder / "video.mp4", seed=seed)
