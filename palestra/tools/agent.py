@@ -156,7 +156,7 @@ def load(path: str | Path) -> Agent:
         agent = Agent(algorithm, spec, header["environment"], arrays)
         if {name: array.shape for name, array in arrays.items()} != reads(algorithm, spec):
             raise ValueError("its arrays do not fit its header")
-    except (KeyError, TypeError, ValueError) as fault:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as fault:
         raise ValueError(f"{path} is not an agent this palestra can use: {fault}.") from None
     return agent
 

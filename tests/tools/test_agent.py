@@ -96,6 +96,8 @@ DAMAGE = {
         lambda p: _header(p, hyperparameters={"hidden": [10**9, 10**9]}),
         "its arrays do not fit its header",
     ),
+    "no environments": (lambda p: _header(p, num_envs=0), "not an agent this palestra can use"),
+    "header of another kind": (lambda p: _header(p, hyperparameters=[1]), "can use"),
     "bad hyper-parameter": (
         lambda p: _header(p, hyperparameters={"gamma": 7}),
         "gamma must be a number from 0 to 1",
