@@ -70,8 +70,6 @@ SYSTEMS = {
 
 ROWS = {
     "sb3": Row("sb3", "Stable-Baselines3", {}),
-    # Torch's threads may cost more than they give with matrices this small.
-    "sb3-1": Row("sb3", "Stable-Baselines3, 1 thread", {"OMP_NUM_THREADS": "1"}),
     "sbx": Row("sbx", "SBX", {}),
     "rejax": Row("rejax", "rejax", {}),
     "palestra-same": Row("palestra", "Palestra, same setting", {"PALESTRA_CACHE": "off"}),

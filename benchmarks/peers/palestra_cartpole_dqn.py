@@ -12,7 +12,7 @@ from palestra.core import Spec
 from palestra.envs import make
 from palestra.runners import compiled
 from palestra.tools import evaluate, presets
-from palestra.tools.agent import Agent
+from palestra.tools.agent import Agent, reads
 from palestra.tools.cache import use_compilation_cache
 
 
@@ -30,6 +30,7 @@ def main() -> None:
     algorithm, num_envs, *_ = presets.preset("dqn", ENVIRONMENT, name)
     env = make(ENVIRONMENT)
     spec = Spec(env.observation_space, env.action_space, num_envs)
+    names = reads(algorithm, spec)
     reports = compiled.train(
         env,
         algorithm,
@@ -41,7 +42,7 @@ def main() -> None:
     gradient_steps = 0
     for report in reports:
         jax.block_until_ready(report)
-        agent = Agent.of(algorithm, spec, ENVIRONMENT, report.learner, 0)
+        agent = Agent.of(algorithm, spec, ENVIRONMENT, report.learner, 0, names)
         updates = np.isfinite(report.metrics["td_loss"]).sum()  # those that were ready to learn
         gradient_steps += int(updates) * algorithm.gradient_steps
         trial.report(report.step, gradient_steps, agent)

@@ -5,7 +5,8 @@ another learning rate or pole length, like another seed, needs no compiling.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -44,11 +45,11 @@ def train(
     what you keep.
     """
     updates, epochs, steps_per_update = plan(algorithm, num_envs, total_steps, reports)
-    with _one_compiles:
-        carry = _start(env, algorithm, num_envs, np.asarray(seeds, np.uint32))
+    numbers = np.asarray(seeds, np.uint32)
+    program = _program(env, algorithm, num_envs, updates, numbers)
+    carry = program.start(env, algorithm, numbers)
     for i in range(1, epochs + 1):
-        with _one_compiles:
-            carry, (metrics, episodes) = _epoch(env, algorithm, updates, carry)
+        carry, (metrics, episodes) = program.epoch(env, algorithm, carry)
         yield Report(i * updates * steps_per_update, carry.learner, metrics, episodes)
 
 
@@ -115,7 +116,32 @@ def unroll(
     return env_state, obs, rollout
 
 
-_one_compiles = threading.Lock()  # runs begun together would each compile the same program
+class Program(NamedTuple):
+    """What a training run executes."""
+
+    start: Callable  # env, algorithm, seeds -> Carry
+    epoch: Callable  # env, algorithm, Carry -> Carry, (metrics, episodes)
+
+
+_programs: dict[Hashable, Program] = {}
+_compiling = threading.Lock()
+
+
+def _program(
+    env: Environment, algorithm: Algorithm, num_envs: int, updates: int, seeds: np.ndarray
+) -> Program:
+    """The program of a run; one for all runs that differ in numbers only, in whatever thread."""
+    leaves, structure = jax.tree.flatten((env, algorithm))
+    key = (structure, *map(jax.typeof, leaves), num_envs, updates, len(seeds))
+    with _compiling:
+        if key not in _programs:
+            start = _start.lower(env, algorithm, num_envs, seeds)
+            carry = _start.eval_shape(env, algorithm, num_envs, seeds)
+            with ThreadPoolExecutor(1) as meanwhile:  # the one compiles while the other is traced
+                started = meanwhile.submit(start.compile)
+                epoch = _epoch.lower(env, algorithm, updates, carry).compile()
+            _programs[key] = Program(started.result(), epoch)
+    return _programs[key]
 
 
 def _each_seed(function: Callable, carry: PyTree) -> PyTree:
