@@ -64,7 +64,7 @@ class State(NamedTuple):
 class DQN:
     """The hyper-parameters of deep Q-learning, and the algorithm as three functions."""
 
-    learning_rate: Positive = 2.5e-4
+    learning_rate: Positive = 1e-3
     """Adam's step size: higher learns faster, until it diverges."""
     gamma: Share = 0.99
     """Discount per environment step: nearer to 1 looks further ahead."""
@@ -74,15 +74,15 @@ class DQN:
     """Chance of a random action after `epsilon_steps`."""
     epsilon_steps: Count = 10_000
     """Environment steps over which epsilon falls linearly."""
-    memory_size: Count = 100_000
+    memory_size: Count = 50_000
     """Transitions kept, rounded down to whole rollouts."""
     learning_starts: CountOrZero = 1_000
     """Environment steps before the first gradient step."""
-    batch_size: Count = 128
+    batch_size: Count = 64
     """Transitions per gradient step: more is steadier and slower."""
     rollout_length: Count = 4
     """Steps of each environment between updates."""
-    gradient_steps: Count = 1
+    gradient_steps: Count = 16
     """Gradient steps per update: more learns more from the same experience."""
     target_period: Count = 500
     """Environment steps between copies of Q to the target network (at most one per update)."""
@@ -96,7 +96,7 @@ class DQN:
     """Choose the next action with Q and value it with the target network."""
     dueling: bool = False
     """Split the network's head into a state's value and the actions' advantages."""
-    hidden: tuple[Count, ...] = (128, 128)
+    hidden: tuple[Count, ...] = (64, 64)
     """Widths of the hidden layers."""
 
     def init(self, spec: Spec, key: Key) -> State:

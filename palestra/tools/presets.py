@@ -40,7 +40,7 @@ CARTPOLE_DQN = Preset(
     num_envs=8,
     steps=50_000,
     source="our search over 60 settings: 5-step returns and a target that follows slowly",
-    score="TO BE MEASURED",
+    score="Best agents 500.0 [500.0, 500.0], last ones 499.6 [498.6, 500.5]; ten seeds.",
 )
 
 RL_ZOO_CARTPOLE_DQN = Preset(
@@ -59,7 +59,7 @@ RL_ZOO_CARTPOLE_DQN = Preset(
     num_envs=1,
     steps=50_000,
     source="rl-baselines3-zoo, hyperparams/dqn.yml, CartPole-v1",
-    score="TO BE MEASURED",
+    score="Best agents 500 in all of five seeds, last ones 354 on average.",
 )
 
 PRESETS: dict[tuple[str, str], dict[str, Preset]] = {
