@@ -20,7 +20,14 @@ SPEC = Spec(Box(-9, 9, (2,)), Discrete(2), 1)
 S, Z = [1.0, 0.0], [0.0, 1.0]
 Q, TARGET = [[1.0, 2.0], [3.0, 5.0]], [[0.0, 0.0], [7.0, 4.0]]
 GAMMA = 0.9
-BASE = {"hidden": (), "learning_starts": 0, "rollout_length": 1, "memory_size": 1, "gamma": GAMMA}
+BASE = {
+    "hidden": (),
+    "learning_starts": 0,
+    "rollout_length": 1,
+    "gradient_steps": 1,
+    "memory_size": 1,
+    "gamma": GAMMA,
+}
 
 
 def rows(*steps) -> Transition:
@@ -112,7 +119,7 @@ def test_max_grad_norm_bounds_the_gradient(bound, norm):
 
 @pytest.mark.parametrize("gradient_steps", [1, 3])
 def test_gradient_steps_are_taken(gradient_steps):
-    dqn = DQN(**BASE, gradient_steps=gradient_steps, learning_rate=0.01)
+    dqn = DQN(**{**BASE, "gradient_steps": gradient_steps}, learning_rate=0.01)
     state, _ = dqn.update(start(dqn), rows(STEP), prng.key(1))
     assert optax.tree.get(state.optimizer, "count") == gradient_steps
     change = state.q.layers[0].weight[0, 1] - 2.0
