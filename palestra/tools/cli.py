@@ -358,7 +358,7 @@ def _show_results(results: Sequence[Any]) -> None:
     episodes = first["best"][simulators[0]]["episodes"]
     console.print(
         f"\n[bold]{first['algorithm']} on {first['environment']}[/]: "
-        f"{first['steps']:,} steps a seed, {first['seconds']:.1f} s. "
+        f"{first['steps']:,} steps{' a seed' if len(summaries) > 1 else ''}, {first['seconds']:.1f} s. "
         f"Mean return and 95 % interval over {episodes} greedy episodes:\n"
     )
     console.print(table)
