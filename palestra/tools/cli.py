@@ -356,9 +356,10 @@ def _show_results(results: Sequence[Any]) -> None:
             table.add_row(str(summary["seed"]), which, step, *scores)
     console = Console(soft_wrap=True, highlight=False)
     episodes = first["best"][simulators[0]]["episodes"]
+    each = " a seed" if len(summaries) > 1 else ""
     console.print(
         f"\n[bold]{first['algorithm']} on {first['environment']}[/]: "
-        f"{first['steps']:,} steps{' a seed' if len(summaries) > 1 else ''}, {first['seconds']:.1f} s. "
+        f"{first['steps']:,} steps{each}, {first['seconds']:.1f} s. "
         f"Mean return and 95 % interval over {episodes} greedy episodes:\n"
     )
     console.print(table)
