@@ -105,14 +105,17 @@ def hyperparameters(cls: type[T]) -> type[T]:
 
     So `jax.vmap` may sweep a learning rate or a pole length inside one compiled program,
     while a batch size or a flag is a constant of it. Making one with a number outside of its
-    field's Range raises ValueError.
+    field's Range raises ValueError, and so may the class's own `validate`, if it has one, which
+    sees to what one field alone cannot tell.
     """
 
-    def validate(self: Any) -> None:
+    def post_init(self: Any) -> None:
         for field in fields(self):
             check(field.name, getattr(self, field.name), field.type)
+        if hasattr(self, "validate"):
+            self.validate()
 
-    cls.__post_init__ = validate  # type: ignore[attr-defined]
+    cls.__post_init__ = post_init  # type: ignore[attr-defined]
     cls = dataclass(frozen=True, kw_only=True)(cls)
     static = [f.name for f in fields(cls) if _plain(f.type) in (int, bool, str, tuple)]  # type: ignore[arg-type]
     traced = [f.name for f in fields(cls) if f.name not in static]  # type: ignore[arg-type]

@@ -1,50 +1,165 @@
-"""The table of environments: an id, what it makes, and what the field knows about it."""
+"""The table of environments: an id, what it makes, and what the field knows about it.
 
-from collections.abc import Callable
+Nothing here imports JAX: a simulator is imported when it is made, so that listing is quick.
+"""
+
+from dataclasses import fields
 from difflib import get_close_matches
-from typing import NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 
-from palestra.core import Environment
-from palestra.envs import probes
-from palestra.envs.classic.cartpole import CartPole
-from palestra.envs.transforms import TimeLimit
+import gymnasium
+
+if TYPE_CHECKING:
+    from palestra.core import Environment
 
 
 class Entry(NamedTuple):
     """What the table holds of an environment."""
 
-    make: Callable[[], Environment]
+    home: str  # the simulator, as "module:class" below palestra.envs
     summary: str
-    limit: int  # the most steps an episode can last
+    limit: int | None = None  # steps after which an episode is truncated
     threshold: float | None = None  # mean total from which the field calls the task solved
+    parameters: dict[str, Any] = {}  # where they differ from the simulator's defaults
+    sticky: float = 0.0  # probability that an action is that of the step before
 
-
-def _cart_pole(limit: int) -> Callable[[], Environment]:
-    return lambda: TimeLimit(env=CartPole(), limit=limit)
+    @property
+    def simulator(self) -> type:
+        """The class, imported now."""
+        module, name = self.home.split(":")
+        return getattr(import_module(f"palestra.envs.{module}"), name)
 
 
 ENVIRONMENTS: dict[str, Entry] = {
-    "CartPole-v0": Entry(_cart_pole(200), "Balance a pole on a cart for 200 steps.", 200, 195.0),
-    "CartPole-v1": Entry(_cart_pole(500), "Balance a pole on a cart for 500 steps.", 500, 475.0),
-    "probe/Action-v0": Entry(probes.Action, "Is the learning signal's sign right?", 1, 0.99),
-    "probe/Observation-v0": Entry(probes.Observation, "Are observations used?", 1, 0.99),
-    "probe/Delay-v0": Entry(probes.Delay, "Do values travel back in time?", 2, 0.99),
-    "probe/Ending-v0": Entry(probes.Ending, "Is an ending worth nothing afterwards?", 2, 1.99),
-    "probe/TimeOut-v0": Entry(probes.TimeOut, "Is a time-out kept apart from an ending?", 2),
-    "probe/Continuous-v0": Entry(probes.Continuous, "Are continuous actions right?", 1, -0.01),
+    "CartPole-v0": Entry(
+        "classic.cartpole:CartPole", "Balance a pole on a cart for 200 steps.", 200, 195.0
+    ),
+    "CartPole-v1": Entry(
+        "classic.cartpole:CartPole", "Balance a pole on a cart for 500 steps.", 500, 475.0
+    ),
+    "MountainCar-v0": Entry(
+        "classic.mountain_car:MountainCar", "Swing a weak car up a hill.", 200, -110.0
+    ),
+    "MountainCarContinuous-v0": Entry(
+        "classic.mountain_car_continuous:MountainCarContinuous",
+        "Swing a car up a hill, with a graded force and little effort.",
+        999,
+        90.0,
+    ),
+    "Pendulum-v1": Entry(
+        "classic.pendulum:Pendulum", "Swing a pendulum up and hold it there.", 200
+    ),
+    "Acrobot-v1": Entry(
+        "classic.acrobot:Acrobot", "Swing the tip of a double pendulum above a line.", 500, -100.0
+    ),
+    "FrozenLake-v1": Entry(
+        "toy_text.frozen_lake:FrozenLake",
+        "Cross a slippery lake of 4 x 4 squares without falling into a hole.",
+        100,
+        0.7,
+    ),
+    "FrozenLake8x8-v1": Entry(
+        "toy_text.frozen_lake:FrozenLake",
+        "Cross a slippery lake of 8 x 8 squares without falling into a hole.",
+        200,
+        0.85,
+        {"map_name": "8x8"},
+    ),
+    "CliffWalking-v1": Entry(
+        "toy_text.cliff_walking:CliffWalking", "Walk along a cliff to the goal, fast."
+    ),
+    "CliffWalkingSlippery-v1": Entry(
+        "toy_text.cliff_walking:CliffWalking",
+        "Walk along a cliff to the goal, on slippery ground.",
+        parameters={"is_slippery": True},
+    ),
+    "Taxi-v4": Entry("toy_text.taxi:Taxi", "Fetch a passenger and bring them home.", 200, 8.0),
+    "Blackjack-v1": Entry(
+        "toy_text.blackjack:Blackjack", "Beat the dealer at cards.", parameters={"sab": True}
+    ),
+    "MinAtar/Breakout-v1": Entry(
+        "minatar.breakout:Breakout", "Break bricks with a ball, in 10 x 10 pictures.", sticky=0.1
+    ),
+    "MinAtar/Asterix-v1": Entry(
+        "minatar.asterix:Asterix", "Catch treasure, dodge enemies, in 10 x 10 pictures.", sticky=0.1
+    ),
+    "MinAtar/Freeway-v1": Entry(
+        "minatar.freeway:Freeway", "Cross a road of cars, in 10 x 10 pictures.", sticky=0.1
+    ),
+    "MinAtar/Seaquest-v1": Entry(
+        "minatar.seaquest:Seaquest", "Rescue divers, shoot, breathe, in 10 x 10 pictures.", sticky=0.1
+    ),
+    "MinAtar/SpaceInvaders-v1": Entry(
+        "minatar.space_invaders:SpaceInvaders", "Shoot aliens, in 10 x 10 pictures.", sticky=0.1
+    ),
+    "probe/Action-v0": Entry("probes:Action", "Is the learning signal's sign right?", 1, 0.99),
+    "probe/Observation-v0": Entry("probes:Observation", "Are observations used?", 1, 0.99),
+    "probe/Delay-v0": Entry("probes:Delay", "Do values travel back in time?", 2, 0.99),
+    "probe/Ending-v0": Entry("probes:Ending", "Is an ending worth nothing afterwards?", 2, 1.99),
+    "probe/TimeOut-v0": Entry("probes:TimeOut", "Is a time-out kept apart from an ending?", 2),
+    "probe/Continuous-v0": Entry("probes:Continuous", "Are continuous actions right?", 1, -0.01),
+}
+RENAMED = {
+    "CliffWalking-v0": (
+        "CliffWalking-v1",
+        "the goal now ends an episode in slippery worlds too, and is_slippery is an argument",
+    ),
+    "Taxi-v3": ("Taxi-v4", "rain and fickle passengers are arguments; without them it is the same"),
 }
 
 
+class UnknownEnvironment(gymnasium.error.NameNotFound, ValueError):
+    """There is no environment of that id."""
+
+
 def entry(env_id: str) -> Entry:
-    """The table's row for an id. Raises ValueError, naming the nearest id, if there is none."""
+    """The table's row for an id. Raises UnknownEnvironment, naming the nearest id."""
     if env_id in ENVIRONMENTS:
         return ENVIRONMENTS[env_id]
     by_lower = {name.lower(): name for name in ENVIRONMENTS}
     near = get_close_matches(env_id.lower(), by_lower, n=1, cutoff=0.4)
     hint = f"did you mean {by_lower[near[0]]}?" if near else "`palestra list` names them all."
-    raise ValueError(f"There is no environment {env_id!r}; {hint}")
+    raise UnknownEnvironment(f"There is no environment {env_id!r}; {hint}")
 
 
-def make(env_id: str) -> Environment:
-    """The environment of an id, as pure functions. Raises ValueError for an unknown id."""
-    return entry(env_id).make()
+def current(env_id: str) -> str:
+    """Today's name of an id that the field has renamed; other ids as they are."""
+    return RENAMED[env_id][0] if env_id in RENAMED else env_id
+
+
+def make(env_id: str, *, limit: int | None = None, **parameters: Any) -> "Environment":
+    """The environment of an id, as pure functions.
+
+    limit         steps after which episodes are truncated, in place of the table's; -1 for never
+    parameters    fields of the simulator, such as pole_mass=0.2
+
+    Raises UnknownEnvironment, a ValueError; TypeError for a parameter that the simulator lacks,
+    naming those it has; ValueError for a value that cannot be.
+    """
+    from palestra.envs.transforms import StickyActions, TimeLimit
+
+    row = entry(current(env_id))
+    env = row.simulator(**fitting(env_id, row.simulator, row.parameters | parameters))
+    if row.sticky:
+        env = StickyActions(env=env, probability=row.sticky)
+    limit = row.limit if limit is None else limit
+    return env if limit in (None, -1) else TimeLimit(env=env, limit=limit)
+
+
+def fitting(env_id: str, simulator: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as the simulator's fields hold them: tuples of lists, floats of whole numbers."""
+    kinds = {field.name: field.type for field in fields(simulator)}
+    fit = {}
+    for name, value in parameters.items():
+        if name not in kinds:
+            near = get_close_matches(name, kinds, n=1)
+            known = f"did you mean {near[0]}?" if near else f"it has: {', '.join(kinds) or 'none'}."
+            raise TypeError(f"{env_id} has no parameter {name!r}; {known}")
+        kind = get_args(kinds[name])[0] if get_origin(kinds[name]) else kinds[name]
+        if isinstance(value, list):
+            value = tuple(value)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        fit[name] = value
+    return fit
