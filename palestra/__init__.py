@@ -4,14 +4,28 @@
     run.agent.predict(obs), run.evaluate(episodes=100), run.plot(), run.video()
     agent = palestra.load(run.folder)
 
-Names are imported when first used, so that `import palestra` costs nothing.
+Programs written for Gymnasium run on `import palestra as gym`: `make` and `make_vec` give our own
+environments where we have them, and everything else that Gymnasium names is Gymnasium's. Our own
+names are imported when first used, so that `import palestra` does not load JAX.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import gymnasium
+
+from palestra import envs
+
 if TYPE_CHECKING:
+    from gymnasium import Env as Env
+    from gymnasium import Space as Space
+    from gymnasium import Wrapper as Wrapper
+    from gymnasium import register as register
+    from gymnasium import spaces as spaces
+
     from palestra.algorithms.dqn import DQN as DQN
+    from palestra.envs.gym import make as make
+    from palestra.envs.gym import make_vec as make_vec
     from palestra.tools.agent import Agent as Agent
     from palestra.tools.agent import load as load
     from palestra.tools.presets import preset as preset
@@ -25,16 +39,35 @@ _HOMES = {
     "DQN": "palestra.algorithms.dqn",
     "Run": "palestra.tools.run",
     "load": "palestra.tools.agent",
+    "make": "palestra.envs.gym",
+    "make_vec": "palestra.envs.gym",
     "preset": "palestra.tools.presets",
     "train": "palestra.tools.train",
 }
-__all__ = ["DQN", "Agent", "Run", "__version__", "load", "preset", "train"]
+_GYMNASIUMS = [name for name in gymnasium.__all__ if name not in (*_HOMES, "envs", "__version__")]
+__all__ = [
+    "DQN",
+    "Agent",
+    "Run",
+    "__version__",
+    "envs",
+    "load",
+    "make",
+    "make_vec",
+    "preset",
+    "train",
+]
+__all__ += _GYMNASIUMS
+
+envs.register()
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'palestra' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _GYMNASIUMS:
+        return getattr(gymnasium, name)
+    raise AttributeError(f"module 'palestra' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -3,9 +3,11 @@
 Nothing here imports JAX: a simulator is imported when it is made, so that listing is quick.
 """
 
+from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 
 import gymnasium
@@ -21,7 +23,9 @@ class Entry(NamedTuple):
     summary: str
     limit: int | None = None  # steps after which an episode is truncated
     threshold: float | None = None  # mean total from which the field calls the task solved
-    parameters: dict[str, Any] = {}  # where they differ from the simulator's defaults
+    parameters: Mapping[str, Any] = MappingProxyType(
+        {}
+    )  # where they differ from the simulator's defaults
     sticky: float = 0.0  # probability that an action is that of the step before
 
     @property
@@ -88,7 +92,9 @@ ENVIRONMENTS: dict[str, Entry] = {
         "minatar.freeway:Freeway", "Cross a road of cars, in 10 x 10 pictures.", sticky=0.1
     ),
     "MinAtar/Seaquest-v1": Entry(
-        "minatar.seaquest:Seaquest", "Rescue divers, shoot, breathe, in 10 x 10 pictures.", sticky=0.1
+        "minatar.seaquest:Seaquest",
+        "Rescue divers, shoot, breathe, in 10 x 10 pictures.",
+        sticky=0.1,
     ),
     "MinAtar/SpaceInvaders-v1": Entry(
         "minatar.space_invaders:SpaceInvaders", "Shoot aliens, in 10 x 10 pictures.", sticky=0.1
@@ -109,23 +115,46 @@ RENAMED = {
 }
 
 
-class UnknownEnvironment(gymnasium.error.NameNotFound, ValueError):
+class UnknownEnvironmentError(gymnasium.error.NameNotFound, ValueError):
     """There is no environment of that id."""
 
 
 def entry(env_id: str) -> Entry:
-    """The table's row for an id. Raises UnknownEnvironment, naming the nearest id."""
+    """The table's row for an id. Raises UnknownEnvironmentError, naming the nearest id."""
     if env_id in ENVIRONMENTS:
         return ENVIRONMENTS[env_id]
     by_lower = {name.lower(): name for name in ENVIRONMENTS}
     near = get_close_matches(env_id.lower(), by_lower, n=1, cutoff=0.4)
     hint = f"did you mean {by_lower[near[0]]}?" if near else "`palestra list` names them all."
-    raise UnknownEnvironment(f"There is no environment {env_id!r}; {hint}")
+    raise UnknownEnvironmentError(f"There is no environment {env_id!r}; {hint}")
 
 
 def current(env_id: str) -> str:
-    """Today's name of an id that the field has renamed; other ids as they are."""
-    return RENAMED[env_id][0] if env_id in RENAMED else env_id
+    """Today's name of an id that the field has renamed, with a warning that says what changed."""
+    if env_id not in RENAMED:
+        return env_id
+    name, change = RENAMED[env_id]
+    gymnasium.logger.warn(f"{env_id} is called {name} now: {change}.")
+    return name
+
+
+def registered(env_id: str) -> str:
+    """The id in Gymnasium's registry, which allows one slash."""
+    return f"palestra/{env_id.replace('/', '-')}"
+
+
+def register() -> None:
+    """Make all environments known to gymnasium.make and gymnasium.make_vec."""
+    for env_id, row in ENVIRONMENTS.items():
+        if registered(env_id) not in gymnasium.registry:
+            gymnasium.register(
+                registered(env_id),
+                entry_point="palestra.envs.gym:entry_point",
+                vector_entry_point="palestra.envs.gym:vector_entry_point",
+                reward_threshold=row.threshold,
+                max_episode_steps=row.limit,
+                kwargs={"env_id": env_id},
+            )
 
 
 def make(env_id: str, *, limit: int | None = None, **parameters: Any) -> "Environment":
@@ -134,13 +163,13 @@ def make(env_id: str, *, limit: int | None = None, **parameters: Any) -> "Enviro
     limit         steps after which episodes are truncated, in place of the table's; -1 for never
     parameters    fields of the simulator, such as pole_mass=0.2
 
-    Raises UnknownEnvironment, a ValueError; TypeError for a parameter that the simulator lacks,
-    naming those it has; ValueError for a value that cannot be.
+    Raises UnknownEnvironmentError, which is a ValueError; TypeError for a parameter that the
+    simulator lacks, naming those it has; ValueError for a value that cannot be.
     """
     from palestra.envs.transforms import StickyActions, TimeLimit
 
     row = entry(current(env_id))
-    env = row.simulator(**fitting(env_id, row.simulator, row.parameters | parameters))
+    env = row.simulator(**fitting(env_id, row.simulator, {**row.parameters, **parameters}))
     if row.sticky:
         env = StickyActions(env=env, probability=row.sticky)
     limit = row.limit if limit is None else limit

@@ -1,30 +1,98 @@
-"""State to picture, without display or graphics card. Never imported by the dynamics."""
+"""State to picture, without display or graphics card. Never imported by the dynamics.
+
+A drawing is a module with `draw(env, state, action=None)`, which gives uint8 [height, width, 3],
+and, for games that go turn by turn, `text` with the same arguments, which gives a string. `action`
+is the one that led to the state, where that is known. A simulator that is not in the table may
+bring a method `draw(state, action=None)`, and `text`, of its own.
+"""
 
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import PyTree
 
 from palestra.core import Environment
-from palestra.envs.classic.cartpole import CartPole
-from palestra.envs.drawing import cartpole
+from palestra.envs.transforms import bare
 
-DRAWINGS: dict[type, Callable[..., np.ndarray]] = {CartPole: cartpole.draw}
+
+class Drawing(NamedTuple):
+    """Where a simulator's drawing is, and how fast its pictures follow one another."""
+
+    module: str  # below palestra.envs.drawing
+    frames_per_second: int
+
+
+DRAWINGS: dict[str, Drawing] = {  # by the simulator's module, below palestra.envs
+    "classic.cartpole": Drawing("cartpole", 50),
+    "classic.mountain_car": Drawing("mountain_car", 30),
+    "classic.mountain_car_continuous": Drawing("mountain_car", 30),
+    "classic.pendulum": Drawing("pendulum", 30),
+    "classic.acrobot": Drawing("acrobot", 15),
+    "toy_text.frozen_lake": Drawing("frozen_lake", 4),
+    "toy_text.cliff_walking": Drawing("cliff_walking", 4),
+    "toy_text.taxi": Drawing("taxi", 4),
+    "toy_text.blackjack": Drawing("blackjack", 2),
+    "minatar.breakout": Drawing("minatar", 15),
+    "minatar.asterix": Drawing("minatar", 15),
+    "minatar.freeway": Drawing("minatar", 15),
+    "minatar.seaquest": Drawing("minatar", 15),
+    "minatar.space_invaders": Drawing("minatar", 15),
+}
+OWN_RATE = 30  # frames per second of simulators that draw themselves
 
 
 def drawable(env: Environment) -> bool:
     """Whether there is a drawing for the environment, under whatever transforms it wears."""
-    return type(_bare(env)) in DRAWINGS
+    return _painter(innermost(env), "draw") is not None
 
 
-def draw(env: Environment, state: PyTree) -> np.ndarray:
-    """A picture of the state, uint8 [height, width, 3]. KeyError where there is no drawing."""
-    while hasattr(env, "env"):
-        env, state = env.env, state.inner
-    return DRAWINGS[type(env)](env, state)
+def readable(env: Environment) -> bool:
+    """Whether there is a text for the environment."""
+    return _painter(innermost(env), "text") is not None
 
 
-def _bare(env: Environment) -> Environment:
+def draw(env: Environment, state: PyTree, action: Any = None) -> np.ndarray:
+    """A picture of the state, uint8 [height, width, 3]. ValueError where there is no drawing."""
+    return _paint(env, state, action, "draw")
+
+
+def text(env: Environment, state: PyTree, action: Any = None) -> str:
+    """The state in characters. ValueError where there is no such drawing."""
+    return _paint(env, state, action, "text")
+
+
+def frames_per_second(env: Environment) -> int:
+    """At which rate the environment's pictures look right."""
+    home = _home(innermost(env))
+    return DRAWINGS[home].frames_per_second if home in DRAWINGS else OWN_RATE
+
+
+def innermost(env: Any) -> Any:
+    """The simulator under all transforms, with the parameters it was made with."""
     while hasattr(env, "env"):
         env = env.env
     return env
+
+
+def _paint(env: Environment, state: PyTree, action: Any, what: str) -> Any:
+    simulator, state = bare(env, state)
+    painter = _painter(simulator, what)
+    if painter is None:
+        raise ValueError(f"There is no such picture of {type(simulator).__name__}.")
+    return painter(state, action)
+
+
+def _painter(simulator: Any, what: str) -> Callable | None:
+    home = _home(simulator)
+    if home not in DRAWINGS:
+        return getattr(simulator, what, None)
+    module = import_module(f"palestra.envs.drawing.{DRAWINGS[home].module}")
+    painter = getattr(module, what, None)
+    return painter and partial(painter, simulator)
+
+
+def _home(simulator: Any) -> str:
+    return type(simulator).__module__.removeprefix("palestra.envs.")

@@ -1,6 +1,7 @@
 """Cart-pole seen from the side: the whole track between its limits, the pole to scale."""
 
 from math import cos, sin
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ WIDTH, HEIGHT, TRACK = 600, 400, 300  # [pixels]; the track's height from the to
 CART_WIDTH, CART_HEIGHT, POLE_WIDTH = 56, 32, 11  # [pixels]
 
 
-def draw(env: CartPole, state: State) -> np.ndarray:
+def draw(env: CartPole, state: State, action: Any = None) -> np.ndarray:
     """A picture of the state, uint8 [400, 600, 3]."""
     pixels_per_meter = WIDTH / (2.2 * float(env.max_position))
     middle = WIDTH / 2 + float(state.x) * pixels_per_meter

@@ -1,0 +1,336 @@
+"""Our simulators as ordinary Gymnasium environments.
+
+    env = palestra.make("CartPole-v1", render_mode="rgb_array")
+    envs = palestra.make_vec("CartPole-v1", num_envs=1024)
+    env = gymnasium.make("palestra/CartPole-v1")            # after `import palestra`
+
+Environment i of many has seed s + i, as in Gymnasium; the same seeds and actions give the same
+episodes, alone or side by side. Nothing touches JAX's devices before the first reset, so that
+environments may be made in one process and played in another.
+"""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import gymnasium
+import jax
+import numpy as np
+from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.error import InvalidAction, ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from jaxtyping import PyTree
+
+from palestra import envs
+from palestra.core import Environment
+from palestra.envs.drawing import innermost
+from palestra.envs.drawing.view import View, metadata
+from palestra.envs.players import Compiled, player, state_shapes, streams
+
+
+class Snapshot(NamedTuple):
+    """Everything that decides how an environment, or many, will go on. Plain NumPy; picklable."""
+
+    state: PyTree  # the simulator's; leaves [...], or [E, ...] for many
+    stream: np.ndarray  # the stream of keys, uint32 [2] or [E, 2]
+    events: np.ndarray  # keys taken from it so far, uint32 [] or [E]
+    ended: np.ndarray  # whether the episode is over, bool [] or [E]
+
+
+def make(
+    id: str | EnvSpec,  # noqa: A002 - Gymnasium's name for it
+    max_episode_steps: int | None = None,
+    disable_env_checker: bool | None = None,
+    *,
+    render_mode: str | Sequence[str] | None = None,
+    **kwargs: Any,
+) -> gymnasium.Env:
+    """A Gymnasium environment: ours where the id is ours, otherwise what gymnasium.make gives.
+
+    id                  as `palestra list` tells, with or without "palestra/"; or any that Gymnasium
+                        knows
+    max_episode_steps   steps after which episodes are truncated; -1 for never
+    render_mode         "rgb_array", "human" (a window), "ansi" (text, where the game goes turn by
+                        turn), "rgb_array_list", "ansi_list"; a window and one other as a tuple
+    kwargs              parameters of the simulator, such as pole_mass=0.2
+
+    Raises NameNotFound, which is a ValueError here, for an unknown id; TypeError for an unknown
+    parameter; ValueError for a parameter or a render mode that cannot be.
+    """
+    name = _our_name(id)
+    if name is None:
+        if render_mode is not None:
+            kwargs["render_mode"] = render_mode
+        return gymnasium.make(id, max_episode_steps, disable_env_checker, **kwargs)
+    env = PalestraEnv(envs.make(name, limit=max_episode_steps, **kwargs), render_mode=render_mode)
+    env.spec = _spec(name, max_episode_steps, render_mode, kwargs)
+    return env
+
+
+def make_vec(
+    id: str | EnvSpec,  # noqa: A002
+    num_envs: int = 1,
+    vectorization_mode: str | gymnasium.VectorizeMode | None = None,
+    vector_kwargs: dict[str, Any] | None = None,
+    wrappers: Sequence[Callable[[gymnasium.Env], gymnasium.Env]] | None = None,
+    **kwargs: Any,
+) -> VectorEnv:
+    """Many environments as one: ours in one compiled program, otherwise as gymnasium.make_vec.
+
+    vectorization_mode   None or "vector_entry_point" for one compiled program; "sync" and "async"
+                         for single environments side by side, which is what `wrappers` need
+    vector_kwargs        for "sync" and "async", such as autoreset_mode
+    kwargs               max_episode_steps, render_mode, autoreset_mode ("NextStep", "SameStep" or
+                         "Disabled") and the simulator's parameters
+
+    Raises what `make` raises.
+    """
+    from palestra.envs.vector import PalestraVectorEnv
+
+    name = _our_name(id)
+    if name is None:
+        given: Any = vector_kwargs, wrappers
+        return gymnasium.make_vec(id, num_envs, vectorization_mode, *given, **kwargs)
+    mode = None if vectorization_mode is None else gymnasium.VectorizeMode(vectorization_mode).value
+    if mode in (None, "vector_entry_point") and not wrappers and not vector_kwargs:
+        return _many(name, num_envs, PalestraVectorEnv, **kwargs)
+    if mode == "vector_entry_point":
+        raise gymnasium.error.Error(
+            "wrappers and vector_kwargs are for vectorization_mode='sync' or 'async'; our own form "
+            "takes autoreset_mode and the simulator's parameters directly."
+        )
+
+    def one() -> gymnasium.Env:
+        env = make(name, **kwargs)
+        for wrapper in wrappers or ():
+            env = wrapper(env)
+        return env
+
+    form = gymnasium.vector.AsyncVectorEnv if mode == "async" else gymnasium.vector.SyncVectorEnv
+    mode = kwargs.pop("autoreset_mode", AutoresetMode.NEXT_STEP)
+    return form([one] * num_envs, **{"autoreset_mode": mode, **(vector_kwargs or {})})
+
+
+def _many(
+    name: str,
+    num_envs: int,
+    form: Any,
+    max_episode_steps: int | None = None,
+    render_mode: str | None = None,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    **kwargs: Any,
+) -> VectorEnv:
+    env = envs.make(name, limit=max_episode_steps, **kwargs)
+    many = form(env, num_envs, autoreset_mode=autoreset_mode, render_mode=render_mode)
+    many.spec = _spec(name, max_episode_steps, render_mode, kwargs)
+    return many
+
+
+def entry_point(env_id: str, render_mode: Any = None, **kwargs: Any) -> "PalestraEnv":
+    """What gymnasium.make calls for "palestra/..."; the time limit is its own wrapper's."""
+    return PalestraEnv(envs.make(env_id, limit=-1, **kwargs), render_mode=render_mode)
+
+
+def vector_entry_point(env_id: str, num_envs: int = 1, **kwargs: Any) -> VectorEnv:
+    """What gymnasium.make_vec calls for "palestra/...", max_episode_steps among the arguments."""
+    return make_vec(env_id, num_envs, **kwargs)
+
+
+class PalestraEnv(gymnasium.Env):
+    """A pure environment, with whatever transforms, for programs written for Gymnasium."""
+
+    def __init__(self, env: Environment, *, render_mode: str | Sequence[str] | None = None):
+        """`env` is as palestra.envs.make gives it. ValueError for a render mode it lacks."""
+        self.simulator = env
+        self.observation_space = deepcopy(env.observation_space)
+        self.action_space = deepcopy(env.action_space)
+        self.metadata = metadata(env)
+        self._asked = render_mode
+        self._begin()
+
+    def _begin(self) -> None:
+        self._view = View(self.simulator, self._asked)
+        self.render_mode = self._view.mode
+        self._checked = action_check(self.simulator.action_space)
+        self._player: Compiled | None = None
+        self._ended = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode; `options` sets how it starts, for example low and high.
+
+        Raises ValueError for an option that the simulator lacks.
+        """
+        super().reset(seed=seed)
+        env = with_options(self.simulator, options)
+        if self._player is None:
+            self._player = player(self.simulator)
+        if seed is not None or self._player.stream is None:
+            seed = int(self.np_random.integers(2**63)) if seed is None else seed
+            self._player.stream, self._player.events = streams([seed])[0], 0
+        returned = self._player.reset(env)
+        self._ended = False
+        self._view.begin(self._player)
+        return returned
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One step. Raises ResetNeeded before the first reset, and InvalidAction."""
+        playing = self._playing("step")
+        action = self._checked(action)
+        if self._ended:
+            gymnasium.logger.warn(
+                "This episode has terminated, and what further steps return means nothing: "
+                "call env.reset() first."
+            )
+        returned = playing.step(action)
+        self._ended = returned[2]
+        self._view.follow(playing, action)
+        return returned
+
+    def render(self) -> Any:
+        """A picture (uint8 [height, width, 3]), text or list of them, as render_mode asks for."""
+        return self._view.render(self._playing("render"), self.spec)
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        self._view.close()
+
+    @property
+    def state(self) -> PyTree:
+        """The simulator's state as NumPy arrays: a copy, which set_state takes back."""
+        return self._playing("state").state
+
+    def get_state(self) -> Snapshot:
+        """How the environment stands, random numbers to come included. Raises ResetNeeded."""
+        playing = self._playing("get_state")
+        stream, events = np.array(playing.stream), np.array(playing.events, np.uint32)
+        return Snapshot(playing.state, stream, events, np.array(self._ended))
+
+    def set_state(self, snapshot: Snapshot) -> None:
+        """Go on exactly from where get_state was called, here or in another such environment.
+
+        Raises ValueError for the state of another kind of environment.
+        """
+        check_fits(self.simulator, snapshot, ())
+        if self._player is None:
+            self._player = player(self.simulator)
+        self._player.state = snapshot.state
+        self._player.stream, self._player.events = snapshot.stream.copy(), int(snapshot.events)
+        self._ended = bool(snapshot.ended)
+        self._view.begin(self._player)
+
+    @property
+    def P(self) -> dict[int, dict[int, list[tuple[float, int, float, bool]]]]:  # noqa: N802
+        """The exact model, as Gymnasium's toy text has it: P[state][action] lists (probability,
+        next state, reward, terminated). AttributeError where the simulator has none."""
+        return innermost(self.simulator).model().as_dictionary()
+
+    def __str__(self) -> str:
+        return f"<PalestraEnv<{self.spec.id if self.spec else self.simulator}>>"
+
+    __repr__ = __str__
+
+    def __getstate__(self) -> dict[str, Any]:
+        begun = self._player is not None and self._player.stream is not None
+        passing = ("_player", "_view", "_checked")  # made anew: programs, windows
+        kept = {name: value for name, value in vars(self).items() if name not in passing}
+        return kept | {"snapshot": self.get_state() if begun else None}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        snapshot = kept.pop("snapshot")
+        self.__dict__.update(kept)
+        self._begin()
+        if snapshot is not None:
+            self.set_state(snapshot)
+
+    def _playing(self, what: str) -> Compiled:
+        if self._player is None or self._player.stream is None:
+            raise ResetNeeded(f"Call env.reset() before env.{what}.")
+        return self._player
+
+
+def action_check(space: gymnasium.Space) -> Callable[[Any], Any]:
+    """A function that passes an action on, as the player takes it, or raises InvalidAction."""
+    if isinstance(space, spaces.Discrete):
+        first, last = int(space.start), int(space.start + space.n) - 1
+
+        def whole(action: Any) -> int:
+            try:
+                number = action.__index__()  # refuses 0.5, takes NumPy's integers and 0-d arrays
+            except (AttributeError, TypeError):
+                number = None
+            if number is None or not first <= number <= last:
+                raise InvalidAction(
+                    f"the action must be a whole number from {first} to {last}, not {action!r}."
+                )
+            return number
+
+        return whole
+
+    shape = space.shape
+
+    def real(action: Any) -> np.ndarray:
+        array = np.asarray(action, np.float32) if not isinstance(action, str) else None
+        if array is None or array.shape != shape or not np.isfinite(array).all():
+            raise InvalidAction(
+                f"the action must be an array of shape {shape} of finite numbers, not {action!r}."
+            )
+        return array
+
+    return real
+
+
+def with_options(env: Any, options: dict[str, Any] | None) -> Any:
+    """The environment with other parameters of the start. Raises ValueError for any other."""
+    if not options:
+        return env
+    simulator = innermost(env)
+    known = getattr(simulator, "options", ())
+    for name in options:
+        if name not in known:
+            has = f"it has: {', '.join(known)}" if known else "it has none"
+            raise ValueError(f"{type(simulator).__name__} has no reset option {name!r}; {has}.")
+    values = envs.fitting(type(simulator).__name__, type(simulator), options)
+
+    def within(env: Any) -> Any:
+        return replace(env, env=within(env.env)) if hasattr(env, "env") else replace(env, **values)
+
+    return within(env)
+
+
+def check_fits(env: Environment, snapshot: Snapshot, lead: tuple[int, ...]) -> None:
+    """Raise ValueError unless the snapshot is of such an environment, leaves [*lead, ...]."""
+    asked: Any = state_shapes(env)
+    structure: Any = jax.tree.structure
+    kinds = lambda tree, lead: [(*lead, *x.shape, x.dtype) for x in jax.tree.leaves(tree)]
+    same = structure(asked) == structure(snapshot.state)
+    if not same or kinds(asked, lead) != kinds(snapshot.state, ()):
+        raise ValueError("this state was taken from another kind of environment.")
+
+
+def _our_name(id: Any) -> str | None:  # noqa: A002
+    """The id in our table; None where Gymnasium makes it. Raises UnknownEnvironmentError."""
+    if not isinstance(id, str):
+        return None
+    name = envs.current(id.removeprefix("palestra/"))
+    if name in envs.ENVIRONMENTS:
+        return name
+    by_registration = {envs.registered(name): name for name in envs.ENVIRONMENTS}
+    if id in by_registration:
+        return by_registration[id]
+    if ":" in id or id in gymnasium.registry:
+        return None
+    envs.entry(name)
+    raise AssertionError("not reached")
+
+
+def _spec(name: str, limit: int | None, render_mode: Any, kwargs: dict[str, Any]) -> EnvSpec:
+    """What gymnasium.make needs to make the like of it."""
+    spec = deepcopy(gymnasium.spec(envs.registered(name)))
+    spec.kwargs |= kwargs | ({} if render_mode is None else {"render_mode": render_mode})
+    if limit is not None:
+        spec.max_episode_steps = None if limit == -1 else limit
+    return spec

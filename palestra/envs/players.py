@@ -1,0 +1,342 @@
+"""How a simulator is played from Python: as NumPy and Python numbers, from a stream of keys.
+
+Seed s begins a stream, and every reset and every step takes the stream's next key: the n-th event's
+key is `fold_in(key(s), n)`. A player holds the simulator's state and how far the stream is used up.
+
+    Compiled      each event is a call of an XLA program: about 10 µs, whatever happens in it
+    Translated    each step is plain Python (palestra/envs/plain.py), its random numbers and the
+                  starts of episodes drawn ahead by XLA, many in one call: a few µs, for small
+                  simulators
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium import spaces
+from jaxtyping import PyTree
+
+from palestra import prng
+from palestra.core import Environment
+from palestra.envs import plain
+
+AHEAD = 256  # events for which a Translated player draws in one call
+
+
+class Start(NamedTuple):
+    """What a reset gives: leaves of one environment, or [E, ...]."""
+
+    obs: PyTree
+    info: PyTree
+
+
+class Outcome(NamedTuple):
+    """What a step gives: leaves of one environment, or [E, ...]."""
+
+    obs: PyTree
+    reward: Any
+    terminated: Any
+    truncated: Any
+    info: PyTree
+
+
+class Compiled:
+    """Plays one environment through XLA."""
+
+    def __init__(self, env: Environment):
+        self.env = env
+        self.stream: np.ndarray | None = None  # uint32 [2]; None before the first seed
+        self.events = 0  # keys taken from the stream
+        self._state: PyTree = None
+
+    @property
+    def state(self) -> PyTree:
+        """The simulator's state, NumPy, a copy."""
+        return jax.tree.map(np.array, self._state)
+
+    @state.setter
+    def state(self, state: PyTree) -> None:
+        self._state = jax.tree.map(jnp.asarray, state)
+
+    def reset(self, env: Environment) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode as `env` does: this player's, or one that starts otherwise."""
+        self._state, begun = start_event(env, self.stream, self._event())
+        return to_host(env.observation_space, begun.obs), info_to_host(begun.info)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """What gymnasium.Env.step returns."""
+        self._state, out = step_event(self.env, self._state, action, self.stream, self._event())
+        return self._returned(out)
+
+    def _event(self) -> np.uint32:
+        self.events += 1
+        return np.uint32(self.events - 1)
+
+    def _returned(self, out: Outcome) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        obs = to_host(self.env.observation_space, out.obs)
+        flags = bool(out.terminated), bool(out.truncated)
+        return obs, float(out.reward), *flags, info_to_host(out.info)
+
+
+class Translated(Compiled):
+    """Plays one environment as plain Python. `_state` is a flat list of Python numbers."""
+
+    def __init__(self, env: Environment, program: "Program"):
+        super().__init__(env)
+        self._program = program
+        self._drawn: tuple[Sequence, Sequence] = (), ()
+        self._block: Any = None  # which part of which stream is drawn
+
+    @property
+    def state(self) -> PyTree:
+        """The simulator's state, NumPy, a copy."""
+        return from_numbers(self._state, self._program.state)
+
+    @state.setter
+    def state(self, state: PyTree) -> None:
+        self._state = to_numbers(state)
+
+    def reset(self, env: Environment) -> tuple[Any, dict[str, Any]]:
+        if env is not self.env:  # a start of another kind is drawn by itself
+            state, begun = start_event(env, self.stream, self._event())
+            self._state = to_numbers(state)
+            return to_host(env.observation_space, begun.obs), info_to_host(begun.info)
+        at, program = self._draw(), self._program
+        self.events += 1
+        numbers = self._drawn[0][at]
+        self._state = list(numbers[: program.obs_at])
+        obs = program.obs(numbers[program.obs_at : program.reward_at])
+        return obs, program.info(numbers[program.reward_at :])
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        program = self._program
+        drawn = self._drawn[1][self._draw()] if program.draws else ()
+        try:
+            numbers = program.now([*self._state, *program.action(action)], drawn)
+        except (ArithmeticError, ValueError):  # where XLA has infinity or NaN, Python objects
+            event = self._event()
+            state, out = step_event(self.env, self.state, action, self.stream, event)
+            self._state = to_numbers(state)
+            return self._returned(out)
+        self.events += 1
+        obs_at, reward_at = program.obs_at, program.reward_at
+        self._state = numbers[:obs_at]
+        reward, terminated, truncated = numbers[reward_at : reward_at + 3]
+        obs = program.obs(numbers[obs_at:reward_at])
+        return obs, reward, terminated, truncated, program.info(numbers[reward_at + 3 :])
+
+    def _draw(self) -> int:
+        """Where in what is drawn this event's numbers are; draws them if need be."""
+        block, at = divmod(self.events, AHEAD)
+        if self._block != (block, id(self.stream)):
+            self._drawn = self._program.ahead(self.stream, np.uint32(block * AHEAD))
+            self._block = block, id(self.stream)
+        return at
+
+
+class Program(NamedTuple):
+    """A translated simulator. Flat numbers lie in the order state, obs, (reward, flags,) info."""
+
+    now: Callable[[Sequence, Sequence], list]  # state and action, drawn -> all numbers of a step
+    ahead: Callable[[Any, Any], tuple[Sequence, Sequence]]
+    """stream, first event -> for each event the numbers of a start, and those that a step draws"""
+    draws: bool  # whether steps draw numbers at all
+    state: PyTree  # shapes and dtypes
+    obs_at: int
+    reward_at: int
+    action: Callable[[Any], Sequence]
+    obs: Callable[[Sequence], Any]
+    info: Callable[[Sequence], dict[str, Any]]
+
+
+def player(env: Environment) -> Compiled:
+    """Whichever plays the environment faster."""
+    program = translation(env)  # type: ignore[arg-type]  # frozen dataclasses are hashable
+    return Compiled(env) if program is None else Translated(env, program)
+
+
+@lru_cache(maxsize=64)
+def translation(env: Environment) -> Program | None:
+    """The environment's plain Python, or None where XLA is the faster one."""
+    key = jax.eval_shape(prng.key, 0)
+    state, begun = jax.eval_shape(start, env, key)
+    discrete = isinstance(env.action_space, spaces.Discrete)
+    kind = jnp.int32 if discrete else jnp.float32
+    action = jax.ShapeDtypeStruct(env.action_space.shape or (), kind)
+    try:
+        event = lambda args, key: step(env, args[0], args[1], key)
+        both = plain.translate(event, (state, action), key)
+    except plain.UntranslatableError:
+        return None
+
+    @jax.jit
+    def drawn(stream, first):
+        keys = jax.vmap(event_key, (None, 0))(stream, first + jnp.arange(AHEAD, dtype=jnp.uint32))
+        return jax.vmap(lambda key: start(env, key))(keys), jax.vmap(both.ahead)(keys)
+
+    def ahead(stream, first):
+        starts, draws = drawn(stream, first)
+        return _rows(starts), _rows(draws)
+
+    obs_at = _size(state)
+    return Program(
+        now=both.now,
+        ahead=ahead,
+        draws=bool(jax.eval_shape(both.ahead, key)),
+        state=state,
+        obs_at=obs_at,
+        reward_at=obs_at + _size(begun.obs),
+        action=(lambda action: (action,)) if discrete else (lambda action: action.ravel().tolist()),
+        obs=_builder(env.observation_space),
+        info=_info_builder(begun.info),
+    )
+
+
+def state_shapes(env: Environment) -> PyTree:
+    """Shapes and dtypes of the simulator's state; nothing is computed."""
+    return jax.eval_shape(lambda key: env.reset(key)[0], jax.eval_shape(prng.key, 0))
+
+
+def streams(seeds: Sequence[int]) -> np.ndarray:
+    """The stream of each seed, which is the data of prng.key(seed); uint32 [E, 2]."""
+    wide = np.array([seed % 2**64 for seed in seeds], np.uint64)
+    words: Any = np.stack([wide % 2**32, wide >> np.uint64(32)]).astype(np.uint32)
+    counter: Any = np.arange(2, dtype=np.uint32)[:, None]
+    return np.ascontiguousarray(prng.draw(words, counter, prng.FOLD).T)
+
+
+def event_key(stream: jax.Array, event: jax.Array) -> jax.Array:
+    """The key of the event-th reset or step of a stream."""
+    return jax.random.fold_in(jax.random.wrap_key_data(stream, impl=prng.IMPL), event)
+
+
+def start(env: Environment, key: jax.Array) -> tuple[PyTree, Start]:
+    """A reset, its info included."""
+    state, obs = env.reset(key)
+    return state, Start(obs, _info(env, state))
+
+
+def step(env: Environment, state: PyTree, action: Any, key: jax.Array) -> tuple[PyTree, Outcome]:
+    """A step, its info included."""
+    kind = jnp.int32 if isinstance(env.action_space, spaces.Discrete) else jnp.float32
+    state, out = env.step(state, jnp.asarray(action, kind), key)
+    return state, Outcome(*out, _info(env, state))
+
+
+def _info(env: Environment, state: PyTree) -> dict[str, jax.Array]:
+    return env.info(state) if hasattr(env, "info") else {}
+
+
+@jax.jit
+def start_event(env: Environment, stream: Any, event: Any) -> tuple[PyTree, Start]:
+    """A reset with the key of an event."""
+    return start(env, event_key(stream, event))
+
+
+@jax.jit
+def step_event(
+    env: Environment, state: PyTree, action: Any, stream: Any, event: Any
+) -> tuple[PyTree, Outcome]:
+    """A step with the key of an event."""
+    return step(env, state, action, event_key(stream, event))
+
+
+def to_host(space: gymnasium.Space, obs: PyTree) -> Any:
+    """An observation as Gymnasium gives it: a NumPy copy; of Discrete, Python's whole number."""
+    if isinstance(space, spaces.Tuple):
+        return tuple(map(to_host, space.spaces, obs))
+    if isinstance(space, spaces.Dict):
+        return {name: to_host(part, obs[name]) for name, part in space.spaces.items()}
+    return int(obs) if isinstance(space, spaces.Discrete) else np.array(obs, space.dtype)
+
+
+def info_to_host(info: PyTree) -> dict[str, Any]:
+    """Python numbers of scalars, NumPy copies of arrays."""
+    host = {name: np.array(value) for name, value in info.items()}
+    return {name: value if value.ndim else value.item() for name, value in host.items()}
+
+
+def to_numbers(tree: PyTree) -> list:
+    """All numbers of a pytree, leaf after leaf, as Python's."""
+    return [x for leaf in jax.tree.leaves(tree) for x in np.ravel(np.asarray(leaf)).tolist()]
+
+
+def from_numbers(numbers: Sequence, shapes: PyTree) -> PyTree:
+    """The pytree of `shapes` with these numbers, NumPy."""
+    leaves, structure = jax.tree.flatten(shapes)
+    ends = list(accumulate(leaf.size for leaf in leaves))
+    cuts = zip([0, *ends], ends, leaves, strict=False)
+    arrays = [np.array(numbers[i:j], leaf.dtype).reshape(leaf.shape) for i, j, leaf in cuts]
+    return jax.tree.unflatten(structure, arrays)
+
+
+def _size(shapes: PyTree) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes))
+
+
+def _rows(tree: PyTree) -> Sequence:
+    """Row n holds the n-th numbers of all leaves [AHEAD, ...]."""
+    columns = [
+        column
+        for leaf in jax.tree.leaves(tree)
+        for column in np.asarray(leaf).reshape(AHEAD, -1).T.tolist()
+    ]
+    return list(zip(*columns, strict=True)) if columns else [()] * AHEAD
+
+
+def _builder(space: gymnasium.Space) -> Callable[[Sequence], Any]:
+    """Numbers to an observation, as `to_host` gives it."""
+    if isinstance(space, spaces.Discrete):
+        return lambda numbers: numbers[0]
+    if isinstance(space, spaces.Tuple | spaces.Dict):
+        return _nested_builder(space)
+    dtype, shape = space.dtype, space.shape
+    if len(shape) == 1:  # type: ignore[arg-type]
+        return lambda numbers: np.array(numbers, dtype)
+    return lambda numbers: np.array(numbers, dtype).reshape(shape)
+
+
+def _nested_builder(space: Any) -> Callable[[Sequence], Any]:
+    named = isinstance(space, spaces.Dict)
+    parts = list(space.spaces.values()) if named else space.spaces
+    zero = jax.tree.map(lambda part: part, [_zero(part) for part in parts])
+    ends = list(accumulate(_size(part) for part in zero))
+    pieces = list(zip([0, *ends], ends, map(_builder, parts), strict=False))
+
+    def build(numbers: Sequence) -> Any:
+        made = [piece(numbers[i:j]) for i, j, piece in pieces]
+        return dict(zip(space.spaces, made, strict=True)) if named else tuple(made)
+
+    return build
+
+
+def _zero(space: Any) -> PyTree:
+    if isinstance(space, spaces.Tuple):
+        return [_zero(part) for part in space.spaces]
+    if isinstance(space, spaces.Dict):
+        return [_zero(part) for part in space.spaces.values()]
+    return np.zeros(space.shape)
+
+
+def _info_builder(shapes: dict[str, Any]) -> Callable[[Sequence], dict[str, Any]]:
+    """Numbers to an info, as `info_to_host` gives it."""
+    if not shapes:
+        return lambda numbers: {}
+    names = sorted(shapes)  # as pytrees order them
+    ends = list(accumulate(shapes[name].size for name in names))
+    cuts = [(n, i, j, shapes[n]) for n, i, j in zip(names, [0, *ends], ends, strict=False)]
+
+    def build(numbers: Sequence) -> dict[str, Any]:
+        return {
+            name: np.array(numbers[i:j], kind.dtype).reshape(kind.shape)
+            if kind.ndim
+            else numbers[i]
+            for name, i, j, kind in cuts
+        }
+
+    return build

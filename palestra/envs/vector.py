@@ -1,0 +1,278 @@
+"""Many environments as one Gymnasium VectorEnv: one compiled program steps and resets them all."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium import Space, spaces
+from gymnasium.error import InvalidAction, ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space, iterate
+from jaxtyping import Array, Bool, PyTree, UInt32
+
+from palestra.core import Count, Environment, check
+from palestra.envs import drawing
+from palestra.envs.drawing.view import metadata
+from palestra.envs.gym import Snapshot, check_fits, with_options
+from palestra.envs.players import Outcome, Start, event_key, start, step, streams, to_host
+
+
+class Carry(NamedTuple):
+    """How all environments stand; leaves [E, ...]."""
+
+    state: PyTree
+    stream: UInt32[Array, "E 2"]
+    events: UInt32[Array, "E"]  # keys taken from each stream
+    ended: Bool[Array, "E"]
+
+
+class PalestraVectorEnv(VectorEnv):
+    """E environments of a kind. The i-th takes the course that a single one of seed s + i takes."""
+
+    def __init__(
+        self,
+        env: Environment,
+        num_envs: int,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+    ):
+        """Raises ValueError for a number, an autoreset mode or a render mode that cannot be."""
+        check("num_envs", num_envs, Count)
+        offered = [mode for mode in metadata(env)["render_modes"] if mode in ("rgb_array", "ansi")]
+        if render_mode not in (None, *offered):
+            there = ", ".join(offered) or "none"
+            raise ValueError(
+                f"Many at once have no render mode {render_mode!r}; there are: {there}."
+            )
+        self.simulator = env
+        self.num_envs = num_envs
+        self.single_observation_space = deepcopy(env.observation_space)
+        self.single_action_space = deepcopy(env.action_space)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.autoreset_mode = _mode(autoreset_mode)
+        self.metadata = metadata(env) | {"autoreset_mode": self.autoreset_mode}
+        self.render_mode = render_mode
+        self._carry: Carry | None = None
+        self._obs: Any = None  # what every environment showed last
+        self._actions: Any = None  # what led there, if anything
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode everywhere, or where options["reset_mask"] (bool [E]) says.
+
+        The other options set how episodes start, as for a single environment. Raises ValueError.
+        """
+        options = dict(options or {})
+        mask = self._mask(options.pop("reset_mask", None))
+        env = with_options(self.simulator, options)
+        stream, events = self._streams(seed, mask)
+        state, begun = _reset(env, stream, events)
+        obs, ended = to_host(self.observation_space, begun.obs), np.zeros(self.num_envs, bool)
+        if self._carry is not None and not mask.all():
+            state = _choose(mask, state, self._carry.state)
+            obs = _choose_host(self.observation_space, mask, obs, self._obs)
+            ended = np.asarray(self._carry.ended) & ~mask
+        self._carry = Carry(state, *map(jnp.asarray, (stream, events + mask, ended)))
+        self._obs, self._actions = obs, None
+        return deepcopy(obs), _infos(begun.info, mask)
+
+    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """One step everywhere. Raises ResetNeeded, InvalidAction."""
+        carry = self._carried("step")
+        actions = self._checked(actions)
+        if self.autoreset_mode is AutoresetMode.DISABLED and np.asarray(carry.ended).any():
+            raise ResetNeeded(
+                "Some episodes have ended; call envs.reset(options={'reset_mask': ended}) first, "
+                "since autoreset is disabled."
+            )
+        mode = self.autoreset_mode.value
+        self._carry, out, final = _step(self.simulator, carry, actions, mode)
+        self._obs, self._actions = to_host(self.observation_space, out.obs), actions
+        reward = np.array(out.reward, np.float64)
+        terminated, truncated = np.array(out.terminated), np.array(out.truncated)
+        infos = _infos(out.info, np.ones(self.num_envs, bool))
+        done = terminated | truncated
+        if final is not None and done.any():
+            infos |= _final_infos(self.observation_space, final, done)
+        return deepcopy(self._obs), reward, terminated, truncated, infos
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A picture, or text, of every environment."""
+        carry = self._carried("render")
+        if self.render_mode is None:
+            return None
+        paint = drawing.text if self.render_mode == "ansi" else drawing.draw
+        state = jax.tree.map(np.asarray, carry.state)
+        of = lambda i: jax.tree.map(lambda leaf: leaf[i], state)
+        last = self._actions if self._actions is not None else [None] * self.num_envs
+        return tuple(paint(self.simulator, of(i), last[i]) for i in range(self.num_envs))
+
+    def get_state(self) -> Snapshot:
+        """How all environments stand, random numbers to come included. Raises ResetNeeded."""
+        return Snapshot(*jax.tree.map(np.array, self._carried("get_state")))
+
+    def set_state(self, snapshot: Snapshot) -> None:
+        """Go on exactly from where get_state was called. ValueError where it does not fit."""
+        check_fits(self.simulator, snapshot, (self.num_envs,))
+        self._carry = Carry(*jax.tree.map(jnp.array, snapshot))
+        self._obs, self._actions = None, None
+
+    def __getstate__(self) -> dict[str, Any]:
+        carry = None if self._carry is None else jax.tree.map(np.array, self._carry)
+        return vars(self) | {"_carry": carry}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self.__dict__.update(kept)
+        if self._carry is not None:
+            self._carry = jax.tree.map(jnp.array, self._carry)
+
+    def _carried(self, what: str) -> Carry:
+        if self._carry is None:
+            raise ResetNeeded(f"Call envs.reset() before envs.{what}().")
+        return self._carry
+
+    def _streams(self, seed: Any, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Streams and events from which the reset draws: where seeded anew, else as they go on."""
+        count = self.num_envs
+        given: Any = [None] * count if seed is None else seed
+        if isinstance(given, int | np.integer):
+            given = [int(given) + i for i in range(count)]
+        if len(given) != count:
+            raise ValueError(
+                f"there must be one seed for each of {count} environments, not {len(given)}."
+            )
+        if self._carry is None:  # without a seed, any will do, but not the same again
+            surprise = self.np_random.integers(2**63, size=count).tolist()
+            given = [s if g is None else int(g) for g, s in zip(given, surprise, strict=True)]
+            return streams(given), np.zeros(count, np.uint32)
+        stream, events = np.array(self._carry.stream), np.array(self._carry.events)
+        anew = mask & np.array([g is not None for g in given])
+        if anew.any():
+            stream[anew] = streams([int(given[i]) for i in np.flatnonzero(anew)])
+            events[anew] = 0
+        return stream, events
+
+    def _mask(self, mask: Any) -> np.ndarray:
+        if mask is None:
+            return np.ones(self.num_envs, bool)
+        fits = (
+            isinstance(mask, np.ndarray) and mask.shape == (self.num_envs,) and mask.dtype == bool
+        )
+        if not (fits and mask.any() and self._carry is not None):
+            raise ValueError(
+                f"reset_mask must be a bool array of {self.num_envs} with at least one True, "
+                "after a first reset of all."
+            )
+        return mask
+
+    def _checked(self, actions: Any) -> np.ndarray:
+        space, count = self.single_action_space, self.num_envs
+        discrete = isinstance(space, spaces.Discrete)
+        actions = np.asarray(actions)
+        shape = (count, *space.shape)  # type: ignore[misc]
+        if actions.shape != shape or (discrete and actions.dtype.kind not in "iu"):
+            raise InvalidAction(
+                f"the actions must be an array of shape {shape} of {space}, not of shape "
+                f"{actions.shape} of {actions.dtype}."
+            )
+        if isinstance(space, spaces.Discrete):
+            first, last = int(space.start), int(space.start + space.n) - 1
+            if actions.min() < first or actions.max() > last:
+                raise InvalidAction(f"every action must be a whole number from {first} to {last}.")
+            return actions.astype(np.int32)
+        if not np.isfinite(actions).all():
+            raise InvalidAction("every action must be a finite number.")
+        return actions.astype(np.float32)
+
+
+@jax.jit
+def _reset(env: Environment, stream: Array, events: Array) -> tuple[PyTree, Start]:
+    return jax.vmap(lambda s, e: start(env, event_key(s, e)))(stream, events)
+
+
+@partial(jax.jit, static_argnames="mode", donate_argnames="carry")
+def _step(
+    env: Environment, carry: Carry, actions: Array, mode: str
+) -> tuple[Carry, Outcome, Outcome | None]:
+    """All environments' step; the carry, what to return, and what SAME_STEP's resets replaced."""
+    state, stream, events, ended = carry
+    keys = jax.vmap(event_key)(stream, events)
+    # The barrier keeps XLA from computing the step anew for each array that depends on it.
+    state, out = jax.lax.optimization_barrier(
+        jax.vmap(step, (None, 0, 0, 0))(env, state, actions, keys)
+    )
+    done, events = out.terminated | out.truncated, events + 1
+    if mode == AutoresetMode.DISABLED.value:
+        return Carry(state, stream, events, done), out, None
+    if mode == AutoresetMode.NEXT_STEP.value:  # where an episode had ended, this event is a reset
+        state, begun = _choose(
+            ended, jax.vmap(start, (None, 0))(env, keys), (state, _start_of(out))
+        )
+        nothing = jnp.zeros((), out.reward.dtype)
+        reward, no = jnp.where(ended, nothing, out.reward), ~ended
+        out = Outcome(begun.obs, reward, out.terminated & no, out.truncated & no, begun.info)
+        return Carry(state, stream, events, done & no), out, None
+    fresh = jax.vmap(start, (None, 0))(env, jax.vmap(event_key)(stream, events))
+    state, begun = _choose(done, fresh, (state, _start_of(out)))
+    carry = Carry(state, stream, events + done, jnp.zeros_like(done))
+    return carry, out._replace(obs=begun.obs, info=begun.info), out
+
+
+def _start_of(out: Outcome) -> Start:
+    return Start(out.obs, out.info)
+
+
+def _choose(mask: Any, new: PyTree, old: PyTree) -> PyTree:
+    """`new` where the mask [E] holds, else `old`."""
+    shaped = lambda leaf: jnp.reshape(mask, (-1, *[1] * (leaf.ndim - 1)))
+    return jax.tree.map(lambda x, y: jnp.where(shaped(x), x, y), new, old)
+
+
+def _choose_host(space: Space, mask: np.ndarray, new: Any, old: Any) -> Any:
+    if old is None:  # the state was set, and nothing shown yet
+        return new
+    if isinstance(space, spaces.Tuple):
+        return tuple(_choose_host(s, mask, x, y) for s, x, y in zip(space, new, old, strict=True))
+    if isinstance(space, spaces.Dict):
+        return {k: _choose_host(s, mask, new[k], old[k]) for k, s in space.items()}
+    return np.where(mask.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+
+def _infos(info: PyTree, mask: np.ndarray) -> dict[str, Any]:
+    """Infos as Gymnasium's vector environments give them: arrays, and masks of where they hold."""
+    infos: dict[str, Any] = {}
+    for name, value in info.items():
+        array = np.array(value)
+        if array.ndim == 1:  # where single environments give Python's numbers
+            array = array.astype({"f": np.float64, "b": bool}.get(array.dtype.kind, np.int64))
+        array[~mask] = 0
+        infos |= {name: array, f"_{name}": mask.copy()}
+    return infos
+
+
+def _final_infos(space: Space, final: Outcome, done: np.ndarray) -> dict[str, Any]:
+    """What episodes ended with, before their environments were reset."""
+    last = np.full(len(done), None, object)
+    all_obs = list(iterate(space, to_host(space, final.obs)))
+    for i in np.flatnonzero(done):
+        last[i] = all_obs[i]
+    info = _infos(final.info, done)
+    return {"final_obs": last, "_final_obs": done, "final_info": info, "_final_info": done.copy()}
+
+
+def _mode(mode: AutoresetMode | str) -> AutoresetMode:
+    try:
+        return AutoresetMode(mode)
+    except ValueError:
+        modes = ", ".join(repr(m.value) for m in AutoresetMode)
+        raise ValueError(f"autoreset_mode must be one of {modes}, not {mode!r}.") from None
