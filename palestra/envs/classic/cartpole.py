@@ -1,7 +1,8 @@
 """Cart-pole: keep a pole upright by pushing its cart left or right.
 
     actions   0 pushes the cart left, 1 right, always with the same force
-    reward    1 for every step, the last one included
+    reward    1 for every step, the last one included; or, as Sutton and Barto have it, -1 for the
+              step that ends in a fall and 0 for the others
     ends      terminated when |angle| > 12° or |position| > 2.4 m;
               CartPole-v1 truncates after 500 steps, CartPole-v0 after 200
     starts    each of the four numbers uniform in ±0.05
@@ -21,6 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from palestra.core import Key, Positive, Step, hyperparameters
+from palestra.envs.classic.trigonometry import sin_cos
 
 MAX_ANGLE = 12 * 2 * np.pi / 360  # [rad]
 
@@ -54,6 +56,8 @@ class CartPole:
     """The pole has fallen beyond this angle [rad]."""
     max_position: Positive = 2.4
     """The cart has left the track beyond this distance from its middle [m]."""
+    sutton_barto_reward: bool = False
+    """-1 for the fall and 0 for every other step, in place of 1 for every step."""
 
     # Twice the limits, as in Gymnasium: the last observation of an episode lies beyond them.
     observation_space: ClassVar = gymnasium.spaces.Box(
@@ -71,7 +75,7 @@ class CartPole:
         mass = self.cart_mass + self.pole_mass
         moment = self.pole_mass * self.half_length
         push = jnp.where(action == 1, self.force, -self.force)
-        sin, cos = jnp.sin(theta), jnp.cos(theta)
+        sin, cos = sin_cos(theta)
 
         drive = (push + moment * theta_dot**2 * sin) / mass
         theta_acc = (self.gravity * sin - cos * drive) / (
@@ -87,4 +91,7 @@ class CartPole:
             theta_dot=theta_dot + dt * theta_acc,
         )
         fallen = (jnp.abs(state.theta) > self.max_angle) | (jnp.abs(state.x) > self.max_position)
-        return state, Step(jnp.stack(state), jnp.ones(()), fallen, jnp.zeros((), bool))
+        reward = jnp.ones(())
+        if self.sutton_barto_reward:
+            reward = jnp.where(fallen, -reward, 0.0)
+        return state, Step(jnp.stack(state), reward, fallen, jnp.zeros((), bool))

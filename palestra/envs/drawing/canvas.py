@@ -1,15 +1,17 @@
 """A picture drawn several times too large and averaged down, so that edges are smooth."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageColor import getrgb
 
 SCALE = 3  # drawn pixels per pixel, along each axis
 
 INK, CART, POLE, AXLE = "#1f2937", "#1d4ed8", "#f59e0b", "#fef3c7"
 PAPER, GROUND, MARK = "#ffffff", "#e5e7eb", "#9ca3af"
+PUSH = "#e11d48"  # what the action does
 
 Number = float | int
 Point = tuple[Number, Number]
@@ -51,6 +53,21 @@ class Canvas:
         )
         self.circle(start, half, color)
         self.circle(end, half, color)
+
+    def arrow(self, points: Sequence[Point], width: Number, color: str) -> None:
+        """An arrow along the points, with a round tail, and a head beyond the last of them."""
+        for start, end in pairwise(points):
+            self.bar(start, end, width, color)
+        (x0, y0), (x, y) = points[-2:]
+        length = max(np.hypot(x - x0, y - y0), 1e-9)
+        dx, dy = 1.6 * width * (x - x0) / length, 1.6 * width * (y - y0) / length
+        self.polygon([(x - dy, y + dx), (x + 1.5 * dx, y + 1.5 * dy), (x + dy, y - dx)], color)
+
+    def text(self, center: Point, words: str, size: Number, color: str) -> None:
+        """Words in bold around a point; `size` is that of the font."""
+        x, y = (v * SCALE for v in center)
+        font, stroke = ImageFont.load_default(size * SCALE), round(0.025 * size * SCALE)
+        self._draw.text((x, y), words, color, font, anchor="mm", stroke_width=stroke)
 
     def pixels(self) -> np.ndarray:
         """The picture, uint8 [height, width, 3]."""
