@@ -1,0 +1,128 @@
+"""The exact model of a small world: what every action may lead to, and what is best.
+
+A tabular environment computes its Model from the very `advance` that steps it, tried on every
+state, action and outcome. So nothing here can differ from what an agent meets.
+
+Source: Sutton, Barto (2018), Reinforcement learning, chapter 4: the Bellman equations 4.3 to 4.5
+and 4.10, swept over all states at once.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+SWEEPS = 100_000  # after so many the values will not converge
+DOUBLINGS = 32  # four billion steps
+TIE = 1e-9  # actions whose values differ by less are equally good
+
+
+class Model(NamedTuple):
+    """A Markov decision process as tables; S states, A actions, K outcomes of an action."""
+
+    probability: np.ndarray  # [S, A, K] of outcome k
+    successor: np.ndarray  # [S, A, K] the state that it leads to
+    reward: np.ndarray  # [S, A, K]
+    terminated: np.ndarray  # [S, A, K] whether it ends the episode
+    start: np.ndarray  # [S] probability of beginning there
+
+
+def outcomes(advance: Callable[..., Any], states: PyTree, num_actions: int, chances: PyTree) -> Any:
+    """What `advance` returns for every state, action and chance: NumPy leaves [S, A, K, ...]."""
+    every = jax.vmap(advance, (None, None, 0))
+    every = jax.vmap(every, (None, 0, None))
+    every = jax.vmap(every, (0, None, None))
+    actions = jnp.arange(num_actions, dtype=jnp.int32)
+    return jax.tree.map(np.asarray, jax.jit(every)(states, actions, chances))
+
+
+def evaluate(
+    model: Model, policy: np.ndarray, *, gamma: float = 1.0, horizon: int | None = None
+) -> np.ndarray:
+    """The values [S] of following a policy.
+
+    policy     an action per state, whole numbers [S], or probabilities [S, A]
+    horizon    steps after which the episode is cut off; None for never
+
+    ValueError where the values without a horizon do not converge.
+    """
+    num_states, num_actions, _ = model.probability.shape
+    policy = np.asarray(policy)
+    if policy.ndim == 1:
+        policy = np.eye(num_actions)[policy]
+    goes_on = policy[:, :, None] * model.probability * ~model.terminated
+    reward = (policy[:, :, None] * model.probability * model.reward).sum((1, 2))
+    step = np.zeros((num_states, num_states))
+    np.add.at(step, (np.arange(num_states)[:, None, None], model.successor), gamma * goes_on)
+
+    values = np.zeros(num_states)
+    if horizon is not None:
+        for _ in range(horizon):
+            values = reward + step @ values
+        return values
+
+    # The values of 2n steps are those of n, and of n more from wherever those lead.
+    values, steps = reward, step
+    for _ in range(DOUBLINGS):
+        if _same(values, reward + step @ values):
+            return values
+        values, steps = values + steps @ values, steps @ steps
+    raise ValueError(
+        f"The values of this policy do not converge with gamma={gamma}; give a horizon or a"
+        " smaller gamma."
+    )
+
+
+def solve(
+    model: Model, *, gamma: float = 1.0, horizon: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best values [S] that any policy has, and a policy that has them.
+
+    With a horizon the policy is [horizon, S], by steps since the start; else it is [S].
+
+    ValueError where the values without a horizon do not converge.
+    """
+    values = np.zeros(len(model.start))
+    if horizon is not None:
+        policy = np.zeros((horizon, len(values)), int)
+        for time in reversed(range(horizon)):
+            q = _lookahead(model, model.reward, values, gamma)
+            values, policy[time] = q.max(-1), q.argmax(-1)
+        return values, policy
+
+    for _ in range(SWEEPS):
+        q = _lookahead(model, model.reward, values, gamma)
+        if _same(values, q.max(-1)):
+            return values, _soonest(model, q >= q.max(-1, keepdims=True) - TIE)
+        values = q.max(-1)
+    raise ValueError(
+        f"The best values do not converge with gamma={gamma}; give a horizon or a smaller gamma."
+    )
+
+
+def _lookahead(
+    model: Model, reward: np.ndarray, values: np.ndarray, gamma: float
+) -> np.ndarray:  # [S, A]
+    """What each action pays at once, and later by the values of where it leads."""
+    later = gamma * ~model.terminated * values[model.successor]
+    return (model.probability * (reward + later)).sum(-1)
+
+
+def _soonest(model: Model, best: np.ndarray) -> np.ndarray:
+    """Of the best actions [S, A], in each state one that ends the episode the soonest.
+
+    Undiscounted, to wait is as good as to walk: without this a policy might wait for ever.
+    """
+    values = np.zeros(len(best))
+    while True:
+        q = np.where(best, _lookahead(model, model.terminated, values, 0.99), -1.0)
+        if _same(values, q.max(-1)):
+            return q.argmax(-1)
+        values = q.max(-1)
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool((np.abs(one - other) <= 1e-13 * (1 + np.abs(other))).all())
