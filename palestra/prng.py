@@ -51,13 +51,21 @@ def _seed(seed: jax.Array) -> jax.Array:
 
 
 def _split(words: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    counter = jnp.arange(2 * prod(shape), dtype=jnp.uint32)
-    return draw(words, counter, SPLIT).reshape(*shape, 2)
+    counter = jnp.arange(prod(shape), dtype=jnp.uint32).reshape(shape)
+    return _pair(words, counter, SPLIT)
 
 
 def _fold_in(words: jax.Array, data: jax.Array) -> jax.Array:
-    counter = 2 * jax.lax.convert_element_type(data, jnp.uint32) + jnp.arange(2, dtype=jnp.uint32)
-    return draw(words, counter, FOLD)
+    return _pair(words, jax.lax.convert_element_type(data, jnp.uint32), FOLD)
+
+
+def _pair(words: jax.Array, counter: jax.Array, purpose: np.uint32) -> jax.Array:
+    """The counter-th pair of numbers, which is a key. [..., 2]
+
+    Each word has an array of its own until the end: a program that wants one number of each of many
+    keys then computes it in vector units, where [..., 2] would make it pick every other word.
+    """
+    return jnp.stack([draw(words, 2 * counter + np.uint32(i), purpose) for i in range(2)], axis=-1)
 
 
 def _random_bits(words: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.Array:

@@ -24,8 +24,8 @@ class Carry(NamedTuple):
     """Everything that one seed's training carries from step to step."""
 
     learner: PyTree
-    env_state: PyTree  # leaves [E, ...]
-    obs: PyTree  # leaves [E, ...]
+    env_state: PyTree  # leaves [..., E]
+    obs: PyTree  # leaves [..., E], or Rows of them
     tally: Tally  # totals and lengths of the episodes under way
     key: Key
 
@@ -67,7 +67,7 @@ def begin(env: Environment, algorithm: Algorithm, num_envs: int, seed: UInt32[Ar
     """A fresh learner before its first step."""
     key, init_key, reset_key = jax.random.split(prng.key(seed), 3)
     learner = algorithm.init(Spec(env.observation_space, env.action_space, num_envs), init_key)
-    env_state, obs = jax.vmap(env.reset)(jax.random.split(reset_key, num_envs))
+    env_state, obs = begin_episodes(env, jax.random.split(reset_key, num_envs))
     return Carry(learner, env_state, obs, no_tally(num_envs), key)
 
 
@@ -93,27 +93,60 @@ def unroll(
     """Take `length` steps in every environment; one that ends begins afresh at once.
 
     The only place in the library where an environment is reset during training on the device.
+    `env_state` and `obs` are as `begin_episodes` gives them; the rollout's leaves are [T, E, ...].
     """
 
     def step(carry, key):
-        env_state, obs = carry
+        env_state, rows = carry
+        obs = environments_first(rows)
         num_envs = jax.tree.leaves(obs)[0].shape[0]
         act_key, step_key, reset_key = jax.random.split(key, 3)
         action = policy(obs, act_key)
         keys = jax.random.split(step_key, num_envs)
-        # The barrier keeps XLA from computing the step anew for each array that depends on it.
-        next_state, out = jax.lax.optimization_barrier(jax.vmap(env.step)(env_state, action, keys))
-        transition = Transition(obs, action, out.reward, out.obs, out.terminated, out.truncated)
-        fresh = jax.vmap(env.reset)(jax.random.split(reset_key, num_envs))
-
-        def choose(new, old):
-            done = transition.done.reshape(-1, *[1] * (new.ndim - 1))
-            return jnp.where(done, new, old)
-
-        return jax.tree.map(choose, fresh, (next_state, out.obs)), transition
+        axes = jax.tree.map(lambda _: -1, env_state), 0, 0
+        env_state, out = jax.vmap(env.step, axes, -1)(env_state, action, keys)
+        next_rows = split_rows(out.obs)
+        next_obs = environments_first(next_rows)
+        transition = Transition(obs, action, out.reward, next_obs, out.terminated, out.truncated)
+        choose = lambda new, old: jnp.where(transition.done, new, old)
+        fresh = begin_episodes(env, jax.random.split(reset_key, num_envs))
+        return jax.tree.map(choose, fresh, (env_state, next_rows)), transition
 
     (env_state, obs), rollout = jax.lax.scan(step, (env_state, obs), jax.random.split(key, length))
     return env_state, obs, rollout
+
+
+class Rows(NamedTuple):
+    """An array of observations [K, E] as its K rows."""
+
+    rows: tuple[Array, ...]
+
+
+MOST_ROWS = 16  # observations of more numbers stay in one array [..., E]
+
+
+def begin_episodes(env: Environment, keys: Array) -> tuple[PyTree, PyTree]:
+    """Begin an episode with each of the keys [E]; state and obs with the environments last.
+
+    The environments are the last axis inside of the loop, and what is observed is kept row by row,
+    since then XLA on a CPU computes each number of all environments in vector units, and sees that
+    what is observed is often what is in the state: five to ten times faster for a small simulator.
+    """
+    env_state, obs = jax.vmap(env.reset, out_axes=-1)(keys)
+    return env_state, split_rows(obs)
+
+
+def split_rows(obs: PyTree) -> PyTree:
+    """Short vectors [K, E] as Rows; other leaves as they are."""
+    short = lambda leaf: leaf.ndim == 2 and leaf.shape[0] <= MOST_ROWS
+    return jax.tree.map(lambda leaf: Rows(tuple(leaf)) if short(leaf) else leaf, obs)
+
+
+def environments_first(obs: PyTree) -> PyTree:
+    """What `split_rows` made, as policies and algorithms take it: leaves [E, ...]."""
+    is_rows = lambda leaf: isinstance(leaf, Rows)
+    whole = lambda leaf: jnp.stack(leaf.rows, -1) if is_rows(leaf) else jnp.moveaxis(leaf, -1, 0)
+    return jax.tree.map(whole, obs, is_leaf=is_rows)
 
 
 class Program(NamedTuple):
