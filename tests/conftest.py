@@ -56,6 +56,7 @@ core.hyperparameters = unchecked
 import palestra.algorithms
 import palestra.envs
 
+simulators = [row.simulator for row in palestra.envs.ENVIRONMENTS.values()]  # imported now
 for cls in passed:  # the hook has passed; the mark would hide the fields' types from the parser
     del cls.__no_type_check__
 

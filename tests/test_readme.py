@@ -1,5 +1,6 @@
 """What the README and the examples show is run as it stands, with fewer steps."""
 
+import io
 import re
 import runpy
 from pathlib import Path
@@ -34,7 +35,8 @@ def test_readme_python_blocks_run(tmp_path: Path, monkeypatch) -> None:
 
 def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    assert {"train", "evaluate", "plot", "video", "list"} <= {words[1] for words in SHELL}
+    assert {words[1] for words in SHELL} == {"train", "evaluate", "plot", "video", "play", "list"}
+    monkeypatch.setattr("sys.stdin", io.StringIO())  # who plays leaves at once
     folder = "runs/first"
     for words in SHELL:
         arguments = [folder if word in ("runs/...", "runs/*") else word for word in words[1:]]
@@ -42,6 +44,8 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
             with pytest.raises(SystemExit, match="0"):
                 main(arguments)
             continue
+        if arguments[0] == "play" and "--text" not in arguments:
+            arguments += ["--text"]
         if arguments[0] == "train":
             if "--steps" in arguments:
                 arguments[arguments.index("--steps") + 1] = "600"

@@ -2,8 +2,8 @@
 
 An agent is what greedy `act` reads of a learner's State, and nothing else: no replay, no optimizer.
 Its file is safetensors: a JSON header and raw numbers, which no loader executes. The header says
-which algorithm, with which hyper-parameters, in which spaces; `load` rebuilds the shapes from
-that and refuses a file whose arrays do not fit them.
+which algorithm, with which hyper-parameters, for which task, in which spaces; `load` rebuilds the
+shapes from that and refuses a file whose arrays do not fit them.
 """
 
 import json
@@ -26,6 +26,7 @@ import palestra
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, name_of
 from palestra.core import Algorithm, Spec
+from palestra.tools.task import Task
 
 FORMAT = 1  # raise it when a file of the old form can no longer be read by the new code
 
@@ -36,7 +37,7 @@ class Agent:
 
     algorithm: Algorithm
     spec: Spec
-    env_id: str
+    task: Task  # where it learned
     arrays: Mapping[str, np.ndarray] = field(repr=False)
 
     @classmethod
@@ -44,20 +45,26 @@ class Agent:
         cls,
         algorithm: Algorithm,
         spec: Spec,
-        env_id: str,
+        task: Task | str,
         learner: PyTree,
         row: int,
         names: Collection[str] | None = None,
     ) -> "Agent":
         """The agent of seed number `row` inside a report's learner, whose leaves are [seeds, ...].
 
-        Copies, so that the learner may learn on in place. `names` is what `reads` gives, for
-        whoever asks again and again.
+        Copies, so that the learner may learn on in place. `task` may be an id alone. `names` is
+        what `reads` gives, for whoever asks again and again.
         """
         names = reads(algorithm, spec) if names is None else names
         leaves = jax.tree_util.tree_leaves_with_path(learner)
         arrays = {_name(p): np.asarray(leaf)[row].copy() for p, leaf in leaves if _name(p) in names}
-        return cls(algorithm, spec, env_id, arrays)
+        task = Task(task) if isinstance(task, str) else task
+        return cls(algorithm, spec, task, arrays)
+
+    @property
+    def env_id(self) -> str:
+        """The id of the environment that it learned in."""
+        return self.task.env_id
 
     def predict(self, obs: Any) -> np.ndarray:
         """The greedy action for one observation, or for a batch with one more leading axis.
@@ -78,7 +85,7 @@ class Agent:
         header = {
             "format": FORMAT,
             "palestra": palestra.__version__,
-            "environment": self.env_id,
+            **self.task.as_json(),
             "algorithm": name_of(self.algorithm),
             "hyperparameters": asdict(self.algorithm),  # type: ignore[call-overload]
             "num_envs": self.spec.num_envs,
@@ -153,7 +160,7 @@ def load(path: str | Path) -> Agent:
         given = header["hyperparameters"].items()
         fields = {name: tuple(x) if isinstance(x, list) else x for name, x in given}
         algorithm = ALGORITHMS[header["algorithm"]](**fields)
-        agent = Agent(algorithm, spec, header["environment"], arrays)
+        agent = Agent(algorithm, spec, Task.from_json(header), arrays)
         if {name: array.shape for name, array in arrays.items()} != reads(algorithm, spec):
             raise ValueError("its arrays do not fit its header")
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as fault:

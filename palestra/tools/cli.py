@@ -1,4 +1,4 @@
-"""The command line: palestra train | evaluate | plot | video | list.
+"""The command line: palestra train | evaluate | plot | video | play | list.
 
 Every number is checked before anything compiles; what cannot be done is said in one sentence on
 standard error, with exit code 2.
@@ -11,12 +11,13 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, fields, is_dataclass, make_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import tyro
+from gymnasium.error import DependencyNotInstalled, NameNotFound
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -24,6 +25,8 @@ from rich.table import Table
 from palestra import __version__
 
 T = TypeVar("T")
+# What is told in one sentence.
+BAD_INPUT = ValueError, FileNotFoundError, PermissionError, DependencyNotInstalled, NameNotFound
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
 HELP = """\
@@ -33,11 +36,13 @@ usage: palestra COMMAND ...
   evaluate RUN          play greedy episodes; mean and 95 % interval
   plot RUN...           draw the learning curves of one or more runs
   video RUN             record one greedy episode
+  play ENV              play yourself, in a window or with typed keys
   list                  environments, algorithms and presets, with one line each
 
   --version, --help     `palestra COMMAND --help` tells a command's flags
 
-example: palestra train dqn CartPole-v1
+examples: palestra train dqn CartPole-v1
+          palestra train dqn CartPole-v1 --env.pole-mass 0.5
 The compilation cache is on; PALESTRA_CACHE=off turns it off, PALESTRA_CACHE=FOLDER moves it."""
 
 
@@ -49,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "evaluate": evaluate,
         "plot": plot,
         "video": video,
+        "play": play,
         "list": list_all,
     }
     try:
@@ -64,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             case [name, *_]:
                 raise ValueError(f"There is no command {name!r}; {_nearest(name, commands)}")
         raise AssertionError("not reached")
-    except (ValueError, FileNotFoundError, PermissionError) as fault:
+    except BAD_INPUT as fault:
         Console(stderr=True, soft_wrap=True).print(
             f"[bold red]palestra:[/] {escape(str(fault))}", highlight=False
         )
@@ -92,12 +98,28 @@ class TrainFlags:
     """The seed; the same seed on the same machine gives the same agent."""
     seeds: int | None = None
     """Train this many seeds, 0, 1, ..., side by side (in place of --seed)."""
+    max_episode_steps: int = -1
+    """Steps after which an episode is cut off; -1 for never."""
     run: Path | None = None
     """The run folder to make [runs/<env>__<algorithm>__seed<S>__<time>]; never overwritten."""
     preset: str | None = None
     """Start from these settings; `palestra list` names them [default, where there is one]."""
     quiet: bool = False
     """Show no progress, only the result."""
+
+
+@dataclass
+class PlayFlags:
+    """What `palestra play` takes beside the environment's parameters."""
+
+    seed: int | None = None
+    """The same seed and the same moves give the same game [another one each time]."""
+    fps: int | None = None
+    """Frames per second in the window; fewer make a slower game [as the environment's are]."""
+    max_episode_steps: int = -1
+    """Steps after which an episode is cut off; -1 for never."""
+    text: bool = False
+    """Play with typed keys in the terminal, where the game has a text."""
 
 
 def train(arguments: list[str]) -> int:
@@ -108,7 +130,8 @@ def train(arguments: list[str]) -> int:
         if {"-h", "--help"} & set(arguments):
             print(
                 f"usage: {usage} [--steps N] [--seed S | --seeds K] [--num-envs E] [--run DIR]\n"
-                "       [--preset NAME] [--quiet] [--<hyper-parameter> ...]\n\n"
+                "       [--preset NAME] [--quiet] [--max-episode-steps N]\n"
+                "       [--<hyper-parameter> ...] [--env.<parameter> ...]\n\n"
                 "`palestra train dqn CartPole-v1 --help` tells every flag and its default;\n"
                 "`palestra list` names the algorithms, environments and presets."
             )
@@ -117,31 +140,34 @@ def train(arguments: list[str]) -> int:
             f"train needs an algorithm and an environment first: {usage}, "
             "for example palestra train dqn CartPole-v1."
         )
-    name, env_id = names
     from palestra.algorithms import algorithm_class
     from palestra.envs import entry
     from palestra.tools.presets import preset
     from palestra.tools.train import NUM_ENVS, STEPS
     from palestra.tools.train import train as run_training
 
-    cls, _ = algorithm_class(name), entry(env_id)
+    name, env_id = names[0], _today(names[1])
+    cls, simulator = algorithm_class(name), _simulator(env_id)
     chosen = preset(name, env_id, _value_of("--preset", arguments))
     flags = make_dataclass(
         "Flags",
         [
             ("train", Annotated[TrainFlags, tyro.conf.OmitArgPrefixes]),
             ("algorithm", Annotated[cls, tyro.conf.OmitArgPrefixes]),
+            ("env", type(simulator)),
         ],
     )
     default = flags(
         TrainFlags(
             steps=chosen.steps if chosen else STEPS,
             num_envs=chosen.num_envs if chosen else NUM_ENVS,
+            max_episode_steps=entry(env_id).limit or -1,
         ),
         chosen.algorithm if chosen else cls(),
+        simulator,
     )
     given = _parse(
-        flags, arguments[2:], f"{usage.replace('ALGORITHM ENV', f'{name} {env_id}')}", default
+        flags, arguments[2:], usage.replace("ALGORITHM ENV", f"{name} {env_id}"), default
     )
     options, algorithm = given.train, given.algorithm
     if options.seeds is not None and _value_of("--seed", arguments) is not None:
@@ -153,6 +179,8 @@ def train(arguments: list[str]) -> int:
         seed=options.seed,
         seeds=options.seeds,
         num_envs=options.num_envs,
+        env_kwargs=_changed(simulator, given.env),
+        max_episode_steps=options.max_episode_steps,
         run=options.run,
         quiet=options.quiet,
     )
@@ -180,6 +208,7 @@ def evaluate(arguments: list[str]) -> int:
     flags = _parse(Flags, arguments, "palestra evaluate")
     from palestra.tools.agent import load
     from palestra.tools.evaluate import judge
+    from palestra.tools.task import Task
 
     with _busy(f"playing {flags.episodes} episodes"):
         result = judge(load(flags.run), episodes=flags.episodes, seed=flags.seed)
@@ -187,7 +216,7 @@ def evaluate(arguments: list[str]) -> int:
         print(json.dumps(result))
     else:
         _print(
-            f"{result['environment']} in {result['simulator']}: mean return {_interval(result)} "
+            f"{Task.from_json(result)} in {result['simulator']}: mean return {_interval(result)} "
             f"over {result['episodes']} greedy episodes (95 % interval)"
         )
     return 0
@@ -243,6 +272,44 @@ def video(arguments: list[str]) -> int:
     return 0
 
 
+def play(arguments: list[str]) -> int:
+    """palestra play ENV [flags]"""
+    usage = "palestra play ENV"
+    if not arguments or arguments[0].startswith("-"):
+        if {"-h", "--help"} & set(arguments):
+            print(
+                f"usage: {usage} [--seed S] [--fps F] [--text] [--max-episode-steps N]\n"
+                "       [--env.<parameter> ...]\n\n"
+                "Play yourself, in a window or with typed keys; the keys are shown first.\n"
+                "`palestra play CartPole-v1 --help` tells every flag and its default;\n"
+                "`palestra list` names the environments."
+            )
+            return 0
+        raise ValueError(
+            f"play needs an environment first: {usage}, for example palestra play CartPole-v1."
+        )
+    from palestra.envs import entry
+
+    env_id = _today(arguments[0])
+    simulator = _simulator(env_id)
+    flags = make_dataclass(
+        "Flags",
+        [("play", Annotated[PlayFlags, tyro.conf.OmitArgPrefixes]), ("env", type(simulator))],
+    )
+    default = flags(PlayFlags(max_episode_steps=entry(env_id).limit or -1), simulator)
+    given = _parse(flags, arguments[1:], usage.replace("ENV", env_id), default)
+    from palestra.core import Count, CountOrZero, check
+    from palestra.tools.play import play as sit_down
+    from palestra.tools.task import Task
+
+    options = given.play
+    check("seed", options.seed or 0, CountOrZero)
+    check("fps", 1 if options.fps is None else options.fps, Count)
+    task = Task.of(env_id, _changed(simulator, given.env), options.max_episode_steps)
+    sit_down(task, seed=options.seed, fps=options.fps, text=options.text)
+    return 0
+
+
 def list_all(arguments: list[str]) -> int:
     """palestra list"""
 
@@ -257,7 +324,10 @@ def list_all(arguments: list[str]) -> int:
 
     rows = [(name, _first_line(sys.modules[cls.__module__])) for name, cls in ALGORITHMS.items()]
     _list("Algorithms", rows)
-    _list("Environments", [(env_id, entry.summary) for env_id, entry in ENVIRONMENTS.items()])
+    tasks = [(env_id, entry.summary) for env_id, entry in ENVIRONMENTS.items()]
+    probe = lambda row: row[0].startswith("probe/")
+    _list("Environments", [row for row in tasks if not probe(row)])
+    _list("Probes, which every algorithm must solve", [row for row in tasks if probe(row)])
     _list(
         "Presets",
         [
@@ -288,7 +358,7 @@ def _parse(cls: type[T], arguments: list[str], usage: str, default: T | None = N
             raise ValueError(
                 f"{flag!r} is one word too many; `{usage} --help` tells what there is."
             )
-        known = [f"--{f.replace('_', '-')}" for f in _field_names(cls)]
+        known = [f"--{f.replace('_', '-')}" for f in _flag_names(cls)]
         raise ValueError(f"There is no flag {flag!r} here; {_nearest(flag, known, usage)}")
     return flags
 
@@ -298,7 +368,7 @@ def _one_sentence(box: str, usage: str) -> str:
     lines = [line.strip("│| ") for line in box.splitlines() if re.search(r"\w", line)]
     told = re.split(r"(?:Argument|For full) helptext", " ".join(lines))[0].rstrip(" .")
     for pattern, sentence in (
-        (r"Error parsing \w+: (.*must be.*)", r"\1."),  # from a hyper-parameter's own check
+        (r"Error parsing \w+: (.+)", r"\1."),  # from the class's own check
         (
             r"Error parsing (\S+): could not convert string to float: (.*)",
             r"\1 must be a number, not \2.",
@@ -314,12 +384,43 @@ def _one_sentence(box: str, usage: str) -> str:
     return f"{told}. `{usage} --help` tells the flags."
 
 
-def _field_names(cls: Any) -> list[str]:
+def _flag_names(cls: Any) -> list[str]:
     names: list[str] = []
-    for name, annotation in cls.__annotations__.items():
-        nested = getattr(annotation, "__origin__", None)
-        names += _field_names(nested) if hasattr(nested, "__dataclass_fields__") else [name]
+    for field in fields(cls):
+        alone = getattr(field.type, "__origin__", field.type)  # without OmitArgPrefixes
+        if not is_dataclass(alone):
+            names.append(field.name)
+        elif alone is field.type:
+            names += [f"{field.name}.{name}" for name in _flag_names(alone)]
+        else:
+            names += _flag_names(alone)
     return names
+
+
+def _today(env_id: str) -> str:
+    """The id of the table; says so where the field has renamed it."""
+    from palestra.envs import RENAMED
+
+    if env_id not in RENAMED:
+        return env_id
+    name, change = RENAMED[env_id]
+    print(f"palestra: {env_id} is called {name} now: {change}.", file=sys.stderr)
+    return name
+
+
+def _simulator(env_id: str) -> Any:
+    """The simulator of an id, with the parameters that the table gives it."""
+    from palestra.envs import entry
+
+    row = entry(env_id)
+    return row.simulator(**row.parameters)
+
+
+def _changed(plain: Any, given: Any) -> dict[str, Any]:
+    """The parameters that flags have changed."""
+    from palestra.tools.task import differences
+
+    return differences(plain, vars(given))
 
 
 def _nearest(word: str, known, usage: str = "palestra") -> str:
@@ -339,8 +440,11 @@ def _value_of(flag: str, arguments: list[str]) -> str | None:
 
 def _show_results(results: Sequence[Any]) -> None:
     """Evaluations of one or more finished runs, whether they solve the task, and the files."""
+    from palestra.tools.evaluate import gymnasium_has
+    from palestra.tools.task import Task
+
     summaries = [result.summary for result in results]
-    first = summaries[0]
+    first, task = summaries[0], Task.from_json(summaries[0])
     simulators = [name for name in ("gymnasium", "palestra") if name in first["best"]]
     labels = {"gymnasium": f"in Gymnasium's {first['environment']}", "palestra": "in Palestra's"}
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
@@ -358,11 +462,15 @@ def _show_results(results: Sequence[Any]) -> None:
     episodes = first["best"][simulators[0]]["episodes"]
     each = " a seed" if len(summaries) > 1 else ""
     console.print(
-        f"\n[bold]{first['algorithm']} on {first['environment']}[/]: "
+        f"\n[bold]{first['algorithm']} on {escape(str(task))}[/]: "
         f"{first['steps']:,} steps{each}, {first['seconds']:.1f} s. "
         f"Mean return and 95 % interval over {episodes} greedy episodes:\n"
     )
     console.print(table)
+    if task.altered and gymnasium_has(task.env_id):
+        console.print(
+            f"\nJudged in Palestra's simulator alone: this is not the {task.env_id} of Gymnasium."
+        )
     _show_verdict(console, summaries, simulators[0])
     folders = [escape(str(result.folder)) for result in results]
     console.print("\nFiles in " + "\n         ".join(folders))

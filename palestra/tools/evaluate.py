@@ -12,7 +12,6 @@ from jaxtyping import Array, Float
 
 from palestra import prng
 from palestra.core import Algorithm, Count, CountOrZero, Environment, Spec, check
-from palestra.envs import make
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.cache import use_compilation_cache
 from palestra.tools.intervals import interval
@@ -21,28 +20,32 @@ EPISODES = 100  # per evaluation, unless asked otherwise
 # Added to a run's seed, so that evaluations begin where training never did: periodic ones, which
 # choose the best agent, and the final one, which judges it.
 JUDGE, EXAM = 2**31, 3 * 2**30
-LONGEST = 100_000  # steps after which an episode is given up in an environment without a limit
+LONGEST = 10_000  # steps after which an episode is given up in an environment without a limit
 
 
 def judge(agent: Agent, *, episodes: int = EPISODES, seed: int = 0) -> dict[str, Any]:
     """mean, low, high (95 %), episodes and returns of greedy episodes on starts of its own.
 
-    In Gymnasium's environment of that id where there is one, else in ours. Raises ValueError.
+    In Gymnasium's environment of that id where there is one, else in ours, as also where the
+    agent learned with other parameters or another time limit. Raises ValueError.
     """
     check("episodes", episodes, Count)
     check("seed", seed, CountOrZero)
     use_compilation_cache()
-    env = make(agent.env_id)
+    env = agent.task.make()
     name, scores = next(iter(score(agent, env, episodes=episodes, seed=seed, both=False).items()))
-    return {"environment": agent.env_id, "simulator": name, **scores}
+    return {**agent.task.as_json(), "simulator": name, **scores}
 
 
 def score(
     agent: Agent, env: Environment, *, episodes: int = EPISODES, seed: int = 0, both: bool = True
 ) -> dict[str, dict[str, Any]]:
-    """An evaluation in Gymnasium's environment, where it has one, and one in ours, by simulator."""
+    """An evaluation in Gymnasium's environment, where it has one, and one in ours, by simulator.
+
+    An altered task is played in ours alone: Gymnasium's names and defaults are not always ours.
+    """
     players: dict[str, Callable[..., np.ndarray]] = {}
-    if gymnasium_has(agent.env_id):
+    if gymnasium_has(agent.env_id) and not agent.task.altered:
         players["gymnasium"] = partial(in_gymnasium, agent.env_id)
     if both or not players:
         players["palestra"] = partial(in_ours, env)
@@ -66,7 +69,9 @@ def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> np.n
     envs = [gymnasium.make(env_id, disable_env_checker=True) for _ in range(episodes)]
     obs = np.stack([env.reset(seed=seed + i)[0] for i, env in enumerate(envs)])
     totals, alive = np.zeros(episodes), set(range(episodes))
-    while alive:
+    for _ in range(LONGEST):
+        if not alive:
+            break
         actions = agent.predict(obs)
         for i in tuple(alive):
             obs[i], reward, terminated, truncated, _ = envs[i].step(actions[i])

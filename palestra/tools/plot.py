@@ -3,13 +3,15 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 
-from palestra.envs import ENVIRONMENTS
 from palestra.tools.intervals import interval
 from palestra.tools.run_folder import read_config, read_metrics
+from palestra.tools.task import Task
 
+WIDTH = 64  # characters to a line; parameters can make names long
 COLORS = ("#1d4ed8", "#d97706", "#059669", "#be123c", "#7c3aed", "#0891b2")
 
 
@@ -23,22 +25,24 @@ def plot(folders: Sequence[Path], path: Path) -> Path:
     from matplotlib.figure import Figure
 
     groups: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    tasks: dict[str, Task] = {}
     for folder in folders:
         config = read_config(folder)
-        groups[config["environment"], config["algorithm"]].append(folder)
+        task = Task.from_json(config)
+        tasks[str(task)] = task
+        groups[str(task), config["algorithm"]].append(folder)
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for color, ((env_id, algorithm), members) in zip(
+    for color, ((task_name, algorithm), members) in zip(
         COLORS * len(groups), groups.items(), strict=False
     ):
         seeds = f", {len(members)} seeds" if len(members) > 1 else ""
-        label = f"{algorithm} on {env_id}{seeds}"
+        label = f"{algorithm} on {task_name}{seeds}"
         _episodes(axes, members, color)
         _evaluations(axes, members, color, label)
-    known = {env_id for env_id, _ in groups if env_id in ENVIRONMENTS}
-    threshold = ENVIRONMENTS[known.pop()].threshold if len(known) == 1 else None
+    threshold = next(iter(tasks.values())).threshold if len(tasks) == 1 else None
     if threshold is not None:
         axes.axhline(threshold, color="#6b7280", lw=1, ls="--", label=f"solved: {threshold:g}")
 
@@ -54,8 +58,8 @@ def plot(folders: Sequence[Path], path: Path) -> Path:
 
 
 def _title(groups: dict[tuple[str, str], list[Path]]) -> str:
-    names = [f"{algorithm.upper()} on {env_id}" for env_id, algorithm in groups]
-    return names[0] if len(names) == 1 else "Learning curves"
+    names = [f"{algorithm.upper()} on {task_name}" for task_name, algorithm in groups]
+    return fill(names[0], WIDTH) if len(names) == 1 else "Learning curves"
 
 
 def _episodes(axes, folders: Sequence[Path], color: str) -> None:
@@ -97,5 +101,7 @@ def _evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
     values = [at[s][0] if len(folders) == 1 else [v.mean() for v in at[s]] for s in steps]
     means, lows, highs = np.array([interval(v) for v in values]).T
     over = "100 episodes" if len(folders) == 1 else "seeds"
-    axes.plot(steps, means, color=color, lw=2.2, label=f"{label}: greedy, 95 % over {over}")
+    axes.plot(
+        steps, means, color=color, lw=2.2, label=fill(f"{label}: greedy, 95 % over {over}", WIDTH)
+    )
     axes.fill_between(steps, lows, highs, color=color, alpha=0.2, lw=0)

@@ -26,6 +26,7 @@ import numpy as np
 from palestra.core import Algorithm
 from palestra.runners.report import Report
 from palestra.tools.agent import Agent
+from palestra.tools.task import Task
 
 KEPT_EPISODES = 1_000  # listed one by one per report, evenly spread where there were more
 RECENT = 100  # episodes in the running mean return
@@ -61,12 +62,12 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def write_config(
-    folder: Path, env_id: str, name: str, algorithm: Algorithm, num_envs: int, steps: int, seed: int
+    folder: Path, task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: int, seed: int
 ) -> None:
     """Record what repeats the run, and where it ran."""
     packages = ("palestra", "jax", "jaxlib", "equinox", "optax", "gymnasium", "numpy")
     config = {
-        "environment": env_id,
+        **task.as_json(),
         "algorithm": name,
         "hyperparameters": asdict(algorithm),  # type: ignore[call-overload]
         "num_envs": num_envs,

@@ -4,12 +4,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,7 +17,6 @@ import numpy as np
 from palestra import prng
 from palestra.algorithms import algorithm_class, name_of
 from palestra.core import Algorithm, Count, CountOrZero, Environment, Spec, check
-from palestra.envs import entry, make
 from palestra.envs.drawing import drawable
 from palestra.runners import compiled
 from palestra.tools import evaluate, presets, run_folder
@@ -26,6 +25,7 @@ from palestra.tools.cache import use_compilation_cache
 from palestra.tools.progress import Display
 from palestra.tools.run import Run
 from palestra.tools.run_folder import Recorder
+from palestra.tools.task import Task
 
 REPORTS = 100  # per run, at least; between two of them all stays inside one compiled program
 REPORT_STEPS = (
@@ -39,7 +39,7 @@ STEPS = 100_000  # likewise
 class Job(NamedTuple):
     """A training run's settings, checked."""
 
-    env_id: str
+    task: Task
     env: Environment
     name: str
     algorithm: Algorithm
@@ -59,28 +59,33 @@ def train(
     seed: int = 0,
     seeds: int | None = None,
     num_envs: int | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    max_episode_steps: int | None = None,
     run: str | Path | None = None,
     preset: str | None = None,
     quiet: bool = False,
 ) -> Run | list[Run]:
     """Train, evaluate, save, draw; returns the Run, or one Run per seed where `seeds` is given.
 
-    env          an id that `palestra list` names
-    algorithm    a name, which takes the preset for the environment where there is one, or an
-                 instance with hyper-parameters of its own, such as DQN(learning_rate=1e-3)
-    steps        environment steps, summed over environments; rounded up to a whole report
-    seed, seeds  one seed, or how many seeds 0, 1, ... to train side by side: under one `vmap` on
-                 an accelerator, one per processor core otherwise
-    num_envs     environments side by side in each seed
-    run          the folder to make; with `seeds` it holds one folder a seed; never overwritten
-    preset       the name of a preset, where `algorithm` is a name
-    quiet        show nothing
+    env                an id that `palestra list` names
+    algorithm          a name, which takes the preset for the environment where there is one, or an
+                       instance with hyper-parameters of its own, such as DQN(learning_rate=1e-3)
+    steps              environment steps, summed over environments; rounded up to a whole report
+    seed, seeds        one seed, or how many seeds 0, 1, ... to train side by side: under one `vmap`
+                       on an accelerator, one per processor core otherwise
+    num_envs           environments side by side in each seed
+    env_kwargs         parameters of the environment, such as {"pole_mass": 0.2}
+    max_episode_steps  steps after which episodes are cut off [the table's]; -1 for never
+    run                the folder to make, never overwritten; with `seeds` it holds one a seed
+    preset             the name of a preset, where `algorithm` is a name
+    quiet              show nothing
 
     Ctrl-C stops after the report under way and finishes with what was learned so far; a second one
     raises KeyboardInterrupt at once. Raises ValueError, in one sentence and before anything
     compiles, for what cannot be done.
     """
-    job = settle(env, algorithm, steps, num_envs, preset)
+    task = Task.of(env, env_kwargs, max_episode_steps)
+    job = settle(task, algorithm, steps, num_envs, preset)
     check("seed", seed, CountOrZero)
     check("seeds", 1 if seeds is None else seeds, Count)
     if seed >= evaluate.JUDGE:
@@ -90,7 +95,7 @@ def train(
 
     use_compilation_cache()
     recorders = {s: Recorder(folder) for s, folder in folders.items()}
-    title = f"{job.name} on {job.env_id}" + (f", {len(each)} seeds" if len(each) > 1 else "")
+    title = f"{job.name} on {job.task}" + (f", {len(each)} seeds" if len(each) > 1 else "")
     with Display(title, job.steps * len(each), each, quiet=quiet) as display:
         with stop_on_interrupt(display) as stop:
             begun = time.perf_counter()
@@ -105,18 +110,18 @@ def train(
 
 
 def settle(
-    env_id: str,
+    task: Task,
     algorithm: str | Algorithm,
     steps: int | None,
     num_envs: int | None,
     preset: str | None,
 ) -> Job:
     """The settings of a run, from what was asked and the preset. Raises ValueError."""
-    env = make(env_id)
+    env = task.make()
     chosen = None
     if isinstance(algorithm, str):
         name, cls = algorithm, algorithm_class(algorithm)
-        chosen = presets.preset(name, env_id, preset)
+        chosen = presets.preset(name, task.env_id, preset)
         algorithm = chosen.algorithm if chosen else cls()
     elif preset is None:
         name = name_of(algorithm)
@@ -126,11 +131,11 @@ def settle(
     num_envs = num_envs if num_envs is not None else chosen.num_envs if chosen else NUM_ENVS
     check("steps", steps, Count)
     check("num_envs", num_envs, Count)
-    job = Job(env_id, env, name, algorithm, num_envs, steps)
+    job = Job(task, env, name, algorithm, num_envs, steps)
     try:  # shapes only: nothing is computed or compiled
         learner = jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))
     except ValueError as fault:
-        raise ValueError(f"{name} cannot learn {env_id}: {fault}") from None
+        raise ValueError(f"{name} cannot learn {task.env_id}: {fault}") from None
     needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(learner)) / 2**30
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     if needed > memory:
@@ -144,7 +149,7 @@ def settle(
 def claim(job: Job, seeds: Sequence[int], run: str | Path | None, alone: bool) -> dict[int, Path]:
     """Make one run folder per seed and write its config. Raises ValueError."""
     if run is None:
-        folders = {seed: run_folder.folder_for(job.env_id, job.name, seed) for seed in seeds}
+        folders = {seed: run_folder.folder_for(job.task.env_id, job.name, seed) for seed in seeds}
     elif alone:
         folders = {seeds[0]: Path(run)}
     else:
@@ -153,7 +158,7 @@ def claim(job: Job, seeds: Sequence[int], run: str | Path | None, alone: bool) -
     for seed, folder in folders.items():
         run_folder.create(folder)
         run_folder.write_config(
-            folder, job.env_id, job.name, job.algorithm, job.num_envs, job.steps, seed
+            folder, job.task, job.name, job.algorithm, job.num_envs, job.steps, seed
         )
     return folders
 
@@ -206,7 +211,7 @@ def follow(
         for row, seed in enumerate(seeds):
             agent = returns = None
             if due:
-                agent = Agent.of(job.algorithm, job.spec, job.env_id, report.learner, row, names)
+                agent = Agent.of(job.algorithm, job.spec, job.task, report.learner, row, names)
                 returns = evaluate.in_ours(
                     job.env, agent, episodes=evaluate.EPISODES, seed=evaluate.JUDGE + seed
                 )
@@ -227,10 +232,10 @@ def finish(
     recorder.close()
     run = Run(recorder.folder)
     best, last = (evaluate.score(agent, job.env, seed=seed) for agent in (run.agent, run.last))
-    threshold = entry(job.env_id).threshold
+    threshold = job.task.threshold
     judged = next(iter(best.values()))["mean"]
     summary = {
-        "environment": job.env_id,
+        **job.task.as_json(),
         "algorithm": job.name,
         "seed": seed,
         "steps": recorder.step,

@@ -12,7 +12,6 @@ from jaxtyping import PyTree
 
 from palestra import prng
 from palestra.core import Environment
-from palestra.envs import make
 from palestra.envs.drawing import draw, drawable
 from palestra.tools.agent import Agent, greedy
 
@@ -22,7 +21,7 @@ FRAMES_PER_SECOND = 50
 
 def record(agent: Agent, path: Path, *, seed: int) -> Path:
     """Play one episode and write it. ValueError where the environment has no drawing."""
-    env = make(agent.env_id)
+    env = agent.task.make()
     if not drawable(env):
         raise ValueError(f"There is no drawing for {agent.env_id}, so there can be no video.")
     states = episode(env, agent, seed=seed)

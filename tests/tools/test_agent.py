@@ -2,11 +2,13 @@
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from palestra import prng
@@ -14,8 +16,10 @@ from palestra.algorithms import ALGORITHMS
 from palestra.algorithms.dqn import DQN
 from palestra.core import Spec
 from palestra.envs import make
+from palestra.envs.classic.cartpole import CartPole
 from palestra.tools.agent import Agent, load, reads
 from palestra.tools.cli import main
+from palestra.tools.task import Task
 
 
 @pytest.fixture
@@ -53,6 +57,21 @@ def test_the_file_is_the_same_every_time(agent: Agent, path: Path) -> None:
     assert path.read_bytes() == first
 
 
+def test_a_file_from_before_there_were_parameters(path: Path) -> None:
+    _header(path, env_kwargs=None, max_episode_steps=None)
+    header = _read(path)[0]
+    del header["env_kwargs"], header["max_episode_steps"]
+    save_file(_read(path)[1], path, {"palestra": json.dumps(header)})
+    assert load(path).task == Task("CartPole-v1")
+
+
+def test_a_file_keeps_the_parameters_of_its_task(agent: Agent, path: Path) -> None:
+    task = Task.of("CartPole-v1", {"pole_mass": 0.3}, -1)
+    replace(agent, task=task).save(path)
+    assert load(path).task == task
+    assert load(path).task.make() == CartPole(pole_mass=0.3)
+
+
 def test_predict_takes_one_observation_or_a_batch(agent: Agent) -> None:
     one = agent.predict([0.0, 0.1, 0.0, -0.1])
     assert one.shape == ()
@@ -70,12 +89,14 @@ def _huge_header(path: Path) -> None:
     path.write_bytes(struct.pack("<Q", 2**60) + b"{}")
 
 
-def _header(path: Path, **changes) -> None:
-    from safetensors import safe_open
-
+def _read(path: Path) -> tuple[dict, dict]:
     with safe_open(path, "numpy") as file:
         header = json.loads(file.metadata()["palestra"])
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def _header(path: Path, **changes) -> None:
+    header, arrays = _read(path)
     save_file(arrays, path, {"palestra": json.dumps(header | changes)})
 
 
@@ -98,6 +119,9 @@ DAMAGE = {
     ),
     "no environments": (lambda p: _header(p, num_envs=0), "not an agent this palestra can use"),
     "header of another kind": (lambda p: _header(p, hyperparameters=[1]), "can use"),
+    "bad parameters": (lambda p: _header(p, env_kwargs=[1]), "env_kwargs must be names and values"),
+    "unknown parameter": (lambda p: _header(p, env_kwargs={"pole": 1}), "has no parameter 'pole'"),
+    "bad limit": (lambda p: _header(p, max_episode_steps="long"), "max_episode_steps must be"),
     "bad hyper-parameter": (
         lambda p: _header(p, hyperparameters={"gamma": 7}),
         "gamma must be a number from 0 to 1",

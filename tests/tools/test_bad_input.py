@@ -41,10 +41,28 @@ CASES = {
     "zero seeds": ([*TRAIN, "--seeds", "0"], "seeds must be a whole number of at least 1"),
     "negative seed": ([*TRAIN, "--seed", "-1"], "seed must be a whole number of at least 0"),
     "seed and seeds": ([*TRAIN, "--seed", "1", "--seeds", "2"], "exclude each other"),
+    "unknown parameter": ([*TRAIN, "--env.pole-mas", "1"], "did you mean --env.pole-mass?"),
+    "parameter without env": ([*TRAIN, "--pole-mass", "1"], "did you mean --env.pole-mass?"),
+    "negative mass": ([*TRAIN, "--env.pole-mass", "-1"], "pole_mass must be a number above 0"),
+    "no mass": ([*TRAIN, "--env.pole-mass", "heavy"], "must be a number, not 'heavy'."),
+    "flag beyond the hill": (
+        ["train", "dqn", "MountainCar-v0", "--env.goal-position", "3"],
+        "palestra: goal_position must lie between min_position and max_position",
+    ),
+    "no time": ([*TRAIN, "--max-episode-steps", "0"], "at least 1, or -1 for no limit, not 0."),
     "no run": (["evaluate", "nowhere"], "There is no agent at nowhere"),
     "no runs": (["plot"], "at least one run folder"),
     "plot nothing": (["plot", "nowhere"], "not a run folder"),
     "video of nothing": (["video", "nowhere"], "There is no agent at nowhere"),
+    "play nothing": (["play"], "play needs an environment first: palestra play ENV"),
+    "play what is not there": (["play", "CartPole-v2"], "did you mean CartPole-v1?"),
+    "play a probe": (["play", "probe/Delay-v0"], "no keys to play probe/Delay-v0 with."),
+    "play as text": (["play", "CartPole-v1", "--text"], "not to be played as text"),
+    "play with an unknown flag": (["play", "CartPole-v1", "--txt"], "did you mean --text?"),
+    "no frames": (
+        ["play", "CartPole-v1", "--fps", "0"],
+        "fps must be a whole number of at least 1",
+    ),
 }
 
 
@@ -94,3 +112,7 @@ def test_python_users_get_the_same_sentences() -> None:
         palestra.train("CartPole-v3")
     with pytest.raises(ValueError, match="steps must be"):
         palestra.train("CartPole-v1", palestra.DQN(), steps=0)
+    with pytest.raises(ValueError, match=r"no parameter 'pole_mas'; did you mean pole_mass\?"):
+        palestra.train("CartPole-v1", env_kwargs={"pole_mas": 1.0})
+    with pytest.raises(ValueError, match=r"pole_mass must be a number above 0, not -1\.0"):
+        palestra.train("CartPole-v1", env_kwargs={"pole_mass": -1})

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import gymnasium
@@ -14,7 +15,10 @@ import pytest
 from PIL import Image
 
 import palestra
+from palestra import envs
 from palestra.tools.cli import main
+from palestra.tools.task import Task
+from palestra.tools.video import episode
 
 FAST = ["--steps", "3000", "--learning-starts", "200", "--quiet"]
 FILES = {
@@ -26,6 +30,18 @@ FILES = {
     "curve.png",
     "video.mp4",
 }
+
+
+ALTERED = ["--env.pole-mass", "0.2", "--env.sutton-barto-reward", "--max-episode-steps", "50"]
+
+
+@pytest.fixture(scope="module")
+def altered(tmp_path_factory) -> Path:
+    """A short run in an environment with other parameters and another time limit."""
+    folder = tmp_path_factory.mktemp("runs") / "altered"
+    command = ["train", "dqn", "CartPole-v1", *FAST, *ALTERED, "--env.force", "10.0"]
+    assert main([*command, "--run", str(folder)]) == 0
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +98,66 @@ def test_same_seed_in_another_process_gives_the_same_agent(run: Path, tmp_path: 
     assert here.read_bytes() == there.read_bytes()
 
 
+def test_parameters_of_the_environment_are_recorded(altered: Path) -> None:
+    assert {f.name for f in altered.iterdir()} == FILES
+    for name in ("config.json", "summary.json"):
+        written = json.loads((altered / name).read_text())
+        assert written["environment"] == "CartPole-v1"
+        # The force was given, but as it is in the table.
+        assert written["env_kwargs"] == {"pole_mass": 0.2, "sutton_barto_reward": True}
+        assert written["max_episode_steps"] == 50
+    summary = json.loads((altered / "summary.json").read_text())
+    assert summary["best"].keys() == {"step", "palestra"}  # Gymnasium's is another task
+    assert summary["threshold"] is summary["solved"] is None
+    assert set(summary["best"]["palestra"]["returns"]) <= {0.0, -1.0}
+    lines = [json.loads(line) for line in (altered / "metrics.jsonl").read_text().splitlines()]
+    assert max(length for line in lines for length in line["lengths"]) <= 50
+    agent = palestra.load(altered)
+    assert (agent.env_id, agent.task) == ("CartPole-v1", Task.from_json(summary))
+
+
+def test_evaluate_and_video_take_the_same_parameters(altered: Path, tmp_path, capsys) -> None:
+    capsys.readouterr()
+    assert main(["evaluate", str(altered), "--episodes", "5", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["simulator"] == "palestra"
+    assert set(result["returns"]) <= {0.0, -1.0}
+    assert main(["evaluate", str(altered), "--episodes", "5"]) == 0
+    said = "CartPole-v1 with pole_mass=0.2, sutton_barto_reward=True, max_episode_steps=50 in"
+    assert said in capsys.readouterr().out
+    env, agent = palestra.load(altered).task.make(), palestra.load(altered)
+    assert len(episode(env, agent, seed=0)) <= 51
+
+
+def test_the_result_says_that_gymnasium_did_not_judge(tmp_path: Path, capsys) -> None:
+    command = ["train", "dqn", "CartPole-v1", *FAST, "--env.pole-mass", "0.2"]
+    assert main([*command, "--run", str(tmp_path / "run")]) == 0
+    printed = capsys.readouterr().out
+    assert "dqn on CartPole-v1 with pole_mass=0.2: " in printed
+    assert "Judged in Palestra's simulator alone" in printed
+    assert "in Gymnasium's" not in printed
+    assert "threshold" not in printed
+
+
+def test_python_takes_the_same_parameters(altered: Path, tmp_path: Path) -> None:
+    config = json.loads((altered / "config.json").read_text())
+    hyperparameters = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in config["hyperparameters"].items()
+    }
+    again = palestra.train(
+        config["environment"],
+        palestra.DQN(**hyperparameters),
+        steps=config["steps"],
+        num_envs=config["num_envs"],
+        env_kwargs=config["env_kwargs"],
+        max_episode_steps=config["max_episode_steps"],
+        run=tmp_path / "again",
+        quiet=True,
+    )
+    for name in ("agent.safetensors", "metrics.jsonl"):
+        assert (again.folder / name).read_bytes() == (altered / name).read_bytes(), name
+
+
 def test_metrics_cover_every_step_and_episode_once(run: Path) -> None:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     steps = [line["step"] for line in lines]
@@ -116,6 +192,17 @@ def test_plot_draws_one_run_and_several(run: Path, tmp_path: Path, capsys) -> No
         picture = np.asarray(Image.open(path).convert("RGB"))
         assert picture.shape[1] > 1000
         assert picture.std() > 10  # something is drawn
+
+
+def test_plot_keeps_other_parameters_apart(run: Path, altered: Path, tmp_path, monkeypatch) -> None:
+    drawn = []
+    draw = lambda axes, folders, color, label: drawn.append((len(folders), label))
+    monkeypatch.setattr("palestra.tools.plot._evaluations", draw)
+    both = [str(run), str(altered), str(run)]
+    assert main(["plot", *both, "--output", str(tmp_path / "both.png")]) == 0
+    assert drawn[0] == (2, "dqn on CartPole-v1, 2 seeds")
+    assert drawn[1][0] == 1
+    assert drawn[1][1].startswith("dqn on CartPole-v1 with pole_mass=0.2")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the reader's pipes
@@ -181,8 +268,10 @@ def test_ctrl_c_keeps_everything_so_far(tmp_path: Path) -> None:
 def test_list_names_environments_and_algorithms(capsys) -> None:
     assert main(["list"]) == 0
     printed = capsys.readouterr().out
-    for word in ("dqn", "CartPole-v1", "CartPole-v0", "rl-zoo", "probe/TimeOut-v0"):
+    for word in ("dqn", "CartPole-v1", "rl-zoo", "Taxi-v4", "probe/TimeOut-v0"):
         assert word in printed
+    assert all(row.summary in printed for row in envs.ENVIRONMENTS.values())
+    assert printed.index("MinAtar/SpaceInvaders-v1") < printed.index("probe/Action-v0")
 
 
 def test_version_and_help(capsys) -> None:
@@ -200,6 +289,26 @@ def test_every_hyperparameter_is_a_flag_with_its_docstring(capsys, monkeypatch) 
     for name in palestra.DQN.__dataclass_fields__:
         assert f"--{name.replace('_', '-')}" in printed
     assert "Rewards counted before bootstrapping" in printed
+    assert "Mass of the pole [kg]." in printed
+
+
+@pytest.mark.parametrize("env_id", envs.ENVIRONMENTS)
+def test_every_parameter_is_a_flag(env_id: str, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "500")
+    with pytest.raises(SystemExit, match="0"):
+        main(["play", env_id, "--help"])
+    printed = capsys.readouterr().out
+    for field in fields(envs.entry(env_id).simulator):
+        assert f"--env.{field.name.replace('_', '-')}" in printed
+    for name, value in envs.entry(env_id).parameters.items():
+        assert f"(default: {value})" in printed, name
+
+
+def test_an_old_id_is_taken_for_todays(capsys) -> None:
+    assert main(["train", "dqn", "Taxi-v3"]) == 2  # not a task for DQN, under either name
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith("palestra: Taxi-v3 is called Taxi-v4 now: ")
+    assert told[1].startswith("palestra: dqn cannot learn Taxi-v4")
 
 
 def test_the_agent_plays_in_plain_gymnasium(run: Path) -> None:

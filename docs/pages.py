@@ -1,0 +1,371 @@
+"""Write the pages on environments and draw their pictures.
+
+python docs/pages.py           a minute; writes docs/environments/*.md, their pictures in
+                               docs/images/environments/ and docs/gallery.png
+python docs/pages.py --text    the pages alone
+
+Everything on a page comes from the code: the table of environments, docstrings, fields, spaces.
+tests/test_pages.py says so where that is no longer the case.
+"""
+
+import ast
+import inspect
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_origin
+
+import gymnasium
+import jax
+import numpy as np
+from gymnasium import spaces
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+import palestra
+from palestra import envs, prng
+from palestra.algorithms import ALGORITHMS
+from palestra.core import Spec
+from palestra.envs.drawing import readable
+from palestra.tools.play import CONTROLS
+
+DOCS = Path(__file__).resolve().parent
+PAGES, PICTURES = DOCS / "environments", DOCS / "images" / "environments"
+GROUPS = {
+    "classic": "Classic control",
+    "toy_text": "Toy text",
+    "minatar": "MinAtar",
+    "probes": "Probes",
+}
+
+
+class Page(NamedTuple):
+    """An environment file and the ids that the table makes of it."""
+
+    home: str  # the module, below palestra.envs
+    rows: dict[str, envs.Entry]
+
+    @property
+    def name(self) -> str:
+        return self.home.split(".")[-1]
+
+    @property
+    def group(self) -> str:
+        return GROUPS[self.home.split(".")[0]]
+
+    @property
+    def module(self) -> Any:
+        return sys.modules[f"palestra.envs.{self.home}"]
+
+    @property
+    def simulators(self) -> dict[str, type]:
+        """The classes by their names; the probes' file holds several."""
+        return {row.simulator.__name__: row.simulator for row in self.rows.values()}
+
+    @property
+    def drawn(self) -> bool:
+        return self.home in CONTROLS
+
+    @property
+    def usual(self) -> str:
+        """The id of the examples: the first of the highest version."""
+        return max(self.rows, key=lambda env_id: env_id.split("-v")[-1])
+
+
+def pages() -> list[Page]:
+    """One for each file, in the table's order."""
+    homes: dict[str, dict[str, envs.Entry]] = defaultdict(dict)
+    for env_id, row in envs.ENVIRONMENTS.items():
+        homes[row.home.split(":")[0]][env_id] = row
+        assert row.simulator  # imported now
+    return [Page(home, rows) for home, rows in homes.items()]
+
+
+def texts() -> dict[str, str]:
+    """All pages by their file's name."""
+    return {f"{page.name}.md": text(page) for page in pages()} | {"index.md": index(pages())}
+
+
+def text(page: Page) -> str:
+    """A page in Markdown."""
+    first, _, rest = inspect.getdoc(page.module).partition("\n")
+    title, _, task = first.partition(": ")
+    parts = [f"# {title}", f"{task[:1].upper()}{task[1:]}"]
+    if page.drawn:
+        parts.append(f"![{title}](../images/environments/{page.name}.png)")
+    parts += [f"```text\n{rest.strip(chr(10))}\n```", ids(page), *seen_and_done(page)]
+    for name, simulator in page.simulators.items():
+        if fields(simulator):
+            parts += ["## Parameters", parameters(name, simulator)]
+    parts += ["## Use", *use(page)]
+    source = f"palestra/envs/{page.home.replace('.', '/')}.py"
+    parts.append(f"Source: [{source}](../../{source}) · [All environments](index.md)")
+    return "\n\n".join(parts) + "\n"
+
+
+def ids(page: Page) -> str:
+    """The table of a page's ids."""
+    lines = ["| id | task | cut off after | solved at a mean return of | with |", "|---" * 5 + "|"]
+    for env_id, row in page.rows.items():
+        given = [f"`{name}={value!r}`" for name, value in row.parameters.items()]
+        if row.sticky:
+            given.append(f"sticky actions, probability {row.sticky:g}")
+        cells = [f"`{env_id}`", row.summary, limit(row), threshold(row), ", ".join(given) or "–"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def limit(row: envs.Entry) -> str:
+    """When episodes are cut off, in words."""
+    if row.limit is None:
+        return "never"
+    return f"{row.limit:,} step{'s' if row.limit > 1 else ''}"
+
+
+def threshold(row: envs.Entry) -> str:
+    """From when on the task counts as solved, in words."""
+    return "–" if row.threshold is None else number(row.threshold)
+
+
+def seen_and_done(page: Page) -> Iterator[str]:
+    """The spaces of each id, once where they are all the same."""
+    told: dict[str, list[str]] = defaultdict(list)
+    for env_id in page.rows:
+        env = envs.make(env_id)
+        seen, done = (space_in_words(x) for x in (env.observation_space, env.action_space))
+        told[f"- observation: {seen}\n- action: {done}"].append(env_id)
+    for words, env_ids in told.items():
+        whose = "" if len(told) == 1 else f" of {', '.join(f'`{x}`' for x in env_ids)}"
+        yield f"## Spaces{whose}\n\n{words}"
+
+
+def space_in_words(space: gymnasium.Space) -> str:
+    """A space for people."""
+    match space:
+        case spaces.Discrete():
+            return f"a whole number from {space.start} to {space.start + space.n - 1}"
+        case spaces.Tuple():
+            return "; ".join(space_in_words(part) for part in space.spaces)
+        case spaces.Box() if space.dtype == bool:
+            return f"an array of booleans of shape {space.shape}"
+        case spaces.Box():
+            same = all(len(set(bound)) == 1 for bound in (space.low, space.high))
+            words = lambda x: number(x[0]) if same else f"({', '.join(map(number, x))})"
+            low, high = words(space.low), words(space.high)
+            return f"{space.dtype} array of shape {space.shape}, from {low} to {high}"
+    raise AssertionError(f"say what {space} is")
+
+
+def number(x: float) -> str:
+    """A number as people write it."""
+    return f"{'−' if x < 0 else ''}∞" if np.isinf(x) else f"{x:.6g}".replace("-", "−")
+
+
+def parameters(name: str, simulator: type) -> str:
+    """The table of a simulator's fields, and what may be set at a reset."""
+    said = sentences(simulator)
+    lines = [f"Fields of `{name}`:\n", "| name | default | may be | what it is |", "|---" * 4 + "|"]
+    for field in fields(simulator):
+        is_float = isinstance(field.default, float)
+        default = f"{field.default:.6g}" if is_float else repr(field.default)
+        cells = [f"`{field.name}`", f"`{default}`", kind(field.type), said[field.name]]
+        lines.append(f"| {' | '.join(cells)} |")
+    options = getattr(simulator, "options", ())
+    if options:
+        names = ", ".join(f"`{name}`" for name in options)
+        lines.append(f"\n`env.reset(options={{...}})` sets these for an episode: {names}.")
+    return "\n".join(lines)
+
+
+def sentences(simulator: type) -> dict[str, str]:
+    """What stands below each field of a class and of those it is made of."""
+    found: dict[str, str] = {}
+    for cls in reversed(simulator.__mro__[:-1]):
+        (tree,) = ast.parse(inspect.getsource(cls)).body
+        for field, below in zip(tree.body, tree.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+                found[field.target.id] = " ".join(ast.literal_eval(below.value).split())
+    return found
+
+
+def kind(annotation: Any) -> str:
+    """What a field may hold."""
+    for bounds in getattr(annotation, "__metadata__", ()):
+        return bounds.words
+    if get_origin(annotation) is tuple:
+        return {str: "a tuple of strings", float: "a tuple of numbers"}[get_args(annotation)[0]]
+    return {float: "a number", int: "a whole number", bool: "True or False", str: "a string"}[
+        annotation
+    ]
+
+
+def use(page: Page) -> Iterator[str]:
+    """How to make it, train in it, play it."""
+    usual = page.usual
+    mode = ', render_mode="rgb_array"' if page.drawn else ""
+    yield (
+        "```python\nimport palestra\n\n"
+        f'env = palestra.make("{usual}"{mode})\n'
+        f'envs = palestra.make_vec("{usual}", num_envs=1024)  # one compiled program\n```'
+    )
+    commands = [f"palestra train {name} {usual}" for name in learners(usual)]
+    if page.drawn:
+        commands.append(f"palestra play {usual}")
+        commands += [f"palestra play {usual} --text"] * readable(envs.make(usual))
+    if commands:
+        yield "\n".join(f"    {line}" for line in commands)
+    if hasattr(envs.entry(usual).simulator, "model"):
+        what = "its exact model: `P[state][action]` lists what can happen"
+        yield f'`palestra.make("{usual}").P` is {what}.'
+
+
+def learners(env_id: str) -> list[str]:
+    """The algorithms that can learn it."""
+    env = envs.make(env_id)
+    spec = Spec(env.observation_space, env.action_space, 1)
+
+    def can(algorithm: Any) -> bool:
+        try:
+            jax.eval_shape(lambda: algorithm.init(spec, prng.key(0)))
+        except ValueError:
+            return False
+        return True
+
+    return [name for name, cls in ALGORITHMS.items() if can(cls())]
+
+
+def index(all_pages: list[Page]) -> str:
+    """The page that leads to the others."""
+    parts = [
+        "# Environments",
+        "Each is a file of pure functions. All but the probes are replayed against a reference, "
+        "step for step.",
+        "![All environments](../gallery.png)",
+    ]
+    for group in GROUPS.values():
+        lines = ["| id | task | cut off after | solved at |", "|---" * 4 + "|"]
+        for page in all_pages:
+            for env_id, row in page.rows.items() if page.group == group else ():
+                link = f"[`{env_id}`]({page.name}.md)"
+                lines.append(f"| {link} | {row.summary} | {limit(row)} | {threshold(row)} |")
+        parts += [f"## {group}", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+# How the pictures come about: an episode is played by a rule of thumb for some steps.
+
+Rule = Callable[[Any, int, gymnasium.Space], Any]  # of what is seen, when, and what can be done
+
+
+def at_random(obs: Any, time: int, space: gymnasium.Space) -> Any:
+    """Any action."""
+    return space.sample()
+
+
+def along(velocity: int, low: Any, high: Any) -> Rule:
+    """Push the way that it moves already, which swings it up."""
+    return lambda obs, time, space: high if obs[velocity] > 0 else low
+
+
+def in_turn(*actions: int) -> Rule:
+    """These actions, one after the other, and over again."""
+    return lambda obs, time, space: actions[time % len(actions)]
+
+
+def under_the_ball(obs: np.ndarray, time: int, space: gymnasium.Space) -> int:
+    """Keep the paddle where the ball is."""
+    paddle, ball = (obs[..., channel].any(0).argmax() for channel in (0, 1))
+    return 0 if paddle == ball else 1 if ball < paddle else 2
+
+
+def one(x: float) -> np.ndarray:
+    """An action of one number."""
+    return np.array([x], np.float32)
+
+
+SCENES: dict[str, tuple[Rule, int]] = {  # and for how many steps
+    "cartpole": (at_random, 22),
+    "mountain_car": (along(1, 0, 2), 92),
+    "mountain_car_continuous": (along(1, one(-1), one(1)), 60),
+    "pendulum": (along(2, one(-2), one(2)), 45),
+    "acrobot": (along(4, 2, 0), 60),
+    "frozen_lake": (at_random, 9),
+    "cliff_walking": (in_turn(0, 1, 1, 1, 1, 1), 6),
+    "taxi": (at_random, 20),
+    "blackjack": (in_turn(1), 1),
+    "breakout": (under_the_ball, 60),
+    "asterix": (at_random, 60),
+    "freeway": (in_turn(1), 12),
+    "seaquest": (at_random, 60),
+    "space_invaders": (at_random, 60),
+}
+
+
+def scene(env_id: str, name: str) -> Image.Image:
+    """A picture from the middle of an episode, the same one every time."""
+    rule, steps = SCENES[name]
+    env = palestra.make(env_id, render_mode="rgb_array")
+    for seed in count():
+        obs, _ = env.reset(seed=seed)
+        env.action_space.seed(seed)
+        for time in range(steps):
+            obs, _, *ended, _ = env.step(rule(obs, time, env.action_space))
+            if any(ended):
+                break
+        else:
+            return Image.fromarray(env.render())
+    raise AssertionError("not reached")
+
+
+TILE, INSET, MARGIN, LABEL = (420, 300), 14, 28, 44  # [pixels]
+COLUMNS = 5
+WALL, PAPER, INK = "#d1d5db", "#ffffff", "#1f2937"
+
+
+def gallery(scenes: dict[str, Image.Image]) -> Image.Image:
+    """All pictures on one sheet, each with its name."""
+    width, height = TILE
+    rows = -(-len(scenes) // COLUMNS)
+    size = (
+        COLUMNS * (width + MARGIN) + MARGIN,
+        rows * (height + LABEL + MARGIN) + MARGIN,
+    )
+    sheet = Image.new("RGB", size, WALL)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(24)
+    for i, (env_id, picture) in enumerate(scenes.items()):
+        row, column = divmod(i, COLUMNS)
+        left = MARGIN + column * (width + MARGIN)
+        top = MARGIN + row * (height + LABEL + MARGIN)
+        pen.rectangle((left, top, left + width, top + height + LABEL), PAPER)
+        space = width - 2 * INSET, height - 2 * INSET
+        small = ImageOps.contain(picture, space, Image.Resampling.LANCZOS)
+        at = left + (width - small.width) // 2, top + (height - small.height) // 2
+        sheet.paste(small, at)
+        pen.text(
+            (left + width // 2, top + height + (LABEL - INSET) // 2), env_id, INK, font, anchor="mm"
+        )
+    return sheet
+
+
+def main() -> None:
+    """Write what was asked for."""
+    PAGES.mkdir(exist_ok=True)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for name, content in texts().items():
+        (PAGES / name).write_text(content)
+    if "--text" in sys.argv[1:]:
+        return
+    scenes = {}
+    for page in pages():
+        if page.drawn:
+            scenes[page.usual] = scene(page.usual, page.name)
+            scenes[page.usual].save(PICTURES / f"{page.name}.png", optimize=True)
+        if "FrozenLake8x8-v1" in page.rows:
+            scenes["FrozenLake8x8-v1"] = scene("FrozenLake8x8-v1", page.name)
+    gallery(scenes).save(DOCS / "gallery.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()

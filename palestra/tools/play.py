@@ -1,0 +1,325 @@
+"""A person plays: in a window, or with typed keys in the terminal.
+
+Games that have a moment for every step go on while no key is down, at their pictures' rate;
+those that go turn by turn wait. In the terminal all of them wait.
+"""
+
+import os
+import select
+import sys
+from collections.abc import Iterator
+from itertools import cycle
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from gymnasium.error import DependencyNotInstalled
+
+from palestra.envs import drawing, entry
+from palestra.envs.drawing.window import Window, pygame
+from palestra.envs.gym import PalestraEnv
+from palestra.tools.task import Task
+
+LINGER = 1_000  # how long the end of an episode stays in the window [ms]
+PROMPT = 30  # frames per second where the game waits for the player, not the other way round
+LEAVE = ("q", "escape")
+
+
+class Move(NamedTuple):
+    """What a player may do."""
+
+    keys: str  # any of these, by the names that pygame gives them
+    action: Any
+    does: str
+
+
+class Controls(NamedTuple):
+    """The keys of a game."""
+
+    moves: tuple[Move, ...]
+    idle: tuple[Any, ...] = ()  # actions taken in turn while no key is down; none: the game waits
+
+    def action(self, key: str) -> Any:
+        """What a key does; None if nothing."""
+        return next((move.action for move in self.moves if key in move.keys.split()), None)
+
+    def __str__(self) -> str:
+        rows = [(move.keys.replace(" ", ", "), move.does) for move in self.moves]
+        return "\n".join(f"  {keys:<10} {does}" for keys, does in [*rows, ("q", "quit")])
+
+
+KEYS = {"left": "left a", "right": "right d", "up": "up w", "down": "down s"}
+
+
+def directions(does: str, **actions: Any) -> tuple[Move, ...]:
+    """A move for each direction; `does` says what it is, with {} for the direction."""
+    return tuple(Move(KEYS[to], action, does.format(to)) for to, action in actions.items())
+
+
+def _number(x: float) -> np.ndarray:
+    return np.array([x], np.float32)
+
+
+CONTROLS: dict[str, Controls] = {  # by the simulator's module, below palestra.envs
+    "classic.cartpole": Controls(
+        directions("push the cart {}", left=0, right=1),
+        idle=(0, 1),  # it cannot be left alone: pushes that cancel out
+    ),
+    "classic.mountain_car": Controls(directions("push the car {}", left=0, right=2), idle=(1,)),
+    "classic.mountain_car_continuous": Controls(
+        directions("push the car {}", left=_number(-1), right=_number(1)), idle=(_number(0),)
+    ),
+    "classic.pendulum": Controls(
+        (
+            Move(KEYS["left"], _number(-2), "turn clockwise"),
+            Move(KEYS["right"], _number(2), "turn counterclockwise"),
+        ),
+        idle=(_number(0),),
+    ),
+    "classic.acrobot": Controls(
+        (
+            Move(KEYS["left"], 0, "turn the lower link clockwise"),
+            Move(KEYS["right"], 2, "turn the lower link counterclockwise"),
+        ),
+        idle=(1,),
+    ),
+    "toy_text.frozen_lake": Controls(directions("go {}", left=0, down=1, right=2, up=3)),
+    "toy_text.cliff_walking": Controls(directions("go {}", up=0, right=1, down=2, left=3)),
+    "toy_text.taxi": Controls(
+        (
+            *directions("drive {}", down=0, up=1, right=2, left=3),
+            Move("p", 4, "pick the passenger up"),
+            Move("o", 5, "let the passenger out"),
+        )
+    ),
+    "toy_text.blackjack": Controls((Move("h", 1, "hit: take a card"), Move("s", 0, "stick: stop"))),
+    "minatar.breakout": Controls(directions("go {}", left=1, right=2), idle=(0,)),
+    "minatar.asterix": Controls(directions("go {}", left=1, up=2, right=3, down=4), idle=(0,)),
+    "minatar.freeway": Controls(directions("go {}", up=1, down=2), idle=(0,)),
+    "minatar.seaquest": Controls(
+        (
+            *directions("go {}", left=1, up=2, right=3, down=4),
+            Move("space f", 5, "fire ahead"),
+        ),
+        idle=(0,),
+    ),
+    "minatar.space_invaders": Controls(
+        (*directions("go {}", left=1, right=2), Move("space f", 3, "fire upwards")), idle=(0,)
+    ),
+}
+
+
+class Hand(Protocol):
+    """What a player sees, and how they answer."""
+
+    how: str  # a sentence before the keys
+
+    def begin(self) -> None: ...  # an episode begins
+    def show(self, picture: Any, status: str) -> None: ...
+    def action(self) -> Any: ...  # None to leave
+    def end(self) -> None: ...  # an episode is over
+    def close(self) -> None: ...
+
+
+class Windowed:
+    """Pictures in a window; keys as they are held down, or pressed where the game waits."""
+
+    how = "Press the keys in its window; an episode begins with the first:"
+
+    def __init__(self, title: str, controls: Controls, frames_per_second: int):
+        self.title, self.controls, self.rate = title, controls, frames_per_second
+        self.idle = cycle(controls.idle)
+        self.window: Window | None = None
+        self.held: list[str] = []  # keys that are down, the last one pressed last
+        self.waiting = True  # for the first key of an episode
+
+    def begin(self) -> None:
+        self.held, self.waiting = [], True
+
+    def show(self, picture: np.ndarray, status: str) -> None:
+        if self.window is None:
+            height, width, _ = picture.shape
+            self.window = Window(width, height, self.title, self.rate)
+        self.window.pygame.display.set_caption(f"{self.title}: {status}")
+        self.window.show(picture)
+
+    def action(self) -> Any:
+        assert self.window is not None
+        game, pressed = self.window.pygame, []
+        while True:
+            waits = self.waiting or not self.controls.idle
+            # In short turns, so that Ctrl-C in the terminal is heard as well.
+            events = [game.event.wait(100)] if waits else game.event.get()
+            for event in events:
+                key = game.key.name(event.key) if hasattr(event, "key") else ""
+                if event.type == game.QUIT or (event.type == game.KEYDOWN and key in LEAVE):
+                    return None
+                if event.type == game.KEYDOWN and self.controls.action(key) is not None:
+                    pressed.append(key)
+                    self.held.append(key)
+                elif event.type == game.KEYUP and key in self.held:
+                    self.held.remove(key)
+            if pressed or not waits:
+                break
+        self.waiting = False
+        down = self.held[-1:] or pressed[-1:]  # a key is heard, however short it was down
+        if not self.controls.idle:
+            down = pressed[-1:]
+        return self.controls.action(down[0]) if down else next(self.idle)
+
+    def end(self) -> None:
+        assert self.window is not None
+        game = self.window.pygame
+        game.time.wait(LINGER)
+        game.event.clear((game.KEYDOWN, game.KEYUP))
+
+    def close(self) -> None:
+        if self.window is not None:
+            self.window.close()
+
+
+class Typed:
+    """Text in the terminal; a key at a time, or a line where nobody sits at a terminal."""
+
+    def __init__(self, controls: Controls):
+        self.controls = controls
+        self.idle = cycle(controls.idle)
+        self.terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        self.before: Any = None  # how the terminal was
+        if self.terminal:
+            import termios
+            import tty
+
+            self.before = termios.tcgetattr(sys.stdin)
+            tty.setcbreak(sys.stdin, termios.TCSADRAIN)  # no Enter; what was typed is kept
+        wait = "; Enter alone waits" if controls.idle else ""
+        self.how = f"Type a key{'' if self.terminal else ' and Enter'}{wait}:"
+
+    def begin(self) -> None:
+        pass
+
+    def show(self, picture: str, status: str) -> None:
+        print(f"{picture.rstrip()}\n{status}", flush=True)
+
+    def action(self) -> Any:
+        while True:
+            key = _key_press() if self.terminal else sys.stdin.readline()
+            if not key:
+                return None
+            key = key.strip().lower() or ("space" if " " in key else "")
+            if key in LEAVE:
+                return None
+            if not key and self.controls.idle:
+                return next(self.idle)  # Enter alone
+            action = self.controls.action(key)
+            if action is not None:
+                return action
+            print(f"{key!r} does nothing here; there are:\n{self.controls}", flush=True)
+
+    def end(self) -> None:
+        pass
+
+    def close(self) -> None:
+        if self.terminal:
+            import termios
+
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.before)
+
+
+ARROWS = {"A": "up", "B": "down", "C": "right", "D": "left"}
+
+
+def _key_press() -> str:
+    """The name of the next key pressed in the terminal; empty at its end."""
+    letter = os.read(sys.stdin.fileno(), 1).decode(errors="replace")
+    if letter == "\x1b":  # an arrow sends this and two more, the escape key this alone
+        if not select.select([sys.stdin], [], [], 0.05)[0]:
+            return "escape"
+        sent = os.read(sys.stdin.fileno(), 2).decode(errors="replace")
+        return ARROWS.get(sent[-1:], "unknown")
+    return "" if letter == "\x04" else letter
+
+
+def play(task: Task, *, seed: int | None, fps: int | None, text: bool) -> None:
+    """Play until the player leaves, and tell how it went.
+
+    Raises ValueError or DependencyNotInstalled where it cannot be played in that way.
+    """
+    home = entry(task.env_id).home.split(":")[0]
+    if home not in CONTROLS:
+        raise ValueError(f"There are no keys to play {task.env_id} with.")
+    controls = CONTROLS[home]
+    env, hand = _table(task, controls, fps, text)
+    scores: list[float] = []
+    try:
+        print(f"{task}. {hand.how}\n{controls}\n", flush=True)
+        for score in _episodes(env, hand, seed):
+            scores.append(score)
+    except (KeyboardInterrupt, EOFError):
+        print()
+    finally:
+        hand.close()
+        env.close()
+    if scores:
+        episodes = "1 episode" if len(scores) == 1 else f"{len(scores)} episodes"
+        spread = f", from {min(scores):.6g} to {max(scores):.6g}" if len(scores) > 1 else ""
+        print(f"{episodes} finished: mean score {np.mean(scores):.4g}{spread}.")
+    else:
+        print("No episode finished.")
+
+
+def _episodes(env: PalestraEnv, hand: Hand, seed: int | None) -> Iterator[float]:
+    """The score of one episode after another."""
+    number, total, steps = 1, 0.0, 0
+    env.reset(seed=seed)
+    hand.begin()
+    hand.show(env.render(), "score 0")
+    while (action := hand.action()) is not None:
+        _, reward, terminated, truncated, _ = env.step(action)
+        total, steps = total + reward, steps + 1
+        hand.show(env.render(), f"score {total:.6g} after {_steps(steps)}")
+        if terminated or truncated:
+            how = "it ended" if terminated else "time was up"
+            print(f"Episode {number}: score {total:.6g}; {how} after {_steps(steps)}.\n")
+            hand.end()
+            yield total
+            number, total, steps = number + 1, 0.0, 0
+            env.reset()
+            hand.begin()
+            hand.show(env.render(), "score 0")
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count:,} steps"
+
+
+def _table(task: Task, controls: Controls, fps: int | None, text: bool) -> tuple[PalestraEnv, Hand]:
+    """The game and how it is played: in a window if there can be one, unless text is asked for."""
+    readable = drawing.readable(task.make())
+    if text and not readable:
+        raise ValueError(f"{task.env_id} is not to be played as text; leave --text out.")
+    if not text:
+        try:
+            _check_display()
+        except (DependencyNotInstalled, ValueError) as fault:
+            if not readable:
+                raise
+            why = str(fault).removesuffix(".")
+            print(f"palestra: {why}; here is the game as text (--text).", file=sys.stderr)
+            text = True
+    env = PalestraEnv(task.make(), render_mode="ansi" if text else "rgb_array")
+    if text:
+        return env, Typed(controls)
+    rate = env.metadata["render_fps"] if controls.idle else PROMPT
+    return env, Windowed(task.env_id, controls, fps or rate)
+
+
+def _check_display() -> None:
+    """Raise DependencyNotInstalled without pygame, ValueError where a window has no place."""
+    game = pygame()
+    named = {"DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"} & set(os.environ)
+    if sys.platform == "linux" and not named:
+        raise ValueError("There is no display for a window.")
+    try:
+        game.display.init()
+    except game.error as fault:
+        raise ValueError(f"There is no display for a window ({fault}).") from None

@@ -1,0 +1,64 @@
+"""Tasks in their shortest form, and back from JSON."""
+
+import json
+
+import pytest
+
+from palestra import envs
+from palestra.envs.classic.cartpole import CartPole
+from palestra.envs.toy_text.frozen_lake import FrozenLake
+from palestra.envs.transforms import TimeLimit
+from palestra.tools.task import Task
+
+
+def test_only_what_differs_is_kept() -> None:
+    task = Task.of("CartPole-v1", {"pole_mass": 0.1, "force": 5, "gravity": 9.8}, 500)
+    assert task == Task("CartPole-v1", {"force": 5.0}, None)
+    assert isinstance(task.env_kwargs["force"], float)
+    assert task.make() == TimeLimit(env=CartPole(force=5.0), limit=500)
+    assert Task.of("CliffWalking-v1", None, -1) == Task("CliffWalking-v1")  # it has no limit anyway
+
+
+def test_what_the_table_gives_is_no_difference() -> None:
+    assert Task.of("FrozenLake8x8-v1", {"map_name": "8x8"}) == Task("FrozenLake8x8-v1")
+    assert Task.of("FrozenLake8x8-v1", {"map_name": "4x4"}).env_kwargs == {"map_name": "4x4"}
+
+
+def test_an_altered_task_has_no_threshold() -> None:
+    assert Task("CartPole-v1").threshold == 475
+    assert not Task("CartPole-v1").altered
+    for task in (Task("CartPole-v1", {"force": 5.0}), Task("CartPole-v1", {}, 50)):
+        assert task.altered
+        assert task.threshold is None
+
+
+def test_it_says_what_it_is() -> None:
+    assert str(Task("CartPole-v1")) == "CartPole-v1"
+    task = Task("CartPole-v1", {"force": 5.0, "sutton_barto_reward": True}, -1)
+    assert str(task) == "CartPole-v1 with force=5.0, sutton_barto_reward=True, max_episode_steps=-1"
+
+
+def test_there_and_back_through_json() -> None:
+    task = Task.of("FrozenLake-v1", {"desc": ["SF", "FG"], "is_slippery": False}, 7)
+    again = Task.from_json(json.loads(json.dumps(task.as_json())))
+    assert again == task
+    lake = FrozenLake(desc=("SF", "FG"), is_slippery=False)
+    assert again.make() == TimeLimit(env=lake, limit=7)
+    assert Task.from_json({"environment": "CartPole-v1"}) == Task("CartPole-v1")
+
+
+def test_old_ids_become_todays() -> None:
+    with pytest.warns(UserWarning, match="Taxi-v3 is called Taxi-v4 now"):
+        assert Task.of("Taxi-v3") == Task("Taxi-v4")
+
+
+def test_what_cannot_be_is_refused() -> None:
+    for limit in (0, -2, 1.5, "long"):
+        with pytest.raises(ValueError, match="at least 1, or -1 for no limit, not"):
+            Task.of("CartPole-v1", None, limit)
+    with pytest.raises(ValueError, match="did you mean pole_mass"):
+        Task.of("CartPole-v1", {"pole_mas": 1})
+    with pytest.raises(ValueError, match="has no parameter 'pole_mas'"):
+        Task("CartPole-v1", {"pole_mas": 1}).make()
+    with pytest.raises(envs.UnknownEnvironmentError):
+        Task.of("CartPole-v7")
