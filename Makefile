@@ -1,8 +1,9 @@
 # Everything runs in .venv, which the first target that needs it makes. Needs Python 3.11 to 3.13.
 PYTHON ?= python3
 BIN := .venv/bin
+PEERS := .bench/test-peers
 
-.PHONY: demo test tiny slow lint format bench size clean
+.PHONY: demo test tiny slow test-peers lint format bench size clean
 
 demo: .venv/.installed  ## train DQN on CartPole and show that it learned
 	$(BIN)/palestra train dqn CartPole-v1
@@ -15,6 +16,9 @@ tiny: .venv/.dev  ## the fifteen-second check
 
 slow: .venv/.dev  ## learning at full length: minutes
 	$(BIN)/python -m pytest -m slow -n 0
+
+test-peers: $(PEERS)/.installed  ## other libraries train on our environments; installs them: 1 GB
+	$(PEERS)/bin/python -m pytest -n 0 tests/peers
 
 lint: .venv/.dev  ## style and types, nothing changed
 	$(BIN)/ruff check .
@@ -48,4 +52,10 @@ clean:  ## remove what make made
 
 .venv/.dev: .venv/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(PEERS)/.installed: pyproject.toml
+	test -d $(PEERS) || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet torch==2.13.0
+	$(PEERS)/bin/python -m pip install --quiet 'stable-baselines3==2.9.*' --editable '.[dev]'
 	touch $@

@@ -92,6 +92,7 @@ class Range(NamedTuple):
     holds: Callable[[Any], bool]
 
 
+Finite = Annotated[float, Range("a finite number", lambda x: True)]
 Positive = Annotated[float, Range("a number above 0", lambda x: x > 0)]
 NonNegative = Annotated[float, Range("a number of at least 0", lambda x: x >= 0)]
 Share = Annotated[float, Range("a number from 0 to 1", lambda x: 0 <= x <= 1)]
@@ -142,6 +143,12 @@ def check(name: str, value: Any, annotation: Any) -> None:
             raise ValueError(f"{name} must be a tuple such as (64, 64), not {value!r}.")
         for part in value:
             check(f"each part of {name}", part, get_args(annotation)[0])
+
+
+def check_bounds(low: Any, high: Any) -> None:
+    """Raise ValueError if `low` and `high` are plain numbers in the wrong order."""
+    if isinstance(low, Real) and isinstance(high, Real) and low > high:
+        raise ValueError(f"low must not be above high, but {low!r} is above {high!r}.")
 
 
 def _plain(annotation: Any) -> Any:

@@ -12,6 +12,8 @@ environments may be made in one process and played in another.
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
+from math import isfinite
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -37,6 +39,7 @@ class Snapshot(NamedTuple):
     stream: np.ndarray  # the stream of keys, uint32 [2] or [E, 2]
     events: np.ndarray  # keys taken from it so far, uint32 [] or [E]
     ended: np.ndarray  # whether the episode is over, bool [] or [E]
+    obs: PyTree = None  # of many: what every environment showed last
 
 
 def make(
@@ -102,15 +105,17 @@ def make_vec(
             "takes autoreset_mode and the simulator's parameters directly."
         )
 
-    def one() -> gymnasium.Env:
-        env = make(name, **kwargs)
-        for wrapper in wrappers or ():
-            env = wrapper(env)
-        return env
-
     form = gymnasium.vector.AsyncVectorEnv if mode == "async" else gymnasium.vector.SyncVectorEnv
-    mode = kwargs.pop("autoreset_mode", AutoresetMode.NEXT_STEP)
-    return form([one] * num_envs, **{"autoreset_mode": mode, **(vector_kwargs or {})})
+    how = {"autoreset_mode": kwargs.pop("autoreset_mode", AutoresetMode.NEXT_STEP)}
+    one = partial(_wrapped, name, tuple(wrappers or ()), kwargs)
+    return form([one] * num_envs, **{**how, **(vector_kwargs or {})})
+
+
+def _wrapped(name: str, wrappers: Sequence[Callable], kwargs: dict[str, Any]) -> gymnasium.Env:
+    env = make(name, **kwargs)
+    for wrapper in wrappers:
+        env = wrapper(env)
+    return env
 
 
 def _many(
@@ -125,6 +130,8 @@ def _many(
     env = envs.make(name, limit=max_episode_steps, **kwargs)
     many = form(env, num_envs, autoreset_mode=autoreset_mode, render_mode=render_mode)
     many.spec = _spec(name, max_episode_steps, render_mode, kwargs)
+    how = {"vectorization_mode": "vector_entry_point", "autoreset_mode": many.autoreset_mode.value}
+    many.spec.kwargs |= {"num_envs": num_envs} | how
     return many
 
 
@@ -158,12 +165,13 @@ class PalestraEnv(gymnasium.Env):
         self._ended = False
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self, *, seed: int | np.integer | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; `options` sets how it starts, for example low and high.
 
         Raises ValueError for an option that the simulator lacks.
         """
+        seed = int(seed) if isinstance(seed, np.integer) else seed
         super().reset(seed=seed)
         env = with_options(self.simulator, options)
         if self._player is None:
@@ -178,7 +186,9 @@ class PalestraEnv(gymnasium.Env):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One step. Raises ResetNeeded before the first reset, and InvalidAction."""
-        playing = self._playing("step")
+        playing = self._player
+        if playing is None or playing.stream is None:
+            playing = self._playing("step")
         action = self._checked(action)
         if self._ended:
             gymnasium.logger.warn(
@@ -273,8 +283,11 @@ def action_check(space: gymnasium.Space) -> Callable[[Any], Any]:
     shape = space.shape
 
     def real(action: Any) -> np.ndarray:
-        array = np.asarray(action, np.float32) if not isinstance(action, str) else None
-        if array is None or array.shape != shape or not np.isfinite(array).all():
+        try:
+            array = np.asarray(action, np.float32) if not isinstance(action, str) else None
+        except (TypeError, ValueError):
+            array = None
+        if array is None or array.shape != shape or not all(map(isfinite, array.ravel().tolist())):
             raise InvalidAction(
                 f"the action must be an array of shape {shape} of finite numbers, not {action!r}."
             )

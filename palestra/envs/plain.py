@@ -13,7 +13,9 @@ rounded to single, so they differ from XLA's by its own rounding on the way.
 """
 
 import math
+import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -23,6 +25,7 @@ import numpy as np
 from jax.extend.core import Literal
 
 MOST_LINES = 250  # beyond, XLA is the faster one
+LONGEST = 200  # characters that are put into another line: Python nests brackets only so deep
 
 
 class UntranslatableError(Exception):
@@ -46,6 +49,14 @@ _CALLS = {name: f"math.{name}" for name in ("sin", "cos", "tan", "tanh", "exp", 
 _CALLS |= {"atan2": "math.atan2", "pow": "math.pow", "abs": "abs", "max": "max", "min": "min"}
 _BITS = {"and": "&", "or": "|", "xor": "^"}
 _REDUCE = {"reduce_sum": "+", "reduce_or": "or", "reduce_and": "and"}
+_REDUCE_BITS = {"reduce_sum": "+", "reduce_or": "|", "reduce_and": "&"}
+_WRAPS = ("add", "sub", "mul", "shift_left", "neg", "not")  # of unsigned numbers
+_NAMED = {  # functions that Python has of its own, by what JAX calls them
+    "sin_cos": ("math.sin({})", "math.cos({})"),
+    "floor_divide": ("{} // {}",),
+    "remainder": ("{} % {}",),
+}
+_VARIABLE = re.compile(r"\bv\d+\b")
 _RENAMES = ("copy", "stop_gradient", "optimization_barrier")
 
 
@@ -73,13 +84,18 @@ def translate(function: Callable, arguments: Any, key: Any) -> Plain:
             "def now(arguments, drawn):",
             *([f"{', '.join(taken)}, = arguments"] if taken else []),
             *([f"{', '.join(handed)}, = drawn"] if handed else []),
-            *lines.code,
+            *lines.trimmed(results),
             *([f"{', '.join(floats)}, = unpack(pack({', '.join(floats)}))"] if floats else []),
             f"return [{', '.join(results)}]",
         ]
     )
     single = struct.Struct(f"{len(floats)}f")
-    names: dict[str, Any] = {"math": math, "pack": single.pack, "unpack": single.unpack, **lines.tables}
+    names: dict[str, Any] = {
+        "math": math,
+        "pack": single.pack,
+        "unpack": single.unpack,
+        **lines.tables,
+    }
     exec(compile(source, "<translated by palestra>", "exec"), names)
     return Plain(drawn.compute, names["now"], source)
 
@@ -88,7 +104,7 @@ class _Lines:
     """The Python under way: what each variable's numbers are called, and the lines so far."""
 
     def __init__(self):
-        self.code: list[str] = []
+        self.code: dict[str, str] = {}  # variable: expression
         self.numbers: dict[Any, list[str]] = {}
         self.tables: dict[str, list] = {}
         self.count = 0
@@ -98,11 +114,29 @@ class _Lines:
         return [f"v{i}" for i in range(self.count - size, self.count)]
 
     def assign(self, expressions: Sequence[str]) -> list[str]:
-        names = self.fresh(len(expressions))
-        self.code += [f"{n} = {e}" for n, e in zip(names, expressions, strict=True)]
+        names = [e if e.isidentifier() else self.fresh(1)[0] for e in expressions]
+        self.code |= {n: e for n, e in zip(names, expressions, strict=True) if n != e}
         if len(self.code) > MOST_LINES:
             raise UntranslatableError("too many operations")
         return names
+
+
+    def trimmed(self, results: Sequence[str]) -> list[str]:
+        """The lines that the results need; what is used once is put where it is used."""
+        uses = Counter(results)
+        for name, expression in reversed(self.code.items()):
+            if name in uses:
+                uses.update(_VARIABLE.findall(expression))
+        inside: dict[str, str] = {}
+        kept = []
+        for name, expression in self.code.items():
+            put = lambda found: f"({inside[found[0]]})" if found[0] in inside else found[0]
+            expression = _VARIABLE.sub(put, expression)
+            if uses[name] == 1 and name not in results and len(expression) < LONGEST:
+                inside[name] = expression
+            elif uses[name]:
+                kept.append(f"{name} = {expression}")
+        return kept
 
 
 class _Drawn:
@@ -118,8 +152,10 @@ class _Drawn:
         values = {self.key: key}
         for equation, inputs, outputs in self.equations:
             operands = [values[x] if x in self.variables else x.value for x in inputs]
-            functions, parameters = equation.primitive.get_bind_params(equation.params)
-            results = equation.primitive.bind(*functions, *operands, **parameters)
+            bound = equation.primitive.get_bind_params(equation.params)
+            # Before JAX 0.10 a pair, of functions and parameters.
+            functions, given = ([], bound) if isinstance(bound, dict) else bound
+            results = equation.primitive.bind(*functions, *operands, **given)
             results = results if equation.primitive.multiple_results else [results]
             values.update(zip(outputs, results, strict=True))
         return [values[variable] for variable in self.used]
@@ -144,6 +180,14 @@ def _sort(jaxpr: Any, consts: Any, lines: _Lines, drawn: _Drawn, known: dict) ->
     for equation in jaxpr.eqns:
         inputs = [look(atom) for atom in equation.invars]
         if equation.primitive.name in ("jit", "pjit"):
+            forms = _NAMED.get(equation.params["name"], ())
+            outputs = [_Fresh(variable.aval) for variable in equation.outvars]
+            if len(forms) == len(outputs) and _is_now(inputs, outputs, drawn):
+                names = [_numbers(x, lines, drawn)[0] for x in inputs]
+                for output, form in zip(outputs, forms, strict=True):
+                    lines.numbers[output] = lines.assign([form.format(*names)])
+                known.update(zip(equation.outvars, outputs, strict=True))
+                continue
             inner = equation.params["jaxpr"]
             called = dict(zip(inner.jaxpr.invars, inputs, strict=True))
             results = _sort(inner.jaxpr, inner.consts, lines, drawn, called)
@@ -163,10 +207,19 @@ def _sort(jaxpr: Any, consts: Any, lines: _Lines, drawn: _Drawn, known: dict) ->
             for output, x in zip(outputs, inputs, strict=True):
                 lines.numbers[output] = _numbers(x, lines, drawn)
         else:
+            if len(outputs) != 1:
+                raise UntranslatableError(f"no line for {equation.primitive.name}")
             operands = [_numbers(x, lines, drawn) for x in inputs]
             avals = [atom.aval for atom in equation.invars]
             lines.numbers[outputs[0]] = _write(equation, avals, operands, inputs, lines)
     return [look(atom) for atom in jaxpr.outvars]
+
+
+def _is_now(inputs: list, outputs: list, drawn: _Drawn) -> bool:
+    """Whether single numbers come of single numbers, and not of constants and the key alone."""
+    known = all(isinstance(x, _Constant) or x in drawn.variables for x in inputs)
+    sizes = [np.size(x.value) if isinstance(x, _Constant) else x.aval.size for x in inputs]
+    return not known and all(size == 1 for size in (*sizes, *(x.aval.size for x in outputs)))
 
 
 class _Fresh:
@@ -207,15 +260,19 @@ def _write(equation: Any, avals: list, operands: list, inputs: list, lines: _Lin
         return _look_up(name, given, aval, operands, inputs, lines)
     if name in _REDUCE or name in ("reduce_max", "reduce_min"):
         return lines.assign(_reduced(name, given, avals[0], operands[0]))
-    return lines.assign(
-        [_expression(name, given, avals, x, aval) for x in _together(operands, aval)]
-    )
+    try:
+        rows = _together(operands, avals, aval)
+    except ValueError:  # it is not number by number
+        raise UntranslatableError(f"no line for {name}") from None
+    return lines.assign([_expression(name, given, avals, x, aval) for x in rows])
 
 
-def _together(operands: list[list[str]], aval: Any) -> list[tuple[str, ...]]:
-    """Operands number by number; a scalar beside an array stands for each of its numbers."""
-    size = int(aval.size)
-    spread = [x * size if len(x) == 1 else x for x in operands]
+def _together(operands: list[list[str]], avals: list, aval: Any) -> list[tuple[str, ...]]:
+    """Operands number by number, spread over the result's shape. ValueError if they do not fit."""
+    spread = [
+        np.broadcast_to(np.array(x, object).reshape(given.shape), aval.shape).ravel()
+        for x, given in zip(operands, avals, strict=True)
+    ]
     return list(zip(*spread, strict=True))
 
 
@@ -252,8 +309,8 @@ def _reduced(name: str, given: dict, aval: Any, operand: list[str]) -> list[str]
     kept = [i for i in range(array.ndim) if i not in axes]
     rows = array.transpose(*kept, *axes).reshape(-1, math.prod(aval.shape[i] for i in axes))
     if name in _REDUCE:
-        word = "|" if name == "reduce_or" and aval.dtype != bool else _REDUCE[name]
-        return [f" {word} ".join(row) for row in rows]
+        word = _REDUCE[name] if aval.dtype == bool else _REDUCE_BITS[name]
+        return [_wrapped(f" {word} ".join(row), aval.dtype) for row in rows]
     return [f"{name[-3:]}({', '.join(row)})" if len(row) > 1 else row[0] for row in rows]
 
 
@@ -267,6 +324,8 @@ def _look_up(
     places = operands[1] if name == "gather" else [x[0] for x in operands[1:]]
     if name == "gather" and given["dimension_numbers"].start_index_map != tuple(range(table.ndim)):
         raise UntranslatableError("a gather of another form")
+    if given.get("mode") is jax.lax.GatherScatterMode.FILL_OR_DROP:
+        raise UntranslatableError("a gather that gives no number beyond the end")
     label = f"table{len(lines.tables)}"
     lines.tables[label] = table.tolist()
     inside = [f"min(max({p}, 0), {n - 1})" for p, n in zip(places, table.shape, strict=True)]
@@ -275,22 +334,28 @@ def _look_up(
 
 def _expression(name: str, given: dict, avals: list, x: tuple[str, ...], aval: Any) -> str:
     """One number of an operation's result, as an expression of its operands' numbers."""
-    kind = np.dtype(avals[0].dtype).kind  # b, i, u or f
-    expression = _operation(name, given, kind, x, aval)
-    if np.dtype(aval.dtype).kind == "u" and name in (
-        "add",
-        "sub",
-        "mul",
-        "shift_left",
-        "neg",
-        "not",
-    ):
-        bits = 8 * np.dtype(aval.dtype).itemsize
-        return f"({expression}) & {2**bits - 1}"
-    return expression
+    expression = _operation(name, given, avals[0].dtype, x, aval)
+    return _wrapped(expression, aval.dtype) if name in _WRAPS else expression
 
 
-def _operation(name: str, given: dict, kind: str, x: tuple[str, ...], aval: Any) -> str:
+def _wrapped(expression: str, dtype: Any) -> str:
+    """Unsigned numbers begin anew beyond the largest; the signed are taken to stay in range."""
+    if np.dtype(dtype).kind != "u":
+        return expression
+    return f"({expression}) & {np.iinfo(dtype).max}"
+
+
+def _converted(x: str, source: np.iinfo, target: np.iinfo) -> str:
+    """A whole number of one kind as one of another: the same, or the one of the same low bits."""
+    if target.min <= source.min and source.max <= target.max:
+        return x
+    if target.min == 0:
+        return f"{x} & {target.max}"
+    return f"(({x} - {target.min}) & {target.max - target.min}) + {target.min}"
+
+
+def _operation(name: str, given: dict, source: Any, x: tuple[str, ...], aval: Any) -> str:
+    kind = np.dtype(source).kind  # b, i, u or f
     if name in _INFIX:
         return f"{x[0]} {_INFIX[name]} {x[1]}"
     if name in _CALLS:
@@ -327,6 +392,8 @@ def _operation(name: str, given: dict, kind: str, x: tuple[str, ...], aval: Any)
             return f"{x[2]} if {x[0]} else {x[1]}"
         case "convert_element_type":
             into = np.dtype(aval.dtype).kind
+            if into in "iu" and kind in "iu":
+                return _converted(x[0], np.iinfo(source), np.iinfo(aval.dtype))
             if into == kind:
                 return x[0]
             return f"{x[0]} != 0" if into == "b" else f"{'float' if into == 'f' else 'int'}({x[0]})"

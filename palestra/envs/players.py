@@ -12,6 +12,7 @@ key is `fold_in(key(s), n)`. A player holds the simulator's state and how far th
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate
+from numbers import Number
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -45,6 +46,13 @@ class Outcome(NamedTuple):
     info: PyTree
 
 
+class Clock(NamedTuple):
+    """A stream of keys, and how many of them are used up."""
+
+    stream: Any  # uint32 [2]
+    events: Any  # uint32
+
+
 class Compiled:
     """Plays one environment through XLA."""
 
@@ -53,6 +61,10 @@ class Compiled:
         self.stream: np.ndarray | None = None  # uint32 [2]; None before the first seed
         self.events = 0  # keys taken from the stream
         self._state: PyTree = None
+        # What goes in and out of every step stays on the device: to hand it over takes time.
+        self._env: Any = None
+        self._clock = Clock(None, None)
+        self._clock_of = Clock(None, None)  # the stream and events that _clock tells
 
     @property
     def state(self) -> PyTree:
@@ -61,26 +73,29 @@ class Compiled:
 
     @state.setter
     def state(self, state: PyTree) -> None:
-        self._state = jax.tree.map(jnp.asarray, state)
+        self._state = jax.tree.map(jnp.array, state)  # a copy: the caller keeps his own
 
     def reset(self, env: Environment) -> tuple[Any, dict[str, Any]]:
         """Begin an episode as `env` does: this player's, or one that starts otherwise."""
-        self._state, begun = start_event(env, self.stream, self._event())
+        self._state, begun = start_event(env, Clock(self.stream, np.uint32(self.events)))
+        self.events += 1
         return to_host(env.observation_space, begun.obs), info_to_host(begun.info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """What gymnasium.Env.step returns."""
-        self._state, out = step_event(self.env, self._state, action, self.stream, self._event())
-        return self._returned(out)
-
-    def _event(self) -> np.uint32:
+        if self._env is None:
+            self._env = jax.tree.map(jnp.float32, self.env)
+        if self._clock_of.stream is not self.stream or self._clock_of.events != self.events:
+            self._clock = Clock(jnp.asarray(self.stream), jnp.uint32(self.events))
+        self._state, self._clock, obs, numbers, info = step_event(
+            self._env, self._state, action, self._clock
+        )
         self.events += 1
-        return np.uint32(self.events - 1)
-
-    def _returned(self, out: Outcome) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        obs = to_host(self.env.observation_space, out.obs)
-        flags = bool(out.terminated), bool(out.truncated)
-        return obs, float(out.reward), *flags, info_to_host(out.info)
+        self._clock_of = Clock(self.stream, self.events)
+        reward, terminated, truncated = np.asarray(numbers).tolist()
+        told = info_to_host(info) if info else {}
+        obs = to_host(self.env.observation_space, obs)
+        return obs, reward, terminated != 0, truncated != 0, told
 
 
 class Translated(Compiled):
@@ -89,8 +104,9 @@ class Translated(Compiled):
     def __init__(self, env: Environment, program: "Program"):
         super().__init__(env)
         self._program = program
+        self._stepping = program[:8]
         self._drawn: tuple[Sequence, Sequence] = (), ()
-        self._block: Any = None  # which part of which stream is drawn
+        self._block: tuple[Any, int] = None, 0  # which stream is drawn, and which part of it
 
     @property
     def state(self) -> PyTree:
@@ -103,39 +119,40 @@ class Translated(Compiled):
 
     def reset(self, env: Environment) -> tuple[Any, dict[str, Any]]:
         if env is not self.env:  # a start of another kind is drawn by itself
-            state, begun = start_event(env, self.stream, self._event())
-            self._state = to_numbers(state)
-            return to_host(env.observation_space, begun.obs), info_to_host(begun.info)
+            begun = super().reset(env)
+            self._state = to_numbers(self._state)
+            return begun
         at, program = self._draw(), self._program
         self.events += 1
         numbers = self._drawn[0][at]
         self._state = list(numbers[: program.obs_at])
         obs = program.obs(numbers[program.obs_at : program.reward_at])
-        return obs, program.info(numbers[program.reward_at :])
+        return obs, program.info(numbers[program.reward_at :]) if program.info else {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        program = self._program
-        drawn = self._drawn[1][self._draw()] if program.draws else ()
+        now, draws, obs_at, reward_at, info_at, numbers_of, obs, info = self._stepping
+        at = self._draw() if draws else 0  # first, since it may draw anew
+        drawn = self._drawn[1][at] if draws else ()
         try:
-            numbers = program.now([*self._state, *program.action(action)], drawn)
+            numbers = now([*self._state, *numbers_of(action)], drawn)
         except (ArithmeticError, ValueError):  # where XLA has infinity or NaN, Python objects
-            event = self._event()
-            state, out = step_event(self.env, self.state, action, self.stream, event)
-            self._state = to_numbers(state)
-            return self._returned(out)
+            self._state = jax.tree.map(jnp.asarray, self.state)
+            returned = super().step(action)
+            self._state = to_numbers(self._state)
+            return returned
         self.events += 1
-        obs_at, reward_at = program.obs_at, program.reward_at
         self._state = numbers[:obs_at]
-        reward, terminated, truncated = numbers[reward_at : reward_at + 3]
-        obs = program.obs(numbers[obs_at:reward_at])
-        return obs, reward, terminated, truncated, program.info(numbers[reward_at + 3 :])
+        reward, terminated, truncated = numbers[reward_at:info_at]
+        told = info(numbers[info_at:]) if info else {}
+        return obs(numbers[obs_at:reward_at]), reward, terminated, truncated, told
 
     def _draw(self) -> int:
         """Where in what is drawn this event's numbers are; draws them if need be."""
         block, at = divmod(self.events, AHEAD)
-        if self._block != (block, id(self.stream)):
+        drawn_stream, drawn_block = self._block
+        if drawn_stream is not self.stream or drawn_block != block:
             self._drawn = self._program.ahead(self.stream, np.uint32(block * AHEAD))
-            self._block = block, id(self.stream)
+            self._block = self.stream, block
         return at
 
 
@@ -143,19 +160,22 @@ class Program(NamedTuple):
     """A translated simulator. Flat numbers lie in the order state, obs, (reward, flags,) info."""
 
     now: Callable[[Sequence, Sequence], list]  # state and action, drawn -> all numbers of a step
-    ahead: Callable[[Any, Any], tuple[Sequence, Sequence]]
-    """stream, first event -> for each event the numbers of a start, and those that a step draws"""
     draws: bool  # whether steps draw numbers at all
-    state: PyTree  # shapes and dtypes
     obs_at: int
     reward_at: int
+    info_at: int
     action: Callable[[Any], Sequence]
     obs: Callable[[Sequence], Any]
-    info: Callable[[Sequence], dict[str, Any]]
+    info: Callable[[Sequence], dict[str, Any]] | None  # None where there is none
+    state: PyTree  # shapes and dtypes
+    ahead: Callable[[Any, Any], tuple[Sequence, Sequence]]
+    """stream, first event -> for each event the numbers of a start, and those that a step draws"""
 
 
 def player(env: Environment) -> Compiled:
     """Whichever plays the environment faster."""
+    if not all(isinstance(parameter, Number) for parameter in jax.tree.leaves(env)):
+        return Compiled(env)  # arrays among its parameters: it has no hash
     program = translation(env)  # type: ignore[arg-type]  # frozen dataclasses are hashable
     return Compiled(env) if program is None else Translated(env, program)
 
@@ -177,23 +197,26 @@ def translation(env: Environment) -> Program | None:
     @jax.jit
     def drawn(stream, first):
         keys = jax.vmap(event_key, (None, 0))(stream, first + jnp.arange(AHEAD, dtype=jnp.uint32))
-        return jax.vmap(lambda key: start(env, key))(keys), jax.vmap(both.ahead)(keys)
+        # An event is a start or a step, so that its key is used once whichever it is.
+        starts = jax.vmap(lambda key: start(env, key))(jax.random.clone(keys))
+        return starts, jax.vmap(both.ahead)(keys)
 
     def ahead(stream, first):
         starts, draws = drawn(stream, first)
         return _rows(starts), _rows(draws)
 
-    obs_at = _size(state)
+    reward_at = _size(state) + _size(begun.obs)
     return Program(
         now=both.now,
-        ahead=ahead,
         draws=bool(jax.eval_shape(both.ahead, key)),
-        state=state,
-        obs_at=obs_at,
-        reward_at=obs_at + _size(begun.obs),
+        obs_at=_size(state),
+        reward_at=reward_at,
+        info_at=reward_at + 3,
         action=(lambda action: (action,)) if discrete else (lambda action: action.ravel().tolist()),
-        obs=_builder(env.observation_space),
-        info=_info_builder(begun.info),
+        obs=_builder(env.observation_space, begun.obs),
+        info=_info_builder(begun.info) if begun.info else None,
+        state=state,
+        ahead=ahead,
     )
 
 
@@ -233,17 +256,18 @@ def _info(env: Environment, state: PyTree) -> dict[str, jax.Array]:
 
 
 @jax.jit
-def start_event(env: Environment, stream: Any, event: Any) -> tuple[PyTree, Start]:
-    """A reset with the key of an event."""
-    return start(env, event_key(stream, event))
+def start_event(env: Environment, clock: Clock) -> tuple[PyTree, Start]:
+    """A reset with the next key of a stream."""
+    return start(env, event_key(*clock))
 
 
 @jax.jit
-def step_event(
-    env: Environment, state: PyTree, action: Any, stream: Any, event: Any
-) -> tuple[PyTree, Outcome]:
-    """A step with the key of an event."""
-    return step(env, state, action, event_key(stream, event))
+def step_event(env: Environment, state: PyTree, action: Any, clock: Clock) -> tuple:
+    """A step with the next key of a stream: state, clock, obs, [reward and flags], info."""
+    state, out = step(env, state, action, event_key(*clock))
+    numbers = [x.astype(jnp.float32) for x in (out.reward, out.terminated, out.truncated)]
+    clock = clock._replace(events=clock.events + 1)
+    return state, clock, out.obs, jnp.stack(numbers), out.info
 
 
 def to_host(space: gymnasium.Space, obs: PyTree) -> Any:
@@ -289,44 +313,20 @@ def _rows(tree: PyTree) -> Sequence:
     return list(zip(*columns, strict=True)) if columns else [()] * AHEAD
 
 
-def _builder(space: gymnasium.Space) -> Callable[[Sequence], Any]:
+def _builder(space: gymnasium.Space, shapes: PyTree) -> Callable[[Sequence], Any]:
     """Numbers to an observation, as `to_host` gives it."""
     if isinstance(space, spaces.Discrete):
         return lambda numbers: numbers[0]
     if isinstance(space, spaces.Tuple | spaces.Dict):
-        return _nested_builder(space)
+        return lambda numbers: to_host(space, from_numbers(numbers, shapes))
     dtype, shape = space.dtype, space.shape
     if len(shape) == 1:  # type: ignore[arg-type]
         return lambda numbers: np.array(numbers, dtype)
     return lambda numbers: np.array(numbers, dtype).reshape(shape)
 
 
-def _nested_builder(space: Any) -> Callable[[Sequence], Any]:
-    named = isinstance(space, spaces.Dict)
-    parts = list(space.spaces.values()) if named else space.spaces
-    zero = jax.tree.map(lambda part: part, [_zero(part) for part in parts])
-    ends = list(accumulate(_size(part) for part in zero))
-    pieces = list(zip([0, *ends], ends, map(_builder, parts), strict=False))
-
-    def build(numbers: Sequence) -> Any:
-        made = [piece(numbers[i:j]) for i, j, piece in pieces]
-        return dict(zip(space.spaces, made, strict=True)) if named else tuple(made)
-
-    return build
-
-
-def _zero(space: Any) -> PyTree:
-    if isinstance(space, spaces.Tuple):
-        return [_zero(part) for part in space.spaces]
-    if isinstance(space, spaces.Dict):
-        return [_zero(part) for part in space.spaces.values()]
-    return np.zeros(space.shape)
-
-
 def _info_builder(shapes: dict[str, Any]) -> Callable[[Sequence], dict[str, Any]]:
     """Numbers to an info, as `info_to_host` gives it."""
-    if not shapes:
-        return lambda numbers: {}
     names = sorted(shapes)  # as pytrees order them
     ends = list(accumulate(shapes[name].size for name in names))
     cuts = [(n, i, j, shapes[n]) for n, i, j in zip(names, [0, *ends], ends, strict=False)]

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from functools import partial
+from operator import index
 from typing import Any, NamedTuple
 
+import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import Space, spaces
 from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space, iterate
+from gymnasium.vector.utils import batch_space
 from jaxtyping import Array, Bool, PyTree, UInt32
 
 from palestra.core import Count, Environment, check
@@ -19,6 +21,8 @@ from palestra.envs import drawing
 from palestra.envs.drawing.view import metadata
 from palestra.envs.gym import Snapshot, check_fits, with_options
 from palestra.envs.players import Outcome, Start, event_key, start, step, streams, to_host
+
+MOST_NUMBERS = 16  # an observation of more is one array
 
 
 class Carry(NamedTuple):
@@ -58,14 +62,15 @@ class PalestraVectorEnv(VectorEnv):
         self.autoreset_mode = _mode(autoreset_mode)
         self.metadata = metadata(env) | {"autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
+        self._env: Any = None  # the simulator with its numbers on the device
         self._carry: Carry | None = None
-        self._obs: Any = None  # what every environment showed last
-        self._actions: Any = None  # what led there, if anything
+        self._obs: Any = None  # what every environment showed last, on the device
+        self._actions: list[Any] = [None] * num_envs  # what led there, for pictures
 
     def reset(
         self,
         *,
-        seed: int | Sequence[int | None] | None = None,
+        seed: int | np.integer | Sequence[int | None] | np.ndarray | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode everywhere, or where options["reset_mask"] (bool [E]) says.
@@ -77,14 +82,15 @@ class PalestraVectorEnv(VectorEnv):
         env = with_options(self.simulator, options)
         stream, events = self._streams(seed, mask)
         state, begun = _reset(env, stream, events)
-        obs, ended = to_host(self.observation_space, begun.obs), np.zeros(self.num_envs, bool)
+        obs, ended = begun.obs, np.zeros(self.num_envs, bool)
         if self._carry is not None and not mask.all():
-            state = _choose(mask, state, self._carry.state)
-            obs = _choose_host(self.observation_space, mask, obs, self._obs)
+            state, obs = _choose(mask, (state, obs), (self._carry.state, self._obs))
             ended = np.asarray(self._carry.ended) & ~mask
         self._carry = Carry(state, *map(jnp.asarray, (stream, events + mask, ended)))
-        self._obs, self._actions = obs, None
-        return deepcopy(obs), _infos(begun.info, mask)
+        self._obs = obs
+        if self.render_mode is not None:
+            self._actions = [None if m else a for m, a in zip(mask, self._actions, strict=True)]
+        return to_host(self.observation_space, obs), _infos(begun.info, mask)
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """One step everywhere. Raises ResetNeeded, InvalidAction."""
@@ -95,16 +101,21 @@ class PalestraVectorEnv(VectorEnv):
                 "Some episodes have ended; call envs.reset(options={'reset_mask': ended}) first, "
                 "since autoreset is disabled."
             )
-        mode = self.autoreset_mode.value
-        self._carry, out, final = _step(self.simulator, carry, actions, mode)
-        self._obs, self._actions = to_host(self.observation_space, out.obs), actions
+        ended = None if self.render_mode is None else np.array(carry.ended)
+        if self._env is None:  # handed over to the device once, and not at every step
+            self._env = jax.tree.map(jnp.float32, self.simulator)
+        self._carry, out, final = _step(self._env, carry, actions, self.autoreset_mode.value)
+        self._obs = out.obs
         reward = np.array(out.reward, np.float64)
         terminated, truncated = np.array(out.terminated), np.array(out.truncated)
-        infos = _infos(out.info, np.ones(self.num_envs, bool))
-        done = terminated | truncated
-        if final is not None and done.any():
-            infos |= _final_infos(self.observation_space, final, done)
-        return deepcopy(self._obs), reward, terminated, truncated, infos
+        infos = _infos(out.info, np.ones(self.num_envs, bool)) if out.info else {}
+        if final is not None and (done := terminated | truncated).any():
+            infos |= _final_infos(self.single_observation_space, final, done)
+        if ended is not None:
+            begun = ended if final is None else terminated | truncated
+            whole = actions.tolist() if actions.ndim == 1 else list(actions)
+            self._actions = [None if b else a for b, a in zip(begun, whole, strict=True)]
+        return to_host(self.observation_space, self._obs), reward, terminated, truncated, infos
 
     def render(self) -> tuple[Any, ...] | None:
         """A picture, or text, of every environment."""
@@ -114,27 +125,26 @@ class PalestraVectorEnv(VectorEnv):
         paint = drawing.text if self.render_mode == "ansi" else drawing.draw
         state = jax.tree.map(np.asarray, carry.state)
         of = lambda i: jax.tree.map(lambda leaf: leaf[i], state)
-        last = self._actions if self._actions is not None else [None] * self.num_envs
-        return tuple(paint(self.simulator, of(i), last[i]) for i in range(self.num_envs))
+        return tuple(paint(self.simulator, of(i), self._actions[i]) for i in range(self.num_envs))
 
     def get_state(self) -> Snapshot:
         """How all environments stand, random numbers to come included. Raises ResetNeeded."""
-        return Snapshot(*jax.tree.map(np.array, self._carried("get_state")))
+        return Snapshot(*jax.tree.map(np.array, (*self._carried("get_state"), self._obs)))
 
     def set_state(self, snapshot: Snapshot) -> None:
         """Go on exactly from where get_state was called. ValueError where it does not fit."""
         check_fits(self.simulator, snapshot, (self.num_envs,))
-        self._carry = Carry(*jax.tree.map(jnp.array, snapshot))
-        self._obs, self._actions = None, None
+        *carry, self._obs = jax.tree.map(jnp.array, snapshot)
+        self._carry = Carry(*carry)
+        self._actions = [None] * self.num_envs
 
     def __getstate__(self) -> dict[str, Any]:
-        carry = None if self._carry is None else jax.tree.map(np.array, self._carry)
-        return vars(self) | {"_carry": carry}
+        shown = jax.tree.map(np.array, (self._carry, self._obs))
+        return vars(self) | {"_carry": shown[0], "_obs": shown[1], "_env": None}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self.__dict__.update(kept)
-        if self._carry is not None:
-            self._carry = jax.tree.map(jnp.array, self._carry)
+        self._carry, self._obs = jax.tree.map(jnp.array, (self._carry, self._obs))
 
     def _carried(self, what: str) -> Carry:
         if self._carry is None:
@@ -151,14 +161,17 @@ class PalestraVectorEnv(VectorEnv):
             raise ValueError(
                 f"there must be one seed for each of {count} environments, not {len(given)}."
             )
+        given = [None if g is None else index(g) for g in given]
+        if any(g is not None and g < 0 for g in given):
+            raise gymnasium.error.Error("a seed must be a whole number of at least 0.")
         if self._carry is None:  # without a seed, any will do, but not the same again
             surprise = self.np_random.integers(2**63, size=count).tolist()
-            given = [s if g is None else int(g) for g, s in zip(given, surprise, strict=True)]
+            given = [s if g is None else g for g, s in zip(given, surprise, strict=True)]
             return streams(given), np.zeros(count, np.uint32)
         stream, events = np.array(self._carry.stream), np.array(self._carry.events)
         anew = mask & np.array([g is not None for g in given])
         if anew.any():
-            stream[anew] = streams([int(given[i]) for i in np.flatnonzero(anew)])
+            stream[anew] = streams([given[i] for i in np.flatnonzero(anew)])
             events[anew] = 0
         return stream, events
 
@@ -178,9 +191,12 @@ class PalestraVectorEnv(VectorEnv):
     def _checked(self, actions: Any) -> np.ndarray:
         space, count = self.single_action_space, self.num_envs
         discrete = isinstance(space, spaces.Discrete)
-        actions = np.asarray(actions)
+        try:
+            actions = np.asarray(actions)
+        except ValueError:  # lists of different lengths
+            actions = np.array(None)
         shape = (count, *space.shape)  # type: ignore[misc]
-        if actions.shape != shape or (discrete and actions.dtype.kind not in "iu"):
+        if actions.shape != shape or actions.dtype.kind not in ("iu" if discrete else "iuf"):
             raise InvalidAction(
                 f"the actions must be an array of shape {shape} of {space}, not of shape "
                 f"{actions.shape} of {actions.dtype}."
@@ -190,9 +206,10 @@ class PalestraVectorEnv(VectorEnv):
             if actions.min() < first or actions.max() > last:
                 raise InvalidAction(f"every action must be a whole number from {first} to {last}.")
             return actions.astype(np.int32)
+        actions = actions.astype(np.float32)
         if not np.isfinite(actions).all():
             raise InvalidAction("every action must be a finite number.")
-        return actions.astype(np.float32)
+        return actions
 
 
 @jax.jit
@@ -207,24 +224,20 @@ def _step(
     """All environments' step; the carry, what to return, and what SAME_STEP's resets replaced."""
     state, stream, events, ended = carry
     keys = jax.vmap(event_key)(stream, events)
-    # The barrier keeps XLA from computing the step anew for each array that depends on it.
-    state, out = jax.lax.optimization_barrier(
-        jax.vmap(step, (None, 0, 0, 0))(env, state, actions, keys)
-    )
+    state, out = jax.vmap(step, (None, 0, 0, 0))(env, state, actions, keys)
     done, events = out.terminated | out.truncated, events + 1
     if mode == AutoresetMode.DISABLED.value:
         return Carry(state, stream, events, done), out, None
     if mode == AutoresetMode.NEXT_STEP.value:  # where an episode had ended, this event is a reset
-        state, begun = _choose(
-            ended, jax.vmap(start, (None, 0))(env, keys), (state, _start_of(out))
-        )
+        fresh = jax.vmap(start, (None, 0))(env, jax.random.clone(keys))  # of the same event
+        state, begun = _choose(ended, fresh, (state, _start_of(out)))
         nothing = jnp.zeros((), out.reward.dtype)
         reward, no = jnp.where(ended, nothing, out.reward), ~ended
         out = Outcome(begun.obs, reward, out.terminated & no, out.truncated & no, begun.info)
         return Carry(state, stream, events, done & no), out, None
     fresh = jax.vmap(start, (None, 0))(env, jax.vmap(event_key)(stream, events))
     state, begun = _choose(done, fresh, (state, _start_of(out)))
-    carry = Carry(state, stream, events + done, jnp.zeros_like(done))
+    carry = Carry(state, stream, events + done.astype(events.dtype), jnp.zeros_like(done))
     return carry, out._replace(obs=begun.obs, info=begun.info), out
 
 
@@ -233,19 +246,18 @@ def _start_of(out: Outcome) -> Start:
 
 
 def _choose(mask: Any, new: PyTree, old: PyTree) -> PyTree:
-    """`new` where the mask [E] holds, else `old`."""
-    shaped = lambda leaf: jnp.reshape(mask, (-1, *[1] * (leaf.ndim - 1)))
-    return jax.tree.map(lambda x, y: jnp.where(shaped(x), x, y), new, old)
+    """`new` where the mask [E] holds, else `old`.
 
+    Short vectors number by number, so that XLA sees those which are in the state too.
+    """
 
-def _choose_host(space: Space, mask: np.ndarray, new: Any, old: Any) -> Any:
-    if old is None:  # the state was set, and nothing shown yet
-        return new
-    if isinstance(space, spaces.Tuple):
-        return tuple(_choose_host(s, mask, x, y) for s, x, y in zip(space, new, old, strict=True))
-    if isinstance(space, spaces.Dict):
-        return {k: _choose_host(s, mask, new[k], old[k]) for k, s in space.items()}
-    return np.where(mask.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+    def choose(new: Array, old: Array) -> Array:
+        if new.ndim == 2 and new.shape[1] <= MOST_NUMBERS:
+            columns = zip(new.T, old.T, strict=True)
+            return jnp.stack([jnp.where(mask, x, y) for x, y in columns], axis=1)
+        return jnp.where(jnp.reshape(mask, (-1, *[1] * (new.ndim - 1))), new, old)
+
+    return jax.tree.map(choose, new, old)
 
 
 def _infos(info: PyTree, mask: np.ndarray) -> dict[str, Any]:
@@ -261,11 +273,11 @@ def _infos(info: PyTree, mask: np.ndarray) -> dict[str, Any]:
 
 
 def _final_infos(space: Space, final: Outcome, done: np.ndarray) -> dict[str, Any]:
-    """What episodes ended with, before their environments were reset."""
+    """What episodes ended with, before their environments were reset; `space` is of one."""
     last = np.full(len(done), None, object)
-    all_obs = list(iterate(space, to_host(space, final.obs)))
+    obs = jax.tree.map(np.asarray, final.obs)
     for i in np.flatnonzero(done):
-        last[i] = all_obs[i]
+        last[i] = to_host(space, jax.tree.map(lambda leaf, i=i: leaf[i], obs))
     info = _infos(final.info, done)
     return {"final_obs": last, "_final_obs": done, "final_info": info, "_final_info": done.copy()}
 

@@ -41,7 +41,7 @@ from palestra.envs.transforms import (
     revised,
     simulator,
 )
-from palestra.runners.compiled import unroll
+from palestra.runners.compiled import begin_episodes, unroll
 
 
 class Pile(NamedTuple):
@@ -555,7 +555,7 @@ def rollout(env, length, num_envs=6):
     @jax.jit
     def run(env, key):
         start, run = jax.random.split(key)
-        state, obs = jax.vmap(env.reset)(jax.random.split(start, num_envs))
+        state, obs = begin_episodes(env, jax.random.split(start, num_envs))
         return state, unroll(env, policy, state, obs, length, run)
 
     return run(env, prng.key(0))

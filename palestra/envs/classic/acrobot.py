@@ -13,7 +13,7 @@ step of fourth order, after which velocities are clipped. Reference: Gymnasium's
 replayed step for step in tests/envs/test_against_gymnasium.py.
 """
 
-from typing import Annotated, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import gymnasium
 import jax
@@ -21,13 +21,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from palestra.core import Key, NonNegative, Positive, Range, Step, hyperparameters
+from palestra.core import Finite, Key, NonNegative, Positive, Step, check_bounds, hyperparameters
 from palestra.envs.classic.trigonometry import sin_cos, within_a_turn
 
 MAX_VELOCITY_1, MAX_VELOCITY_2 = 4 * np.pi, 9 * np.pi  # [rad/s]
-
-
-Height = Annotated[float, Range("a finite number", lambda x: True)]
 
 
 class State(NamedTuple):
@@ -67,10 +64,14 @@ class Acrobot:
     """The first link never turns faster than this [rad/s]."""
     max_velocity_2: Positive = MAX_VELOCITY_2
     """The second link never turns faster than this, against the first [rad/s]."""
-    target_height: Height = 1.0
+    target_height: Finite = 1.0
     """The tip is to rise above this height over the upper joint [m]."""
     time_step: Positive = 0.2
     """Time between two actions [s]."""
+    low: Finite = -0.1
+    """Both angles and both velocities begin at random from here [rad, rad/s] ..."""
+    high: Finite = 0.1
+    """... to here [rad, rad/s]."""
     equations: str = "book"
     """The book's equations of motion, or those of the paper of 1996 ("nips")."""
 
@@ -81,12 +82,15 @@ class Acrobot:
     )
     action_space: ClassVar = gymnasium.spaces.Discrete(3)
 
+    options: ClassVar = ("low", "high")
+
     def validate(self) -> None:
+        check_bounds(self.low, self.high)
         if self.equations not in ("book", "nips"):
             raise ValueError(f"equations must be 'book' or 'nips', not {self.equations!r}.")
 
     def reset(self, key: Key) -> tuple[State, Float[Array, "6"]]:
-        state = State(*jax.random.uniform(key, (4,), minval=-0.1, maxval=0.1))
+        state = State(*jax.random.uniform(key, (4,), minval=self.low, maxval=self.high))
         return state, self.observe(state)
 
     def observe(self, state: State) -> Float[Array, "6"]:

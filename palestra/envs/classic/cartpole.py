@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from palestra.core import Key, Positive, Step, hyperparameters
+from palestra.core import Finite, Key, Positive, Step, check_bounds, hyperparameters
 from palestra.envs.classic.trigonometry import sin_cos
 
 MAX_ANGLE = 12 * 2 * np.pi / 360  # [rad]
@@ -56,6 +56,10 @@ class CartPole:
     """The pole has fallen beyond this angle [rad]."""
     max_position: Positive = 2.4
     """The cart has left the track beyond this distance from its middle [m]."""
+    low: Finite = -0.05
+    """Each of the four numbers of the state begins at random from here [m, m/s, rad, rad/s] ..."""
+    high: Finite = 0.05
+    """... to here [m, m/s, rad, rad/s]."""
     sutton_barto_reward: bool = False
     """-1 for the fall and 0 for every other step, in place of 1 for every step."""
 
@@ -66,8 +70,13 @@ class CartPole:
     )
     action_space: ClassVar = gymnasium.spaces.Discrete(2)
 
+    options: ClassVar = ("low", "high")
+
+    def validate(self) -> None:
+        check_bounds(self.low, self.high)
+
     def reset(self, key: Key) -> tuple[State, Float[Array, "4"]]:
-        state = State(*jax.random.uniform(key, (4,), minval=-0.05, maxval=0.05))
+        state = State(*jax.random.uniform(key, (4,), minval=self.low, maxval=self.high))
         return state, jnp.stack(state)
 
     def step(self, state: State, action: Int[Array, ""], key: Key) -> tuple[State, Step]:

@@ -13,7 +13,7 @@ towards it, that on the right none. Reference: Gymnasium's MountainCar-v0, repla
 tests/envs/test_against_gymnasium.py.
 """
 
-from typing import Annotated, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import gymnasium
 import jax
@@ -21,10 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from palestra.core import Key, NonNegative, Positive, Range, Step, hyperparameters
+from palestra.core import Finite, Key, NonNegative, Positive, Step, check_bounds, hyperparameters
 from palestra.envs.classic.trigonometry import sin_cos
-
-Position = Annotated[float, Range("a finite number", lambda x: True)]
 
 
 class State(NamedTuple):
@@ -44,14 +42,19 @@ class MountainCar:
     """Acceleration down the hill where it is steepest [m/step²]."""
     max_speed: Positive = 0.07
     """The car is never faster than this [m/step]."""
-    min_position: Position = -1.2
+    min_position: Finite = -1.2
     """Where the wall on the left stands [m]."""
-    max_position: Position = 0.6
+    max_position: Finite = 0.6
     """Where the track ends on the right [m]."""
-    goal_position: Position = 0.5
+    goal_position: Finite = 0.5
     """Where the flag stands [m]."""
     goal_velocity: NonNegative = 0.0
     """The car must be at least this fast at the flag [m/step]."""
+
+    low: Finite = -0.6
+    """Episodes begin at rest at a random place from here [m] ..."""
+    high: Finite = -0.4
+    """... to here [m]."""
 
     # Those of the track and speed above, whatever the fields say.
     observation_space: ClassVar = gymnasium.spaces.Box(
@@ -59,7 +62,10 @@ class MountainCar:
     )
     action_space: ClassVar = gymnasium.spaces.Discrete(3)
 
+    options: ClassVar = ("low", "high")
+
     def validate(self) -> None:
+        check_bounds(self.low, self.high)
         track = (self.min_position, self.goal_position, self.max_position)
         plain = all(isinstance(place, int | float) for place in track)
         if plain and not track[0] < track[1] <= track[2]:
@@ -69,9 +75,9 @@ class MountainCar:
             )
 
     def reset(self, key: Key) -> tuple[State, Float[Array, "2"]]:
-        position = jax.random.uniform(key, (), minval=-0.6, maxval=-0.4)
+        position = jax.random.uniform(key, (), minval=self.low, maxval=self.high)
         # At rest. Not a constant: with one, XLA would put obs together number by number.
-        state = State(position, 0 * position)
+        state = State(position, 0 * jnp.abs(position))
         return state, jnp.stack(state)
 
     def step(self, state: State, action: Int[Array, ""], key: Key) -> tuple[State, Step]:

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from palestra.core import Key, NonNegative, Positive, Step, hyperparameters
-from palestra.envs.classic.mountain_car import Position, State
+from palestra.core import Finite, Key, NonNegative, Positive, Step, check_bounds, hyperparameters
+from palestra.envs.classic.mountain_car import State
 from palestra.envs.classic.trigonometry import sin_cos
 
 
@@ -33,11 +33,11 @@ class MountainCarContinuous:
     """Acceleration down the hill where it is steepest [m/step²]."""
     max_speed: Positive = 0.07
     """The car is never faster than this [m/step]."""
-    min_position: Position = -1.2
+    min_position: Finite = -1.2
     """Where the wall on the left stands [m]."""
-    max_position: Position = 0.6
+    max_position: Finite = 0.6
     """Where the track ends on the right [m]."""
-    goal_position: Position = 0.45
+    goal_position: Finite = 0.45
     """Where the flag stands [m]."""
     goal_velocity: NonNegative = 0.0
     """The car must be at least this fast at the flag [m/step]."""
@@ -46,13 +46,21 @@ class MountainCarContinuous:
     push_cost: NonNegative = 0.1
     """What a push costs, times its square."""
 
+    low: Finite = -0.6
+    """Episodes begin at rest at a random place from here [m] ..."""
+    high: Finite = -0.4
+    """... to here [m]."""
+
     # Those of the track and speed above, whatever the fields say.
     observation_space: ClassVar = gymnasium.spaces.Box(
         np.array([-1.2, -0.07], np.float32), np.array([0.6, 0.07], np.float32)
     )
     action_space: ClassVar = gymnasium.spaces.Box(-1.0, 1.0, (1,))
 
+    options: ClassVar = ("low", "high")
+
     def validate(self) -> None:
+        check_bounds(self.low, self.high)
         track = (self.min_position, self.goal_position, self.max_position)
         plain = all(isinstance(place, int | float) for place in track)
         if plain and not track[0] < track[1] <= track[2]:
@@ -62,9 +70,9 @@ class MountainCarContinuous:
             )
 
     def reset(self, key: Key) -> tuple[State, Float[Array, "2"]]:
-        position = jax.random.uniform(key, (), minval=-0.6, maxval=-0.4)
+        position = jax.random.uniform(key, (), minval=self.low, maxval=self.high)
         # At rest. Not a constant: with one, XLA would put obs together number by number.
-        state = State(position, 0 * position)
+        state = State(position, 0 * jnp.abs(position))
         return state, jnp.stack(state)
 
     def step(self, state: State, action: Float[Array, "1"], key: Key) -> tuple[State, Step]:

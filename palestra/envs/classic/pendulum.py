@@ -49,6 +49,10 @@ class Pendulum:
     """The rod never turns faster than this [rad/s]."""
     max_torque: Positive = 2.0
     """The motor is never stronger than this [N m]."""
+    x_init: NonNegative = np.pi
+    """Episodes begin at a random angle of up to this, to either side [rad]."""
+    y_init: NonNegative = 1.0
+    """Episodes begin at a random velocity of up to this, either way [rad/s]."""
     velocity_cost: NonNegative = 0.1
     """What turning costs, times the square of the velocity."""
     torque_cost: NonNegative = 0.001
@@ -60,9 +64,11 @@ class Pendulum:
     )
     action_space: ClassVar = gymnasium.spaces.Box(-2.0, 2.0, (1,))
 
+    options: ClassVar = ("x_init", "y_init")
+
     def reset(self, key: Key) -> tuple[State, Float[Array, "3"]]:
         theta, theta_dot = jax.random.uniform(key, (2,), minval=-1, maxval=1)
-        state = State(theta * np.pi, theta_dot)
+        state = State(theta * self.x_init, theta_dot * self.y_init)
         return state, self.observe(state)
 
     def observe(self, state: State) -> Float[Array, "3"]:

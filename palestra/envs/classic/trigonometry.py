@@ -9,6 +9,7 @@ The angle is brought into ±π/4, in two steps whose first is exact (Cody and Wa
 manual for the elementary functions); there Taylor's series need only a few terms.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32
@@ -18,6 +19,7 @@ HIGH = 201 / 128  # a quarter turn to eight bits, so that its multiples are exac
 LOW = QUARTER - HIGH
 
 
+@jax.jit  # so that it keeps its name: as plain Python (palestra/envs/plain.py) it is math's
 def sin_cos(angle: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
     """Sine and cosine of an angle [rad]."""
     turned = jnp.round(angle / QUARTER)  # whole quarter turns

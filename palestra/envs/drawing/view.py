@@ -1,7 +1,7 @@
 """What a user sees of an environment at play: pictures, text, a window."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -11,6 +11,7 @@ from palestra.core import Environment
 from palestra.envs import drawing
 
 
+@runtime_checkable
 class Playing(Protocol):
     """Whoever holds the state to be shown."""
 

@@ -29,6 +29,19 @@ class Model(NamedTuple):
     terminated: np.ndarray  # [S, A, K] whether it ends the episode
     start: np.ndarray  # [S] probability of beginning there
 
+    def as_dictionary(self) -> dict[int, dict[int, list[tuple[float, int, float, bool]]]]:
+        """The tables as Gymnasium's toy text has them: [state][action] lists what can happen, as
+        (probability, next state, reward, terminated)."""
+        tables = [table.tolist() for table in self[:4]]
+        states, actions, _ = self.probability.shape
+        return {
+            s: {
+                a: [what for what in zip(*(table[s][a] for table in tables), strict=True) if what[0]]
+                for a in range(actions)
+            }
+            for s in range(states)
+        }
+
 
 def outcomes(advance: Callable[..., Any], states: PyTree, num_actions: int, chances: PyTree) -> Any:
     """What `advance` returns for every state, action and chance: NumPy leaves [S, A, K, ...]."""
