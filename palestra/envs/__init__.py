@@ -99,12 +99,18 @@ ENVIRONMENTS: dict[str, Entry] = {
     "MinAtar/SpaceInvaders-v1": Entry(
         "minatar.space_invaders:SpaceInvaders", "Shoot aliens, in 10 x 10 pictures.", sticky=0.1
     ),
-    "probe/Action-v0": Entry("probes:Action", "Is the learning signal's sign right?", 1, 0.99),
-    "probe/Observation-v0": Entry("probes:Observation", "Are observations used?", 1, 0.99),
-    "probe/Delay-v0": Entry("probes:Delay", "Do values travel back in time?", 2, 0.99),
-    "probe/Ending-v0": Entry("probes:Ending", "Is an ending worth nothing afterwards?", 2, 1.99),
-    "probe/TimeOut-v0": Entry("probes:TimeOut", "Is a time-out kept apart from an ending?", 2),
-    "probe/Continuous-v0": Entry("probes:Continuous", "Are continuous actions right?", 1, -0.01),
+    "probe/Action-v0": Entry(
+        "probes:Action", "Is the learning signal's sign right?", threshold=0.99
+    ),
+    "probe/Observation-v0": Entry("probes:Observation", "Are observations used?", threshold=0.99),
+    "probe/Delay-v0": Entry("probes:Delay", "Do values travel back in time?", threshold=0.99),
+    "probe/Ending-v0": Entry(
+        "probes:Ending", "Is an ending worth nothing afterwards?", threshold=1.99
+    ),
+    "probe/TimeOut-v0": Entry("probes:TimeOut", "Is a time-out kept apart from an ending?"),
+    "probe/Continuous-v0": Entry(
+        "probes:Continuous", "Are continuous actions right?", threshold=-0.01
+    ),
 }
 RENAMED = {
     "CliffWalking-v0": (
@@ -130,7 +136,11 @@ def entry(env_id: str) -> Entry:
 
 
 def current(env_id: str) -> str:
-    """Today's name of an id that the field has renamed, with a warning that says what changed."""
+    """The id in today's table: the latest version if none is said, and today's name of one that
+    was renamed, with a warning that says what changed. An unknown id comes back as it is."""
+    versions = [name for name in ENVIRONMENTS if name.rpartition("-v")[0] == env_id]
+    if versions:
+        return max(versions, key=lambda name: int(name.rpartition("-v")[2]))
     if env_id not in RENAMED:
         return env_id
     name, change = RENAMED[env_id]

@@ -36,7 +36,7 @@ class Model(NamedTuple):
         states, actions, _ = self.probability.shape
         return {
             s: {
-                a: [what for what in zip(*(table[s][a] for table in tables), strict=True) if what[0]]
+                a: [row for row in zip(*(table[s][a] for table in tables), strict=True) if row[0]]
                 for a in range(actions)
             }
             for s in range(states)
