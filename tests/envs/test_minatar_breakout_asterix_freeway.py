@@ -14,8 +14,6 @@ from palestra.envs.minatar.asterix import ENEMY, GOLD, NOBODY, Asterix
 from palestra.envs.minatar.breakout import Breakout
 from palestra.envs.minatar.freeway import Freeway
 
-minatar = pytest.importorskip("minatar")
-
 GAMES = {"breakout": Breakout, "asterix": Asterix, "freeway": Freeway}
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pygame
 import pytest
 from gymnasium.spaces import Discrete
 
@@ -16,7 +17,6 @@ from palestra.envs.drawing.window import Window
 from palestra.tools import play
 from palestra.tools.cli import main
 
-pygame = pytest.importorskip("pygame")
 DRAWN = [env_id for env_id in envs.ENVIRONMENTS if not env_id.startswith("probe/")]
 
 
