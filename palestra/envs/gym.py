@@ -187,7 +187,7 @@ class PalestraEnv(gymnasium.Env):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One step. Raises ResetNeeded before the first reset, and InvalidAction."""
         playing = self._player
-        if playing is None or playing.stream is None:
+        if playing is None or playing.stream is None:  # a call less on the way that is always gone
             playing = self._playing("step")
         action = self._checked(action)
         if self._ended:
@@ -280,14 +280,16 @@ def action_check(space: gymnasium.Space) -> Callable[[Any], Any]:
 
         return whole
 
-    shape = space.shape
+    shape: Any = space.shape
+    # The sum is finite if all of them are; of a single number it is that number.
+    total: Any = np.ndarray.item if shape == (1,) else lambda array: sum(array.ravel().tolist())
 
     def real(action: Any) -> np.ndarray:
         try:
-            array = np.asarray(action, np.float32) if not isinstance(action, str) else None
+            array = np.asarray(action, np.float32)
         except (TypeError, ValueError):
             array = None
-        if array is None or array.shape != shape or not all(map(isfinite, array.ravel().tolist())):
+        if array is None or array.shape != shape or not isfinite(total(array)):
             raise InvalidAction(
                 f"the action must be an array of shape {shape} of finite numbers, not {action!r}."
             )

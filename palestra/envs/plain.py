@@ -24,7 +24,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal, jaxpr_as_fun
 
-MOST_LINES = 250  # beyond, XLA is the faster one
+MOST_LINES = 150  # beyond, XLA is the faster one
+MOST_OPERATIONS = 1000  # beyond, it is not even tried
 LONGEST = 200  # characters that are put into another line: Python nests brackets only so deep
 
 
@@ -46,7 +47,7 @@ _INFIX = {
     "ge": ">=",
 }  # fmt: skip
 _CALLS = {name: f"math.{name}" for name in ("sin", "cos", "tan", "tanh", "exp", "log", "sqrt")}
-_CALLS |= {"atan2": "math.atan2", "pow": "math.pow", "abs": "abs", "max": "max", "min": "min"}
+_CALLS |= {"atan2": "math.atan2", "pow": "math.pow", "abs": "abs"}
 _BITS = {"and": "&", "or": "|", "xor": "^"}
 _REDUCE = {"reduce_sum": "+", "reduce_or": "or", "reduce_and": "and"}
 _REDUCE_BITS = {"reduce_sum": "+", "reduce_or": "|", "reduce_and": "&"}
@@ -116,7 +117,7 @@ class _Lines:
     def assign(self, expressions: Sequence[str]) -> list[str]:
         names = [e if e.isidentifier() else self.fresh(1)[0] for e in expressions]
         self.code |= {n: e for n, e in zip(names, expressions, strict=True) if n != e}
-        if len(self.code) > MOST_LINES:
+        if len(self.code) > MOST_OPERATIONS:
             raise UntranslatableError("too many operations")
         return names
 
@@ -135,6 +136,8 @@ class _Lines:
                 inside[name] = expression
             elif uses[name]:
                 kept.append(f"{name} = {expression}")
+        if len(kept) > MOST_LINES:
+            raise UntranslatableError("too many lines")
         return kept
 
 
@@ -179,18 +182,7 @@ def _sort(jaxpr: Any, consts: Any, lines: _Lines, drawn: _Drawn, known: dict) ->
     for equation in jaxpr.eqns:
         inputs = [look(atom) for atom in equation.invars]
         if equation.primitive.name in ("jit", "pjit"):
-            forms = _NAMED.get(equation.params["name"], ())
-            outputs = [_Fresh(variable.aval) for variable in equation.outvars]
-            same = _is_now(inputs, outputs, drawn) and _agrees(equation.params["jaxpr"], forms)
-            if same:
-                names = [_numbers(x, lines, drawn)[0] for x in inputs]
-                for output, form in zip(outputs, forms, strict=True):
-                    lines.numbers[output] = lines.assign([form.format(*names)])
-                known.update(zip(equation.outvars, outputs, strict=True))
-                continue
-            inner = equation.params["jaxpr"]
-            called = dict(zip(inner.jaxpr.invars, inputs, strict=True))
-            results = _sort(inner.jaxpr, inner.consts, lines, drawn, called)
+            results = _call(equation, inputs, lines, drawn)
             known.update(zip(equation.outvars, results, strict=True))
             continue
         known.update((variable, _Fresh(variable.aval)) for variable in equation.outvars)
@@ -203,6 +195,9 @@ def _sort(jaxpr: Any, consts: Any, lines: _Lines, drawn: _Drawn, known: dict) ->
         elif all(isinstance(x, _Constant) or x in drawn.variables for x in inputs):
             drawn.equations.append((equation, inputs, outputs))
             drawn.variables.update(outputs)
+        elif equation.primitive.name == "scan":
+            results = _loop(equation, inputs, lines, drawn)
+            known.update(zip(equation.outvars, results, strict=True))
         elif equation.primitive.name in _RENAMES:
             for output, x in zip(outputs, inputs, strict=True):
                 lines.numbers[output] = _numbers(x, lines, drawn)
@@ -213,6 +208,50 @@ def _sort(jaxpr: Any, consts: Any, lines: _Lines, drawn: _Drawn, known: dict) ->
             avals = [atom.aval for atom in equation.invars]
             lines.numbers[outputs[0]] = _write(equation, avals, operands, inputs, lines)
     return [look(atom) for atom in jaxpr.outvars]
+
+
+def _call(equation: Any, inputs: list, lines: _Lines, drawn: _Drawn) -> list[Any]:
+    """A function within the function: its lines are put here, or Python's own function."""
+    function = equation.params["jaxpr"]
+    forms = _NAMED.get(equation.params["name"], ())
+    outputs = [_Fresh(variable.aval) for variable in equation.outvars]
+    if not (_is_now(inputs, outputs, drawn) and _agrees(function, forms)):
+        called = dict(zip(function.jaxpr.invars, inputs, strict=True))
+        return _sort(function.jaxpr, function.consts, lines, drawn, called)
+    names = [_numbers(x, lines, drawn)[0] for x in inputs]
+    for output, form in zip(outputs, forms, strict=True):
+        lines.numbers[output] = lines.assign([form.format(*names)])
+    return outputs
+
+
+def _loop(equation: Any, inputs: list, lines: _Lines, drawn: _Drawn) -> list[Any]:
+    """A scan, its lines written once for each turn."""
+    given, body = equation.params, equation.params["jaxpr"]
+    length, first = given["length"], given["num_consts"]
+    last = first + given["num_carry"]
+    consts, carry, xs = inputs[:first], inputs[first:last], inputs[last:]
+    turns = range(length)[::-1] if given["reverse"] else range(length)
+    ys: dict[int, list[list[str]]] = {}
+    for turn in turns:
+        arguments = [*consts, *carry, *(_row(x, turn, lines, drawn) for x in xs)]
+        called = dict(zip(body.jaxpr.invars, arguments, strict=True))
+        results = _sort(body.jaxpr, body.consts, lines, drawn, called)
+        carry, out = results[: len(carry)], results[len(carry) :]
+        ys[turn] = [_numbers(y, lines, drawn) for y in out]
+    stacked = [_Fresh(variable.aval) for variable in equation.outvars[len(carry) :]]
+    for i, output in enumerate(stacked):
+        lines.numbers[output] = [name for turn in range(length) for name in ys[turn][i]]
+    return [*carry, *stacked]
+
+
+def _row(x: Any, turn: int, lines: _Lines, drawn: _Drawn) -> Any:
+    """What a scan's turn sees of an array."""
+    if isinstance(x, _Constant):
+        return _Constant(np.asarray(x.value)[turn])
+    row = _Fresh(jax.ShapeDtypeStruct(x.aval.shape[1:], x.aval.dtype))
+    size = math.prod(row.aval.shape)
+    lines.numbers[row] = _numbers(x, lines, drawn)[turn * size : (turn + 1) * size]
+    return row
 
 
 def _is_now(inputs: list, outputs: list, drawn: _Drawn) -> bool:
@@ -377,9 +416,15 @@ def _operation(name: str, given: dict, source: Any, x: tuple[str, ...], aval: An
         return f"{x[0]} {_INFIX[name]} {x[1]}"
     if name in _CALLS:
         return f"{_CALLS[name]}({', '.join(x)})"
+    if name == "or" and "False" in x:
+        return x[0] if x[1] == "False" else x[1]
     if name in _BITS:
         return f"{x[0]} {_BITS[name]} {x[1]}"
     match name:
+        case "max":
+            return f"{x[0]} if {x[0]} > {x[1]} else {x[1]}"  # a third of the time of max()
+        case "min":
+            return f"{x[0]} if {x[0]} < {x[1]} else {x[1]}"
         case "div":
             return f"{x[0]} / {x[1]}" if kind == "f" else f"int({x[0]} / {x[1]})"
         case "rem":
@@ -404,7 +449,7 @@ def _operation(name: str, given: dict, source: Any, x: tuple[str, ...], aval: An
                 raise UntranslatableError("rounding away from zero")
             return f"float(round({x[0]}))"
         case "clamp":
-            return f"min(max({x[1]}, {x[0]}), {x[2]})"
+            return f"{x[0]} if {x[1]} < {x[0]} else {x[2]} if {x[1]} > {x[2]} else {x[1]}"
         case "select_n" if len(x) == 3 and kind == "b":
             return f"{x[2]} if {x[0]} else {x[1]}"
         case "convert_element_type":

@@ -212,12 +212,18 @@ def translation(env: Environment) -> Program | None:
         obs_at=_size(state),
         reward_at=reward_at,
         info_at=reward_at + 3,
-        action=(lambda action: (action,)) if discrete else (lambda action: action.ravel().tolist()),
+        action=(lambda action: (action,)) if discrete else _action_numbers(env.action_space),
         obs=_builder(env.observation_space, begun.obs),
         info=_info_builder(begun.info) if begun.info else None,
         state=state,
         ahead=ahead,
     )
+
+
+def _action_numbers(space: gymnasium.Space) -> Callable[[np.ndarray], Sequence]:
+    if space.shape == (1,):  # worth a case of its own: most tasks of classic control have one
+        return lambda action: (action.item(),)
+    return lambda action: action.ravel().tolist()
 
 
 def state_shapes(env: Environment) -> PyTree:

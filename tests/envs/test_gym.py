@@ -729,6 +729,37 @@ GOOD = {
     "CartPole-v1": [0, np.int64(1), np.array(1), np.uint8(1), jax.numpy.int32(1), True, Index()],
     "Pendulum-v1": [[0.5], (1.0,), np.array([1.5]), np.array([1]), jax.numpy.ones(1), [99.0]],
 }  # fmt: skip
+OPTIONS = {
+    "CartPole-v1": ({"low": 0.1, "high": 0.2}, [0.1] * 4, [0.2] * 4),
+    "MountainCar-v0": ({"low": 0.2, "high": 0.3}, [0.2, 0], [0.3, 0]),
+    "MountainCarContinuous-v0": ({"low": -1, "high": -0.9}, [-1, 0], [-0.9, 0]),
+    "Acrobot-v1": ({"low": 0, "high": 0}, [1, 0, 1, 0, 0, 0], [1, 0, 1, 0, 0, 0]),
+    "Pendulum-v1": ({"x_init": 0.0, "y_init": 0.5}, [1, 0, -0.5], [1, 0, 0.5]),
+}
+
+
+@pytest.mark.parametrize("env_id", OPTIONS)
+def test_options_say_how_an_episode_starts(env_id):
+    """As Gymnasium's own options of these names; the next episode starts as ever."""
+    options, low, high = OPTIONS[env_id]
+    env, theirs = palestra.make(env_id), gymnasium.make(env_id)
+    for seed in range(20):
+        for one in (env, theirs):
+            obs, _ = one.reset(seed=seed, options=dict(options))
+            assert (obs >= np.array(low) - 1e-6).all()
+            assert (obs <= np.array(high) + 1e-6).all()
+    many, _ = palestra.make_vec(env_id, 3).reset(seed=17, options=options)
+    np.testing.assert_allclose(many[2], env.reset(seed=19, options=options)[0], atol=1e-6)
+    usual, _ = env.reset(seed=0)
+    np.testing.assert_array_equal(usual, palestra.make(env_id).reset(seed=0)[0])
+    assert (usual < np.array(low) - 1e-6).any() or (usual > np.array(high) + 1e-6).any()
+
+
+def test_options_in_the_wrong_order():
+    with pytest.raises(ValueError, match=r"low must not be above high, but 1\.0 is above 0\.0\."):
+        palestra.make("CartPole-v1").reset(options={"low": 1.0, "high": 0.0})
+
+
 BAD = {
     "CartPole-v1": [2, -1, 0.5, np.float32(1), "0", None, [0], np.array([0]), np.array([0, 1]), {}],
     "Pendulum-v1": [0.5, [0.5, 0.5], [[0.5]], [np.nan], [np.inf], ["a"], "a", None, {}, [], [1j],

@@ -199,6 +199,12 @@ ARRANGED = {
     "all": (lambda x: x.all(0), F),
     "or of ints": (lambda x: jnp.bitwise_or.reduce(x, axis=1), N),
     "and of ints": (lambda x: jnp.bitwise_and.reduce(x, axis=1), N),
+    "scan": (lambda x, y: lax.scan(lambda c, r: (c + r * y, c), y, x), X, X[1]),
+    "scan rows": (lambda x: lax.scan(lambda c, r: (c + r.sum(), r * c), x[0, 0], x), M),
+    "scan backwards": (lambda x: lax.scan(lambda c, r: (c - r, c), x[0], x, reverse=True), X),
+    "scan constants": (lambda x: lax.scan(lambda c, r: (c * r, c), x, jnp.asarray(M)), M[0]),
+    "scan nothing": (lambda x: lax.scan(lambda c, _: (c * x, c), x, length=3), X[0]),
+    "loop": (lambda x: lax.fori_loop(0, 3, lambda i, y: y * x, x), X[0]),
     "sum of sums": (lambda x: jnp.sum(x * 2 - x.sum(1, keepdims=True)), M),
 }  # fmt: skip
 
@@ -230,10 +236,9 @@ def test_tables(name):
 UNTRANSLATABLE = {
     "sorting": (jnp.sort, X),
     "the place of the largest": (jnp.argmax, X),
-    "a loop": (lambda x: lax.fori_loop(0, 3, lambda i, y: y * x, x), X[0]),
     "a loop while": (lambda x: lax.while_loop(lambda y: y < 9, lambda y: y + 1, x), I[0]),
     "a branch": (lambda x: lax.cond(x > 0, jnp.sin, jnp.cos, x), X[0]),
-    "a scan": (lambda x: lax.scan(lambda c, y: (c + y, c), np.float32(0), x), X),
+    "a long scan": (lambda x: lax.scan(lambda c, _: (c * x, c), x, length=2_000), X[0]),
     "a matrix product": (lambda x: x @ x.T, M),
     "a sum so far": (jnp.cumsum, X),
     "a product": (jnp.prod, X),
