@@ -33,6 +33,8 @@ bench: .venv/.installed  ## the published figures; peers are installed into .ben
 	$(BIN)/python benchmarks/arithmetic.py
 	$(BIN)/python benchmarks/random_numbers.py
 	$(BIN)/python benchmarks/seeds.py
+	$(BIN)/python benchmarks/step_one.py
+	$(BIN)/python benchmarks/step_many.py
 	$(BIN)/python benchmarks/cartpole_dqn.py
 
 size:  ## lines of code, by part

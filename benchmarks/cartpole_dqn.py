@@ -20,10 +20,7 @@ Palestra's report ends with a whole update: 2,528 or 2,560 steps, 50,560 or 51,2
 
 import json
 import math
-import os
-import platform
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,11 +31,20 @@ from pathlib import Path
 from statistics import mean, median
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-PEERS = Path(__file__).resolve().parent / "peers"
+from processes import (
+    PEERS,
+    RESULTS,
+    ROOT,
+    clean_environment,
+    in_words,
+    machine,
+    python_for,
+    say,
+    tail,
+)
+
 SOLVED = 475.0
 TIMEOUT = 3600.0  # seconds, for one run
-SHOWN = 15  # lines of what a failing process said
 
 # One JAX for all, so that libraries are compared, not versions of it.
 JAX = "jax==0.10.2"
@@ -81,7 +87,7 @@ ROWS = {
 def main() -> None:
     options = arguments()
     rows = {name: row for name, row in ROWS.items() if row.system in options.only}
-    pythons = {system: python_for(system, options) for system in options.only}
+    pythons = {system: python_of(system, options) for system in options.only}
     results = {
         "benchmark": "cartpole_dqn",
         "command": shlex.join(["python", "benchmarks/cartpole_dqn.py", *sys.argv[1:]]),
@@ -109,7 +115,7 @@ def arguments() -> Namespace:
     parser.add_argument("--only", default=",".join(SYSTEMS), help="of: %(default)s")
     parser.add_argument("--venvs", type=Path, default=ROOT / ".bench", help="folder, one each")
     parser.add_argument("--palestra-python", type=Path, help="a Python that has Palestra already")
-    default = Path(__file__).resolve().parent / "results" / "cartpole_dqn.json"
+    default = RESULTS / "cartpole_dqn.json"
     parser.add_argument("--results", type=Path, default=default, help="JSON, every run")
     parser.add_argument("--markdown", type=Path, help="the table, as a file too")
     options = parser.parse_args()
@@ -121,35 +127,10 @@ def arguments() -> Namespace:
     return options
 
 
-def say(*words: object) -> None:
-    print(*words, file=sys.stderr, flush=True)
-
-
-def python_for(system: str, options: Namespace) -> Path | None:
-    """The system's Python, with a fresh virtual environment where there is none; None if that
-    fails, which must not keep the others from running."""
+def python_of(system: str, options: Namespace) -> Path | None:
     if system == "palestra" and options.palestra_python:
         return options.palestra_python
-    folder = options.venvs / system
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if python.exists():
-        return python.absolute()
-    say(f"installing {system} in {folder} ...")
-    install = [str(python), "-m", "pip", "install", "--quiet", *SYSTEMS[system].packages]
-    for command in ([sys.executable, "-m", "venv", str(folder)], install):
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            say(f"{system} cannot be installed:\n{tail(done.stderr)}")
-            shutil.rmtree(folder, ignore_errors=True)
-            return None
-    return python.absolute()
-
-
-def clean_environment(**extra: str) -> dict[str, str]:
-    """The user's, without settings that would change a system's defaults, and without a GPU."""
-    dropped = ("JAX_", "XLA_", "PALESTRA_", "OMP_", "MKL_", "PYTHONPATH")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
-    return kept | {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""} | extra
+    return python_for(system, SYSTEMS[system].packages, options.venvs)
 
 
 def versions(system: str, python: Path) -> dict[str, str]:
@@ -199,46 +180,6 @@ def run_one(name: str, row: Row, python: Path | None, seed: int, steps: int, cac
     hit = f"{result['hit']['seconds']:.1f} s" if result["hit"] else "not reached"
     say(f"    {result['steps_per_second']:,.0f} steps/s; {SOLVED:.0f}: {hit}")
     return result
-
-
-def tail(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-SHOWN:])
-
-
-def machine() -> dict[str, str]:
-    return {
-        "processor": processor(),
-        "cores": str(os.cpu_count()),
-        "memory": memory(),
-        "system": platform.platform(),
-    }
-
-
-def processor() -> str:
-    """Its model's name; Linux and macOS tell, each in its own way."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(
-            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return sysctl("machdep.cpu.brand_string") or platform.processor() or platform.machine()
-
-
-def memory() -> str:
-    try:
-        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        size = int(sysctl("hw.memsize") or 0)
-    return f"{size / 2**30:.0f} GiB" if size else "unknown"
-
-
-def sysctl(name: str) -> str:
-    try:
-        done = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True)
-    except OSError:
-        return ""
-    return done.stdout.strip()
 
 
 class Summary(NamedTuple):
@@ -296,10 +237,8 @@ def good_run(run: dict, name: str) -> bool:
 
 def heading(results: dict) -> list[str]:
     """Where, when and with what this was measured."""
-    where = results["machine"]
-    cores = f"{where['cores']} cores, {where['memory']}"
     lines = [
-        f"- {where['processor']}, {cores}; {where['system']}; CPU only",
+        f"- {in_words(results['machine'])}",
         f"- {results['date']}: `{results['command']}`",
     ]
     for system, found in results["versions"].items():

@@ -17,7 +17,7 @@ import jax
 
 from palestra import prng
 from palestra.envs import make
-from palestra.runners.compiled import unroll
+from palestra.runners.compiled import begin_episodes, unroll
 
 ENVIRONMENT = "CartPole-v1"
 WIDTHS = (8, 64, 1_024, 8_192)
@@ -42,8 +42,7 @@ def main() -> None:
 def rate(make_key: Callable[[int], jax.Array], num_envs: int, rounds: int) -> float:
     """Steps per second, median of a few runs; the first, which compiles, is left out."""
     env = make(ENVIRONMENT)
-    reset = jax.jit(jax.vmap(env.reset))
-    env_state, obs = reset(jax.random.split(make_key(0), num_envs))
+    env_state, obs = jax.jit(begin_episodes)(env, jax.random.split(make_key(0), num_envs))
     times = []
     for i in range(REPEATS + 1):
         begun = time.perf_counter()

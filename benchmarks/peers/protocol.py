@@ -27,6 +27,7 @@ PACKAGES = (
     "sbx-rl",
     "rejax",
     "gymnax",
+    "envpool",
     "gymnasium",
     "torch",
     "jax",

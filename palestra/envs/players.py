@@ -9,6 +9,7 @@ key is `fold_in(key(s), n)`. A player holds the simulator's state and how far th
                   simulators
 """
 
+import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate
@@ -24,7 +25,13 @@ from jaxtyping import PyTree
 
 from palestra import prng
 from palestra.core import Environment
-from palestra.envs import plain
+from palestra.envs import packed, plain
+
+# On a CPU JAX hands every program but the smallest to another thread, and the caller, who needs the
+# step's result at once, waits for two changes of thread. In place it takes half the time. This
+# holds if JAX has not computed anything yet in this process, unless the user set the option.
+if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 AHEAD = 256  # events for which a Translated player draws in one call
 
@@ -69,11 +76,11 @@ class Compiled:
     @property
     def state(self) -> PyTree:
         """The simulator's state, NumPy, a copy."""
-        return jax.tree.map(np.array, self._state)
+        return jax.tree.map(np.array, opened(self._state))
 
     @state.setter
     def state(self, state: PyTree) -> None:
-        self._state = jax.tree.map(jnp.array, state)  # a copy: the caller keeps his own
+        self._state = closed(jax.tree.map(jnp.array, state))  # a copy: the caller keeps his own
 
     def reset(self, env: Environment) -> tuple[Any, dict[str, Any]]:
         """Begin an episode as `env` does: this player's, or one that starts otherwise."""
@@ -84,7 +91,7 @@ class Compiled:
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """What gymnasium.Env.step returns."""
         if self._env is None:
-            self._env = jax.tree.map(jnp.float32, self.env)
+            self._env = closed(jax.tree.map(jnp.float32, self.env))
         if self._clock_of.stream is not self.stream or self._clock_of.events != self.events:
             self._clock = Clock(jnp.asarray(self.stream), jnp.uint32(self.events))
         self._state, self._clock, obs, numbers, info = step_event(
@@ -120,7 +127,7 @@ class Translated(Compiled):
     def reset(self, env: Environment) -> tuple[Any, dict[str, Any]]:
         if env is not self.env:  # a start of another kind is drawn by itself
             begun = super().reset(env)
-            self._state = to_numbers(self._state)
+            self._state = to_numbers(opened(self._state))
             return begun
         at, program = self._draw(), self._program
         self.events += 1
@@ -136,9 +143,9 @@ class Translated(Compiled):
         try:
             numbers = now([*self._state, *numbers_of(action)], drawn)
         except (ArithmeticError, ValueError):  # where XLA has infinity or NaN, Python objects
-            self._state = jax.tree.map(jnp.asarray, self.state)
+            self._state = closed(jax.tree.map(jnp.asarray, self.state))
             returned = super().step(action)
-            self._state = to_numbers(self._state)
+            self._state = to_numbers(opened(self._state))
             return returned
         self.events += 1
         self._state = numbers[:obs_at]
@@ -261,19 +268,27 @@ def _info(env: Environment, state: PyTree) -> dict[str, jax.Array]:
     return env.info(state) if hasattr(env, "info") else {}
 
 
-@jax.jit
-def start_event(env: Environment, clock: Clock) -> tuple[PyTree, Start]:
-    """A reset with the next key of a stream."""
-    return start(env, event_key(*clock))
+closed, opened = jax.jit(packed.close), jax.jit(packed.open)
 
 
 @jax.jit
-def step_event(env: Environment, state: PyTree, action: Any, clock: Clock) -> tuple:
-    """A step with the next key of a stream: state, clock, obs, [reward and flags], info."""
+def start_event(env: Environment, clock: Clock) -> tuple[Any, Start]:
+    """A reset with the next key of a stream: the state, closed, and what is seen."""
+    state, begun = start(env, event_key(*clock))
+    return packed.close(state), begun
+
+
+@jax.jit
+def step_event(env: Any, state: Any, action: Any, clock: Clock) -> tuple:
+    """A step with the next key of a stream: state, clock, obs, [reward and flags], info.
+
+    Environment and state are closed.
+    """
+    env, state = packed.open(env), packed.open(state)
     state, out = step(env, state, action, event_key(*clock))
     numbers = [x.astype(jnp.float32) for x in (out.reward, out.terminated, out.truncated)]
     clock = clock._replace(events=clock.events + 1)
-    return state, clock, out.obs, jnp.stack(numbers), out.info
+    return packed.close(state), clock, out.obs, jnp.stack(numbers), out.info
 
 
 def to_host(space: gymnasium.Space, obs: PyTree) -> Any:

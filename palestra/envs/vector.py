@@ -17,10 +17,20 @@ from gymnasium.vector.utils import batch_space
 from jaxtyping import Array, Bool, PyTree, UInt32
 
 from palestra.core import Count, Environment, check
-from palestra.envs import drawing
+from palestra.envs import drawing, packed
 from palestra.envs.drawing.view import metadata
 from palestra.envs.gym import Snapshot, check_fits, with_options
-from palestra.envs.players import Outcome, Start, event_key, start, step, streams, to_host
+from palestra.envs.players import (
+    Outcome,
+    Start,
+    closed,
+    event_key,
+    opened,
+    start,
+    step,
+    streams,
+    to_host,
+)
 
 MOST_NUMBERS = 16  # an observation of more is one array
 
@@ -63,8 +73,9 @@ class PalestraVectorEnv(VectorEnv):
         self.metadata = metadata(env) | {"autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
         self._env: Any = None  # the simulator with its numbers on the device
-        self._carry: Carry | None = None
+        self._carry: Any = None  # a Carry, closed
         self._obs: Any = None  # what every environment showed last, on the device
+        self._ended = np.zeros(num_envs, bool)  # whose episodes ended in the last step
         self._actions: list[Any] = [None] * num_envs  # what led there, for pictures
 
     def reset(
@@ -84,35 +95,38 @@ class PalestraVectorEnv(VectorEnv):
         state, begun = _reset(env, stream, events)
         obs, ended = begun.obs, np.zeros(self.num_envs, bool)
         if self._carry is not None and not mask.all():
-            state, obs = _choose(mask, (state, obs), (self._carry.state, self._obs))
-            ended = np.asarray(self._carry.ended) & ~mask
-        self._carry = Carry(state, *map(jnp.asarray, (stream, events + mask, ended)))
-        self._obs = obs
+            carry = self._carried("reset")
+            state, obs = _choose(mask, (state, obs), (carry.state, self._obs))
+            ended = np.asarray(carry.ended) & ~mask
+        self._carry = closed(Carry(state, *map(jnp.asarray, (stream, events + mask, ended))))
+        self._obs, self._ended = obs, ended
         if self.render_mode is not None:
             self._actions = [None if m else a for m, a in zip(mask, self._actions, strict=True)]
         return to_host(self.observation_space, obs), _infos(begun.info, mask)
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """One step everywhere. Raises ResetNeeded, InvalidAction."""
-        carry = self._carried("step")
+        if self._carry is None:
+            raise ResetNeeded("Call envs.reset() before envs.step().")
         actions = self._checked(actions)
-        if self.autoreset_mode is AutoresetMode.DISABLED and np.asarray(carry.ended).any():
+        if self.autoreset_mode is AutoresetMode.DISABLED and self._ended.any():
             raise ResetNeeded(
                 "Some episodes have ended; call envs.reset(options={'reset_mask': ended}) first, "
                 "since autoreset is disabled."
             )
-        ended = None if self.render_mode is None else np.array(carry.ended)
         if self._env is None:  # handed over to the device once, and not at every step
-            self._env = jax.tree.map(jnp.float32, self.simulator)
-        self._carry, out, final = _step(self._env, carry, actions, self.autoreset_mode.value)
+            self._env = closed(jax.tree.map(jnp.float32, self.simulator))
+        mode = self.autoreset_mode.value
+        self._carry, out, final = _step(self._env, self._carry, actions, mode)
         self._obs = out.obs
         reward = np.array(out.reward, np.float64)
         terminated, truncated = np.array(out.terminated), np.array(out.truncated)
         infos = _infos(out.info, np.ones(self.num_envs, bool)) if out.info else {}
         if final is not None and (done := terminated | truncated).any():
             infos |= _final_infos(self.single_observation_space, final, done)
-        if ended is not None:
-            begun = ended if final is None else terminated | truncated
+        before, self._ended = self._ended, terminated | truncated
+        if self.render_mode is not None:
+            begun = before if final is None else self._ended
             whole = actions.tolist() if actions.ndim == 1 else list(actions)
             self._actions = [None if b else a for b, a in zip(begun, whole, strict=True)]
         return to_host(self.observation_space, self._obs), reward, terminated, truncated, infos
@@ -135,21 +149,23 @@ class PalestraVectorEnv(VectorEnv):
         """Go on exactly from where get_state was called. ValueError where it does not fit."""
         check_fits(self.simulator, snapshot, (self.num_envs,))
         *carry, self._obs = jax.tree.map(jnp.array, snapshot)
-        self._carry = Carry(*carry)
+        self._carry, self._ended = closed(Carry(*carry)), np.array(snapshot.ended)
         self._actions = [None] * self.num_envs
 
     def __getstate__(self) -> dict[str, Any]:
-        shown = jax.tree.map(np.array, (self._carry, self._obs))
-        return vars(self) | {"_carry": shown[0], "_obs": shown[1], "_env": None}
+        carry = None if self._carry is None else self._carried("get_state")
+        carry, obs = jax.tree.map(np.array, (carry, self._obs))
+        return vars(self) | {"_carry": carry, "_obs": obs, "_env": None}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self.__dict__.update(kept)
-        self._carry, self._obs = jax.tree.map(jnp.array, (self._carry, self._obs))
+        carry, self._obs = jax.tree.map(jnp.array, (self._carry, self._obs))
+        self._carry = None if carry is None else closed(carry)
 
     def _carried(self, what: str) -> Carry:
         if self._carry is None:
             raise ResetNeeded(f"Call envs.reset() before envs.{what}().")
-        return self._carry
+        return opened(self._carry)
 
     def _streams(self, seed: Any, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Streams and events from which the reset draws: where seeded anew, else as they go on."""
@@ -168,7 +184,8 @@ class PalestraVectorEnv(VectorEnv):
             surprise = self.np_random.integers(2**63, size=count).tolist()
             given = [s if g is None else g for g, s in zip(given, surprise, strict=True)]
             return streams(given), np.zeros(count, np.uint32)
-        stream, events = np.array(self._carry.stream), np.array(self._carry.events)
+        carry = self._carried("reset")
+        stream, events = np.array(carry.stream), np.array(carry.events)
         anew = mask & np.array([g is not None for g in given])
         if anew.any():
             stream[anew] = streams([given[i] for i in np.flatnonzero(anew)])
@@ -217,11 +234,16 @@ def _reset(env: Environment, stream: Array, events: Array) -> tuple[PyTree, Star
     return jax.vmap(lambda s, e: start(env, event_key(s, e)))(stream, events)
 
 
-@partial(jax.jit, static_argnames="mode", donate_argnames="carry")
-def _step(
+@partial(jax.jit, static_argnames="mode")  # donating the carry would make every call wait
+def _step(env: Any, carry: Any, actions: Array, mode: str) -> tuple[Any, Outcome, Outcome | None]:
+    """All environments' step; the carry, what to return, and what SAME_STEP's resets replaced."""
+    carry, out, final = _steps(packed.open(env), packed.open(carry), actions, mode)
+    return packed.close(carry), out, final
+
+
+def _steps(
     env: Environment, carry: Carry, actions: Array, mode: str
 ) -> tuple[Carry, Outcome, Outcome | None]:
-    """All environments' step; the carry, what to return, and what SAME_STEP's resets replaced."""
     state, stream, events, ended = carry
     keys = jax.vmap(event_key)(stream, events)
     state, out = jax.vmap(step, (None, 0, 0, 0))(env, state, actions, keys)
