@@ -120,7 +120,35 @@ def hyperparameters(cls: type[T]) -> type[T]:
     cls = dataclass(frozen=True, kw_only=True)(cls)
     static = [f.name for f in fields(cls) if _plain(f.type) in (int, bool, str, tuple)]  # type: ignore[arg-type]
     traced = [f.name for f in fields(cls) if f.name not in static]  # type: ignore[arg-type]
-    return jax.tree_util.register_dataclass(cls, traced, static)
+    _register(cls, traced, static)
+    return cls
+
+
+def _register(cls: Any, traced: list[str], static: list[str]) -> None:
+    """Make a dataclass a pytree whose structure knows its class.
+
+    JAX's register_dataclass leaves the class out when it compares structures (0.9 to 0.12), so that
+    `jit` now and then runs the program of another class with as many fields.
+    """
+    keys = [jax.tree_util.GetAttrKey(name) for name in traced]
+
+    def flatten(self: Any) -> tuple[list[Any], tuple]:
+        return [getattr(self, name) for name in traced], (cls, *(getattr(self, s) for s in static))
+
+    def flatten_with_keys(self: Any) -> tuple[list[tuple[Any, Any]], tuple]:
+        leaves, structure = flatten(self)
+        return list(zip(keys, leaves, strict=True)), structure
+
+    def unflatten(structure: tuple, leaves: Any) -> Any:
+        self = object.__new__(cls)  # what was checked once is not checked again
+        for name, value in (
+            *zip(traced, leaves, strict=True),
+            *zip(static, structure[1:], strict=True),
+        ):
+            object.__setattr__(self, name, value)
+        return self
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
 
 
 def check(name: str, value: Any, annotation: Any) -> None:

@@ -103,3 +103,25 @@ def test_done_is_either_ending():
     none = jnp.zeros(4)
     done = Transition(none, none, none, none, terminated, truncated).done
     assert done.tolist() == [True, True, True, False]
+
+
+def test_classes_of_the_same_fields_are_different_structures():
+    """So that `jit` never runs the program of the one for the other."""
+
+    @hyperparameters
+    class One:
+        rate: Positive = 0.5
+
+    @hyperparameters
+    class Other:
+        rate: Positive = 0.5
+
+    structures = [jax.tree.structure(x) for x in (One(), Other())]
+    assert structures[0] != structures[1]
+    assert jax.tree.structure(Nested(inner=One())) != jax.tree.structure(Nested(inner=Other()))
+    assert structures[0] == jax.tree.structure(One(rate=0.1))
+    rebuilt = jax.tree.unflatten(structures[1], [0.25])
+    assert rebuilt == Other(rate=0.25)
+    (path, leaf), *_ = jax.tree_util.tree_leaves_with_path(Nested(inner=One()))
+    assert jax.tree_util.keystr(path) == ".inner.rate"
+    assert leaf == 0.5
