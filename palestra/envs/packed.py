@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-MOST_WORDS = 4_096  # what is larger is computed faster in arrays of its own
+MOST_WORDS = 65_536  # what is larger is computed faster in arrays of its own ...
+MOST_OF_WIDE = 1_024  # ... and sooner so if its leaves are more than a number for each environment
 
 
 @jax.tree_util.register_pytree_node_class
@@ -35,7 +36,9 @@ class Packed:
 def close(tree: PyTree) -> Any:
     """The pytree as Packed, if it is small enough, else as it is. For use inside of programs."""
     leaves, structure = jax.tree.flatten(tree)
-    if not leaves or sum(leaf.size for leaf in leaves) > MOST_WORDS:
+    narrow = all(prod(leaf.shape[1:]) <= 2 for leaf in leaves)
+    most = MOST_WORDS if narrow else MOST_OF_WIDE
+    if not leaves or sum(leaf.size for leaf in leaves) > most:
         return tree
     kinds = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
     return Packed(jnp.concatenate([_words(leaf) for leaf in leaves]), structure, kinds)
