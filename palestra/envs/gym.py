@@ -197,7 +197,10 @@ class PalestraEnv(gymnasium.Env):
             )
         returned = playing.step(action)
         self._ended = returned[2]
-        self._view.follow(playing, action)
+        if self._view.follows:
+            self._view.follow(playing, action)
+        else:
+            self._view.action = action
         return returned
 
     def render(self) -> Any:

@@ -150,8 +150,10 @@ class Translated(Compiled):
         self.events += 1
         self._state = numbers[:obs_at]
         reward, terminated, truncated = numbers[reward_at:info_at]
-        told = info(numbers[info_at:]) if info else {}
-        return obs(numbers[obs_at:reward_at]), reward, terminated, truncated, told
+        seen = obs(numbers[obs_at:reward_at])
+        if info:
+            return seen, reward, terminated, truncated, info(numbers[info_at:])
+        return seen, reward, terminated, truncated, {}
 
     def _draw(self) -> int:
         """Where in what is drawn this event's numbers are; draws them if need be."""
@@ -338,12 +340,14 @@ def _builder(space: gymnasium.Space, shapes: PyTree) -> Callable[[Sequence], Any
     """Numbers to an observation, as `to_host` gives it."""
     if isinstance(space, spaces.Discrete):
         return lambda numbers: numbers[0]
+    if isinstance(space, spaces.Tuple) and all(isinstance(s, spaces.Discrete) for s in space):
+        return tuple
     if isinstance(space, spaces.Tuple | spaces.Dict):
         return lambda numbers: to_host(space, from_numbers(numbers, shapes))
-    dtype, shape = space.dtype, space.shape
+    array, kind, shape = np.array, space.dtype.type, space.shape  # type: ignore[union-attr]
     if len(shape) == 1:  # type: ignore[arg-type]
-        return lambda numbers: np.array(numbers, dtype)
-    return lambda numbers: np.array(numbers, dtype).reshape(shape)
+        return lambda numbers: array(numbers, kind)
+    return lambda numbers: array(numbers, kind).reshape(shape)
 
 
 def _info_builder(shapes: dict[str, Any]) -> Callable[[Sequence], dict[str, Any]]:

@@ -44,6 +44,7 @@ class View:
         self.human = "human" in modes
         self.mode = returned[0] if returned else "human" if self.human else None
         self.collects = self.mode is not None and self.mode.endswith("_list")
+        self.follows = self.human or self.collects  # whether every step is to be shown
         self.frames: list[Any] = []
         self.action: Any = None
         self.window: Any = None
