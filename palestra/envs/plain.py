@@ -201,6 +201,13 @@ def _sort(jaxpr: Any, consts: Any, lines: _Lines, drawn: _Drawn, known: dict) ->
         elif equation.primitive.name in _RENAMES:
             for output, x in zip(outputs, inputs, strict=True):
                 lines.numbers[output] = _numbers(x, lines, drawn)
+        elif equation.primitive.name == "unstack":
+            (x,), shape = inputs, equation.invars[0].aval.shape
+            array = np.array(_numbers(x, lines, drawn), object).reshape(shape)
+            for output, part in zip(
+                outputs, np.moveaxis(array, equation.params["axis"], 0), strict=True
+            ):
+                lines.numbers[output] = list(np.ravel(part))
         else:
             if len(outputs) != 1:
                 raise UntranslatableError(f"no line for {equation.primitive.name}")
@@ -227,8 +234,11 @@ def _call(equation: Any, inputs: list, lines: _Lines, drawn: _Drawn) -> list[Any
 def _loop(equation: Any, inputs: list, lines: _Lines, drawn: _Drawn) -> list[Any]:
     """A scan, its lines written once for each turn."""
     given, body = equation.params, equation.params["jaxpr"]
-    length, first = given["length"], given["num_consts"]
-    last = first + given["num_carry"]
+    length = given["length"]
+    # Inputs are constants, carry and arrays that are gone through, outputs carry and arrays that are
+    # put together; the arrays have an axis more outside of the body.
+    last = _same_axes(equation.invars, body.in_avals)
+    first = last - _same_axes(equation.outvars, body.out_avals)
     consts, carry, xs = inputs[:first], inputs[first:last], inputs[last:]
     turns = range(length)[::-1] if given["reverse"] else range(length)
     ys: dict[int, list[list[str]]] = {}
@@ -242,6 +252,12 @@ def _loop(equation: Any, inputs: list, lines: _Lines, drawn: _Drawn) -> list[Any
     for i, output in enumerate(stacked):
         lines.numbers[output] = [name for turn in range(length) for name in ys[turn][i]]
     return [*carry, *stacked]
+
+
+def _same_axes(outside: Sequence[Any], inside: Sequence[Any]) -> int:
+    """How many arrays have as many axes outside of a scan as in its body."""
+    pairs = zip(outside, inside, strict=True)
+    return sum(len(variable.aval.shape) == len(aval.shape) for variable, aval in pairs)
 
 
 def _row(x: Any, turn: int, lines: _Lines, drawn: _Drawn) -> Any:

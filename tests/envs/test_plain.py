@@ -182,6 +182,8 @@ ARRANGED = {
     "concatenate along": (lambda x, y: jnp.concatenate([x, y[:, :1]], 1), M, -M),
     "stack": (lambda x, y: jnp.stack([x, y]), M, -M),
     "stack last": (lambda x, y: jnp.stack([x, y], -1), M, -M),
+    "unstack": (lambda x: tuple(jnp.unstack(x, axis=1)), G),
+    "unpack": (lambda x: tuple(x), M),
     "slice": (lambda x: x[1:, :2], M),
     "slice with strides": (lambda x: lax.slice(x, (0, 0), (2, 3), (1, 2)), M),
     "transpose": (lambda x: x.T, M),
