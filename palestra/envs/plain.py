@@ -235,7 +235,7 @@ def _loop(equation: Any, inputs: list, lines: _Lines, drawn: _Drawn) -> list[Any
     """A scan, its lines written once for each turn."""
     given, body = equation.params, equation.params["jaxpr"]
     length = given["length"]
-    # Inputs are constants, carry and arrays that are gone through, outputs carry and arrays that are
+    # Inputs are constants, carry and arrays to go through, outputs carry and arrays that are
     # put together; the arrays have an axis more outside of the body.
     last = _same_axes(equation.invars, body.in_avals)
     first = last - _same_axes(equation.outvars, body.out_avals)
