@@ -3,10 +3,12 @@
 Nothing here imports JAX: a simulator is imported when it is made, so that listing is quick.
 """
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from importlib import import_module
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 
@@ -14,6 +16,9 @@ import gymnasium
 
 if TYPE_CHECKING:
     from palestra.core import Environment
+
+
+LARGEST_FLOAT, LARGEST_INT = 3.4e38, 2**31 - 1  # that simulators compute with
 
 
 class Entry(NamedTuple):
@@ -187,7 +192,11 @@ def make(env_id: str, *, limit: int | None = None, **parameters: Any) -> "Enviro
 
 
 def fitting(env_id: str, simulator: Any, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters as the simulator's fields hold them: tuples of lists, floats of whole numbers."""
+    """Parameters as the simulator's fields hold them: tuples of lists, floats of whole numbers.
+
+    They may come from a file that a stranger wrote. TypeError for one that is not there, ValueError
+    for what a simulator cannot compute with.
+    """
     kinds = {field.name: field.type for field in fields(simulator)}
     fit = {}
     for name, value in parameters.items():
@@ -198,7 +207,23 @@ def fitting(env_id: str, simulator: Any, parameters: dict[str, Any]) -> dict[str
         kind = get_args(kinds[name])[0] if get_origin(kinds[name]) else kinds[name]
         if isinstance(value, list):
             value = tuple(value)
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+        is_tuple = isinstance(value, tuple)
+        if kind is float and not is_tuple:
+            value = _number(name, value)
+        elif not all(isinstance(x, int | float | str) for x in (value if is_tuple else [value])):
+            raise ValueError(f"{name} cannot be {reprlib.repr(value)}.")
+        elif isinstance(value, int) and abs(value) > LARGEST_INT:
+            raise ValueError(f"{name} must be below 2**31, not {reprlib.repr(value)}.")
         fit[name] = value
     return fit
+
+
+def _number(name: str, value: Any) -> Any:
+    """A float that the device can hold; arrays and tracers as they are. Raises ValueError."""
+    if hasattr(value, "dtype"):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number, not {reprlib.repr(value)}.")
+    if LARGEST_FLOAT < abs(value) < inf:
+        raise ValueError(f"{name} must be a number that float32 holds, not {reprlib.repr(value)}.")
+    return float(value)

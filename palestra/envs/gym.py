@@ -11,7 +11,6 @@ environments may be made in one process and played in another.
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import replace
 from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
@@ -27,9 +26,9 @@ from jaxtyping import PyTree
 
 from palestra import envs
 from palestra.core import Environment
-from palestra.envs.drawing import innermost
 from palestra.envs.drawing.view import View, metadata
 from palestra.envs.players import Compiled, player, state_shapes, streams
+from palestra.envs.transforms import revised, simulator
 
 
 class Snapshot(NamedTuple):
@@ -239,7 +238,8 @@ class PalestraEnv(gymnasium.Env):
     def P(self) -> dict[int, dict[int, list[tuple[float, int, float, bool]]]]:  # noqa: N802
         """The exact model, as Gymnasium's toy text has it: P[state][action] lists (probability,
         next state, reward, terminated). AttributeError where the simulator has none."""
-        return innermost(self.simulator).model().as_dictionary()
+        bare: Any = simulator(self.simulator)
+        return bare.model().as_dictionary()
 
     def __str__(self) -> str:
         return f"<PalestraEnv<{self.spec.id if self.spec else self.simulator}>>"
@@ -305,18 +305,13 @@ def with_options(env: Any, options: dict[str, Any] | None) -> Any:
     """The environment with other parameters of the start. Raises ValueError for any other."""
     if not options:
         return env
-    simulator = innermost(env)
-    known = getattr(simulator, "options", ())
+    bare = simulator(env)
+    known = getattr(bare, "options", ())
     for name in options:
         if name not in known:
             has = f"it has: {', '.join(known)}" if known else "it has none"
-            raise ValueError(f"{type(simulator).__name__} has no reset option {name!r}; {has}.")
-    values = envs.fitting(type(simulator).__name__, type(simulator), options)
-
-    def within(env: Any) -> Any:
-        return replace(env, env=within(env.env)) if hasattr(env, "env") else replace(env, **values)
-
-    return within(env)
+            raise ValueError(f"{type(bare).__name__} has no reset option {name!r}; {has}.")
+    return revised(env, **envs.fitting(type(bare).__name__, type(bare), options))
 
 
 def check_fits(env: Environment, snapshot: Snapshot, lead: tuple[int, ...]) -> None:

@@ -13,6 +13,7 @@ rounded to single, so they differ from XLA's by its own rounding on the way.
 """
 
 import math
+import operator
 import re
 import struct
 from collections import Counter
@@ -52,11 +53,15 @@ _BITS = {"and": "&", "or": "|", "xor": "^"}
 _REDUCE = {"reduce_sum": "+", "reduce_or": "or", "reduce_and": "and"}
 _REDUCE_BITS = {"reduce_sum": "+", "reduce_or": "|", "reduce_and": "&"}
 _WRAPS = ("add", "sub", "mul", "shift_left", "neg", "not")  # of unsigned numbers
-_NAMED = {  # functions that Python has of its own, by what JAX calls them
-    "sin_cos": ("math.sin({})", "math.cos({})"),
-    "floor_divide": ("{} // {}",),
-    "remainder": ("{} % {}",),
+# Functions that Python has of its own, by what JAX calls them: for each result its line, and what
+# that computes.
+_NAMED: dict[str, list[tuple[str, Callable]]] = {
+    "sin_cos": [("math.sin({})", math.sin), ("math.cos({})", math.cos)],
+    "floor_divide": [("{} // {}", operator.floordiv)],
+    "remainder": [("{} % {}", operator.mod)],
 }
+# All that a line may call. Its text is made of names given here, of variables and of numbers alone.
+_BUILTINS = {"abs": abs, "float": float, "int": int, "max": max, "min": min, "round": round}
 _VARIABLE = re.compile(r"\bv\d+\b")
 _RENAMES = ("copy", "stop_gradient", "optimization_barrier")
 
@@ -92,6 +97,7 @@ def translate(function: Callable, arguments: Any, key: Any) -> Plain:
     )
     single = struct.Struct(f"{len(floats)}f")
     names: dict[str, Any] = {
+        "__builtins__": _BUILTINS,
         "math": math,
         "pack": single.pack,
         "unpack": single.unpack,
@@ -220,13 +226,13 @@ def _sort(jaxpr: Any, consts: Any, lines: _Lines, drawn: _Drawn, known: dict) ->
 def _call(equation: Any, inputs: list, lines: _Lines, drawn: _Drawn) -> list[Any]:
     """A function within the function: its lines are put here, or Python's own function."""
     function = equation.params["jaxpr"]
-    forms = _NAMED.get(equation.params["name"], ())
+    own = _NAMED.get(equation.params["name"], [])
     outputs = [_Fresh(variable.aval) for variable in equation.outvars]
-    if not (_is_now(inputs, outputs, drawn) and _agrees(function, forms)):
+    if not (_is_now(inputs, outputs, drawn) and _agrees(function, [python for _, python in own])):
         called = dict(zip(function.jaxpr.invars, inputs, strict=True))
         return _sort(function.jaxpr, function.consts, lines, drawn, called)
     names = [_numbers(x, lines, drawn)[0] for x in inputs]
-    for output, form in zip(outputs, forms, strict=True):
+    for output, (form, _) in zip(outputs, own, strict=True):
         lines.numbers[output] = lines.assign([form.format(*names)])
     return outputs
 
@@ -277,19 +283,22 @@ def _is_now(inputs: list, outputs: list, drawn: _Drawn) -> bool:
     return not known and all(size == 1 for size in (*sizes, *(x.aval.size for x in outputs)))
 
 
-def _agrees(function: Any, forms: Sequence[str]) -> bool:
-    """Whether a JAX function gives what the Python of its name gives, on some pairs of numbers."""
-    if len(forms) != len(function.out_avals):
+def _agrees(function: Any, pythons: Sequence[Callable]) -> bool:
+    """Whether a JAX function gives what Python's of its name give, on some pairs of numbers.
+
+    For a name is no proof: anyone may call a function `remainder`.
+    """
+    if len(pythons) != len(function.out_avals):
         return False
     for pair in ((7, 3), (-7, 3), (7, -3), (-5, -4)):
-        numbers = [
-            np.asarray(x, aval.dtype) for x, aval in zip(pair, function.in_avals, strict=False)
-        ]
+        if min(pair) < 0 and any(aval.dtype.kind == "u" for aval in function.in_avals):
+            continue
+        kinds = zip(pair, function.in_avals, strict=False)  # a pair, or the first of it
+        numbers = [np.asarray(x, aval.dtype) for x, aval in kinds]
         with jax.ensure_compile_time_eval():
             results = jaxpr_as_fun(function)(*numbers)
-        for form, result in zip(forms, results, strict=True):
-            expected = eval(form.format(*[f"({x.item()!r})" for x in numbers]), {"math": math})
-            if not np.allclose(result, expected, atol=1e-5):
+        for python, result in zip(pythons, results, strict=True):
+            if not np.allclose(result, python(*[x.item() for x in numbers]), atol=1e-5):
                 return False
     return True
 
@@ -315,6 +324,8 @@ def _numbers(variable: Any, lines: _Lines, drawn: _Drawn) -> list[str]:
 
 def _literal(x: Any) -> str:
     value = x.item()
+    if not isinstance(value, bool | int | float):
+        raise UntranslatableError(f"no literal for {type(value).__name__}")
     if isinstance(value, float) and not math.isfinite(value):
         return (
             f"math.{'nan' if math.isnan(value) else 'inf'}" if value != -math.inf else "-math.inf"

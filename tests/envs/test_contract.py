@@ -158,3 +158,10 @@ def test_a_float_of_an_environment_can_be_swept():
     assert len(np.unique(swept[:, 3])) == 3
     for mass, obs in zip(masses, swept, strict=True):
         np.testing.assert_allclose(tip(float(mass)), obs, rtol=1e-5)
+
+
+def test_an_id_without_a_version_is_its_latest():
+    assert envs.current("CartPole") == "CartPole-v1"
+    assert envs.current("MinAtar/Breakout") == "MinAtar/Breakout-v1"
+    assert envs.current("CartPole-v0") == "CartPole-v0"
+    assert envs.current("Nothing") == "Nothing"

@@ -235,6 +235,41 @@ def test_tables(name):
             assert_agree(*run(LOOKUPS[name], np.int32(i), np.int32(j)))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint32, np.int8, np.int32, np.float32])
+def test_quotients_and_remainders(dtype):
+    divide = lambda x: (x // dtype(3), x % dtype(3))
+    for x in (7, 100, *((-7,) if np.dtype(dtype).kind != "u" else ())):
+        plain = translate(lambda given, key: divide(*given), (dtype(x),), KEY)
+        assert "//" in plain.source
+        assert_agree(plain.now([dtype(x).item()], []), to_numbers(jax.jit(divide)(dtype(x))))
+
+
+def test_a_name_is_no_proof():
+    """A user's function that is called as one of JAX's keeps its own meaning."""
+
+    @jax.jit
+    def remainder(x, y):
+        return x - 2 * y
+
+    @jax.jit
+    def sin_cos(x):
+        return x + 1, x - 1
+
+    function = lambda x, y: (remainder(x, y), *sin_cos(x))
+    assert_agree(*run(function, X[0], X[1]))
+
+
+def test_lines_reach_nothing_of_python_but_arithmetic():
+    """What is executed is made of numbers: no import, no file, whatever a simulator is given."""
+    plain = translate(lambda given, key: jnp.sin(given[0]) + 1, (X[0],), KEY)
+    assert set(plain.now.__globals__["__builtins__"]) == {
+        "abs", "float", "int", "max", "min", "round",
+    }  # fmt: skip
+    strange = np.array([1 + 2j], np.complex64)
+    with pytest.raises(UntranslatableError, match="no literal for complex"):
+        run(lambda x: (x, jnp.asarray(strange)), X[0])
+
+
 UNTRANSLATABLE = {
     "sorting": (jnp.sort, X),
     "the place of the largest": (jnp.argmax, X),

@@ -1,10 +1,12 @@
 """Tasks in their shortest form, and back from JSON."""
 
 import json
+from dataclasses import fields
 
+import jax
 import pytest
 
-from palestra import envs
+from palestra import envs, prng
 from palestra.envs.classic.cartpole import CartPole
 from palestra.envs.toy_text.frozen_lake import FrozenLake
 from palestra.envs.transforms import TimeLimit
@@ -62,3 +64,24 @@ def test_what_cannot_be_is_refused() -> None:
         Task("CartPole-v1", {"pole_mas": 1}).make()
     with pytest.raises(envs.UnknownEnvironmentError):
         Task.of("CartPole-v7")
+
+
+STRANGE = [None, {}, {"a": 1}, [], ["x"], [[1]], "x", "", 10**12, 1e308, float("nan"), 10**400]
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Acrobot-v1", "FrozenLake-v1", "Blackjack-v1"])
+def test_a_strangers_parameters_make_a_world_or_are_refused(env_id):
+    """Whatever JSON a file holds: a small simulator, or one sentence."""
+    refusals = []
+    for field in fields(envs.entry(env_id).simulator):
+        for value in STRANGE:
+            header = {"environment": env_id, "env_kwargs": {field.name: value}}
+            try:
+                env = Task.from_json(header).make()
+            except ValueError as fault:
+                refusals.append(str(fault))
+                continue
+            shapes = jax.eval_shape(env.reset, jax.eval_shape(prng.key, 0))
+            assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) < 1_000
+    assert len(refusals) > len(STRANGE) / 2
+    assert all(refusal.endswith((".", "?")) and len(refusal) < 200 for refusal in refusals)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from palestra.core import Environment
-from palestra.envs.transforms import bare
+from palestra.envs.transforms import bare, simulator
 
 
 class Drawing(NamedTuple):
@@ -46,12 +46,12 @@ OWN_RATE = 30  # frames per second of simulators that draw themselves
 
 def drawable(env: Environment) -> bool:
     """Whether there is a drawing for the environment, under whatever transforms it wears."""
-    return _painter(innermost(env), "draw") is not None
+    return _painter(simulator(env), "draw") is not None
 
 
 def readable(env: Environment) -> bool:
     """Whether there is a text for the environment."""
-    return _painter(innermost(env), "text") is not None
+    return _painter(simulator(env), "text") is not None
 
 
 def draw(env: Environment, state: PyTree, action: Any = None) -> np.ndarray:
@@ -66,22 +66,15 @@ def text(env: Environment, state: PyTree, action: Any = None) -> str:
 
 def frames_per_second(env: Environment) -> int:
     """At which rate the environment's pictures look right."""
-    home = _home(innermost(env))
+    home = _home(simulator(env))
     return DRAWINGS[home].frames_per_second if home in DRAWINGS else OWN_RATE
 
 
-def innermost(env: Any) -> Any:
-    """The simulator under all transforms, with the parameters it was made with."""
-    while hasattr(env, "env"):
-        env = env.env
-    return env
-
-
 def _paint(env: Environment, state: PyTree, action: Any, what: str) -> Any:
-    simulator, state = bare(env, state)
-    painter = _painter(simulator, what)
+    env, state = bare(env, state)
+    painter = _painter(env, what)
     if painter is None:
-        raise ValueError(f"There is no such picture of {type(simulator).__name__}.")
+        raise ValueError(f"There is no such picture of {type(env).__name__}.")
     return painter(state, action)
 
 

@@ -9,6 +9,7 @@ from jaxtyping import PyTree
 
 from palestra.core import Environment
 from palestra.envs import drawing
+from palestra.envs.transforms import simulator
 
 
 @runtime_checkable
@@ -74,7 +75,7 @@ class View:
         picture = drawing.draw(self.env, playing.state, self.action)
         if self.window is None:
             height, width, _ = picture.shape
-            name = type(drawing.innermost(self.env)).__name__
+            name = type(simulator(self.env)).__name__
             self.window = Window(width, height, name, drawing.frames_per_second(self.env))
         self.window.show(picture)
 
