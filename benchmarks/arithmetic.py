@@ -19,7 +19,7 @@ from palestra import prng
 from palestra.core import Spec
 from palestra.envs import make
 from palestra.parts import replay
-from palestra.tools.presets import RL_ZOO_CARTPOLE_DQN as ZOO
+from palestra.tools.presets.dqn import RL_ZOO_CARTPOLE as ZOO
 
 STEPS, BATCH, WIDTH, INPUTS, OUTPUTS = 128, 64, 256, 4, 2
 FORWARD = 2 * BATCH * (INPUTS * WIDTH + WIDTH * WIDTH + WIDTH * OUTPUTS)  # [flop]

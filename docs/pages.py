@@ -233,7 +233,7 @@ def learners(env_id: str) -> list[str]:
             return False
         return True
 
-    return [name for name, cls in ALGORITHMS.items() if can(cls())]
+    return [name for name, row in ALGORITHMS.items() if can(row.learner())]
 
 
 def index(all_pages: list[Page]) -> str:

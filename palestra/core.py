@@ -13,6 +13,7 @@ from numbers import Integral, Number, Real
 from typing import (
     Annotated,
     Any,
+    Literal,
     NamedTuple,
     Protocol,
     TypeVar,
@@ -118,7 +119,7 @@ def hyperparameters(cls: type[T]) -> type[T]:
 
     cls.__post_init__ = post_init  # type: ignore[attr-defined]
     cls = dataclass(frozen=True, kw_only=True)(cls)
-    static = [f.name for f in fields(cls) if _plain(f.type) in (int, bool, str, tuple)]  # type: ignore[arg-type]
+    static = [f.name for f in fields(cls) if _plain(f.type) in (int, bool, str, tuple, Literal)]  # type: ignore[arg-type]
     traced = [f.name for f in fields(cls) if f.name not in static]  # type: ignore[arg-type]
     _register(cls, traced, static)
     return cls
@@ -166,6 +167,8 @@ def check(name: str, value: Any, annotation: Any) -> None:
             raise ValueError(f"{name} must be {bounds.words}, not {value!r}.")
     if kind is bool and not isinstance(value, bool):
         raise ValueError(f"{name} must be True or False, not {value!r}.")
+    if kind is Literal and value not in get_args(annotation):
+        raise ValueError(f"{name} must be {' or '.join(get_args(annotation))}, not {value!r}.")
     if kind is tuple:
         if not isinstance(value, tuple):
             raise ValueError(f"{name} must be a tuple such as (64, 64), not {value!r}.")

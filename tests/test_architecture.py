@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "parts": {"core", "parts"},
     "envs": {"core", "prng", "envs"},
     "algorithms": {"core", "parts"},
-    "runners": {"core", "prng", "runners"},
+    "runners": {"core", "prng", "parts", "runners"},
     "tools": HOUSES | {"tools", "__version__"},
     "__init__": HOUSES | {"tools"},  # for readers and type checkers: it loads nothing
 }

@@ -1,16 +1,54 @@
-"""The table of algorithms: the name on the command line, and the class."""
+"""The table of algorithms: a name, what it makes, and what it can learn from.
+
+Nothing here imports JAX: an algorithm is imported when it is asked for, so that listing is quick.
+"""
 
 from difflib import get_close_matches
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from palestra.algorithms.dqn import DQN
-from palestra.core import Algorithm
+if TYPE_CHECKING:
+    from palestra.core import Algorithm
 
-ALGORITHMS: dict[str, type[Any]] = {"dqn": DQN}
+ANY_OBS = ("vector", "picture", "discrete")
+ANY_ACTION = ("discrete", "multi-discrete", "continuous")
 
 
-def algorithm_class(name: str) -> type[Any]:
-    """The class of a name. Raises ValueError, naming the nearest one, if there is none."""
+class Entry(NamedTuple):
+    """What the table holds of an algorithm."""
+
+    home: str  # the class, as "module:class" below palestra.algorithms
+    summary: str
+    paper: str  # a key of palestra/tools/references.bib
+    observations: tuple[str, ...] = ANY_OBS  # kinds: vector, picture, discrete
+    actions: tuple[str, ...] = ("discrete",)  # kinds: discrete, multi-discrete, continuous
+
+    @property
+    def learner(self) -> type[Any]:
+        """The class, imported now."""
+        module, name = self.home.split(":")
+        return getattr(import_module(f"palestra.algorithms.{module}"), name)
+
+
+ALGORITHMS: dict[str, Entry] = {
+    "a2c": Entry(
+        "a2c:A2C",
+        "Advantage actor-critic, synchronous.",
+        "mnih2016asynchronous",
+        actions=ANY_ACTION,
+    ),
+    "ppo": Entry(
+        "ppo:PPO",
+        "Proximal policy optimization, clipped.",
+        "schulman2017proximal",
+        actions=ANY_ACTION,
+    ),
+    "dqn": Entry("dqn:DQN", "Deep Q-learning; also double, dueling and n-step.", "mnih2015human"),
+}
+
+
+def entry(name: str) -> Entry:
+    """The table's row for a name. Raises ValueError, naming the nearest one, if there is none."""
     if name in ALGORITHMS:
         return ALGORITHMS[name]
     near = get_close_matches(name.lower(), ALGORITHMS, n=1, cutoff=0.4)
@@ -18,6 +56,16 @@ def algorithm_class(name: str) -> type[Any]:
     raise ValueError(f"There is no algorithm {name!r}; {hint}")
 
 
-def name_of(algorithm: Algorithm) -> str:
-    """The name under which the table has this algorithm."""
-    return next(name for name, cls in ALGORITHMS.items() if type(algorithm) is cls)
+def algorithm_class(name: str) -> type[Any]:
+    """The class of a name. Raises ValueError, naming the nearest one, if there is none."""
+    return entry(name).learner
+
+
+def name_of(algorithm: "Algorithm") -> str:
+    """The name under which the table has this algorithm. Raises ValueError if it has none."""
+    kind = type(algorithm)
+    home = f"{kind.__module__.removeprefix('palestra.algorithms.')}:{kind.__name__}"
+    for name, row in ALGORITHMS.items():
+        if row.home == home:
+            return name
+    raise ValueError(f"{kind.__name__} is not in the table of algorithms.")

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from palestra.core import (
     Count,
@@ -44,18 +44,18 @@ from palestra.core import (
 from palestra.parts import replay
 from palestra.parts.control import crosses, when
 from palestra.parts.exploration import epsilon_greedy, linear
-from palestra.parts.networks import MLP, Dueling
-from palestra.parts.spaces import action_count, example_transition, vector_size
+from palestra.parts.networks import Dueling, Network
+from palestra.parts.spaces import action_count, example_transition
 
-Network = MLP | Dueling
+Q = Network | Dueling
 
 
 class State(NamedTuple):
     """All that the learner carries."""
 
     step: Int[Array, ""]  # environment steps taken, summed over environments
-    q: Network
-    target: Network
+    q: Q
+    target: Q
     optimizer: optax.OptState
     memory: replay.Replay
 
@@ -101,8 +101,8 @@ class DQN:
 
     def init(self, spec: Spec, key: Key) -> State:
         actions = action_count(spec.action_space)
-        sizes = (vector_size(spec.observation_space), *self.hidden, actions)
-        q = Dueling(sizes, key) if self.dueling else MLP(sizes, key)
+        kind = Dueling if self.dueling else Network
+        q = kind(spec.observation_space, self.hidden, actions, key)
         target = jax.tree.map(jnp.copy, q)  # its own buffers: a State is donated whole
         example = example_transition(spec)
         memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
@@ -111,9 +111,7 @@ class DQN:
             raise ValueError(f"memory_size must be at least n_step x num_envs, which is {least}.")
         return State(jnp.zeros((), jnp.int32), q, target, self._optimizer().init(q), memory)
 
-    def act(
-        self, state: State, obs: Float[Array, "E obs"], key: Key, *, explore: bool = True
-    ) -> Int[Array, "E"]:
+    def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
         values = jax.vmap(state.q)(obs)  # [E, A]
         if not explore:
             return values.argmax(-1)
@@ -132,11 +130,11 @@ class DQN:
 
     def _learn(
         self,
-        learned: tuple[Network, optax.OptState],
-        target: Network,
+        learned: tuple[Q, optax.OptState],
+        target: Q,
         memory: replay.Replay,
         key: Key,
-    ) -> tuple[tuple[Network, optax.OptState], Metrics]:
+    ) -> tuple[tuple[Q, optax.OptState], Metrics]:
         shape = (self.gradient_steps, self.batch_size)
         batches = replay.sample(memory, shape, key, gamma=self.gamma, n_step=self.n_step)
         next_values = jax.vmap(jax.vmap(target))(batches.next_obs)  # [gradient_steps, B, A]
@@ -145,15 +143,15 @@ class DQN:
 
     def _descend(
         self,
-        learned: tuple[Network, optax.OptState],
+        learned: tuple[Q, optax.OptState],
         drawn: tuple[replay.Batch, Float[Array, "B A"]],
-    ) -> tuple[tuple[Network, optax.OptState], Metrics]:
+    ) -> tuple[tuple[Q, optax.OptState], Metrics]:
         (q, optimizer), (batch, next_values) = learned, drawn
         chooser = jax.vmap(q)(batch.next_obs) if self.double else next_values
         best = pick(next_values, chooser.argmax(-1))
         y = batch.returns + batch.discount * best  # [B]
 
-        def loss(q: Network) -> tuple[Float[Array, ""], Metrics]:
+        def loss(q: Q) -> tuple[Float[Array, ""], Metrics]:
             value = pick(jax.vmap(q)(batch.obs), batch.action)  # [B]
             huber = optax.huber_loss(value, y).mean()
             return huber, {"td_loss": huber, "q": value.mean()}

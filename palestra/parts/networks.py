@@ -1,15 +1,24 @@
 """Networks: callable pytrees whose leaves are all arrays. They see one observation; vmap for more.
 
-Arrays only, so that plain jax.jit / grad / vmap / scan apply to any State that holds one:
-activations are code, not fields.
+    Network = encoder, by the kind of observation, then MLP
+    Dueling = Network with the values of a split head
+
+Arrays only, so that plain jax.jit / grad / vmap / scan apply to any State that holds one: which
+activation it is, and other words and sizes, belong to the structure.
 """
 
+from typing import Literal
+
 import equinox as eqx
+import gymnasium
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from gymnasium.spaces import Box, Discrete
+from jaxtyping import Array, Float, Int, PyTree, Shaped
 
 from palestra.core import Key
+
+Activation = Literal["relu", "tanh"]
 
 
 class Linear(eqx.Module):
@@ -23,38 +32,208 @@ class Linear(eqx.Module):
         self.weight = jax.nn.initializers.orthogonal(scale)(key, (inputs, outputs))
         self.bias = jnp.zeros(outputs)
 
-    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
-        return x @ self.weight + self.bias
+    def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
+        y = x @ self.weight
+        return y + jnp.broadcast_to(self.bias, y.shape)
+
+
+class LayerNorm(eqx.Module):
+    """(x - mean) / deviation over the layer, then a learned scale and shift (Ba et al. 2016)."""
+
+    scale: Float[Array, " width"]
+    shift: Float[Array, " width"]
+
+    def __init__(self, width: int):
+        self.scale = jnp.ones(width)
+        self.shift = jnp.zeros(width)
+
+    def __call__(self, x: Float[Array, " width"]) -> Float[Array, " width"]:
+        centered = x - x.mean()
+        return (
+            centered * jax.lax.rsqrt(jnp.square(centered).mean() + 1e-6) * self.scale + self.shift
+        )
 
 
 class MLP(eqx.Module):
-    """Linear layers of the widths `sizes`, input and output included, with ReLU between them."""
+    """Linear layers of the widths `sizes`, input and output included, the activation between them.
+
+    With `layer_norm` each hidden layer is normalized before its activation.
+    """
 
     layers: tuple[Linear, ...]
+    norms: tuple[LayerNorm, ...]
+    activation: Activation = eqx.field(static=True)
 
-    def __init__(self, sizes: tuple[int, ...], key: Key, last_scale: float = 1.0):
+    def __init__(
+        self,
+        sizes: tuple[int, ...],
+        key: Key,
+        *,
+        activation: Activation = "relu",
+        layer_norm: bool = False,
+        last_scale: float = 1.0,
+    ):
         scales = (2**0.5,) * (len(sizes) - 2) + (last_scale,)
         keys = jax.random.split(key, len(sizes) - 1)
         self.layers = tuple(map(Linear, sizes[:-1], sizes[1:], scales, keys))
+        self.norms = tuple(map(LayerNorm, sizes[1:-1])) if layer_norm else ()
+        self.activation = activation
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
-        for layer in self.layers[:-1]:
-            x = jax.nn.relu(layer(x))
+        activate = {"relu": jax.nn.relu, "tanh": jnp.tanh}[self.activation]
+        for i, layer in enumerate(self.layers[:-1]):
+            x = layer(x)
+            x = activate(self.norms[i](x) if self.norms else x)
         return self.layers[-1](x)
+
+
+class Vector(eqx.Module):
+    """Numbers as they are."""
+
+    size: int = eqx.field(static=True)
+
+    def __call__(self, obs: Shaped[Array, " size"]) -> Float[Array, " size"]:
+        return obs.astype(jnp.float32)
+
+
+class OneHot(eqx.Module):
+    """Which of `size` things it is, as `size` numbers of which one is 1."""
+
+    size: int = eqx.field(static=True)
+
+    def __call__(self, obs: Int[Array, ""]) -> Float[Array, " size"]:
+        return jax.nn.one_hot(obs, self.size)
+
+
+class Conv(eqx.Module):
+    """A convolution without padding, then ReLU. [H, W, C] -> [h, w, filters]
+
+    As a matrix product over patches: XLA's own convolutions are slow on a CPU, above all where
+    the gradient is taken.
+    """
+
+    linear: Linear
+    width: int = eqx.field(static=True)
+    stride: int = eqx.field(static=True)
+
+    def __init__(self, channels: int, filters: int, width: int, stride: int, key: Key):
+        self.linear = Linear(width * width * channels, filters, 2**0.5, key)
+        self.width, self.stride = width, stride
+
+    def __call__(self, x: Float[Array, "H W C"]) -> Float[Array, "h w filters"]:
+        h, w = ((n - self.width) // self.stride + 1 for n in x.shape[:2])
+        at = lambda i, n: slice(i, i + (n - 1) * self.stride + 1, self.stride)
+        taps = [x[at(i, h), at(j, w)] for i in range(self.width) for j in range(self.width)]
+        return jax.nn.relu(self.linear(jnp.concatenate(taps, -1)))
+
+
+class CNN(eqx.Module):
+    """Convolutions over a picture, and the result as one vector. Bytes are divided by 255.
+
+    Pictures of fewer than 36 pixels a side, such as MinAtar's, pass one layer of 16 filters of
+    3 x 3 (Young & Tian 2019); others the three layers of Mnih et al. (2015).
+    """
+
+    layers: tuple[Conv, ...]
+    size: int = eqx.field(static=True)
+
+    def __init__(self, shape: tuple[int, ...], key: Key):
+        height, width, channels = shape
+        small = min(height, width) < 36
+        forms = [(16, 3, 1)] if small else [(32, 8, 4), (64, 4, 2), (64, 3, 1)]
+        layers = []
+        for (filters, size, stride), k in zip(
+            forms, jax.random.split(key, len(forms)), strict=True
+        ):
+            layers.append(Conv(channels, filters, size, stride, k))
+            height, width = (height - size) // stride + 1, (width - size) // stride + 1
+            channels = filters
+        self.layers = tuple(layers)
+        self.size = height * width * channels
+
+    def __call__(self, obs: Shaped[Array, "H W C"]) -> Float[Array, " size"]:
+        x = obs.astype(jnp.float32) / (255 if obs.dtype == jnp.uint8 else 1)
+        for layer in self.layers:
+            x = layer(x)
+        return x.ravel()
+
+
+class Joined(eqx.Module):
+    """Several observations, each by an encoder of its own, as one vector."""
+
+    parts: tuple["Encoder", ...]
+    size: int = eqx.field(static=True)
+
+    def __call__(self, obs: tuple[PyTree, ...]) -> Float[Array, " size"]:
+        return jnp.concatenate([e(part) for e, part in zip(self.parts, obs, strict=True)])
+
+
+Encoder = Vector | OneHot | CNN | Joined
+
+
+def encoder(space: gymnasium.Space, key: Key) -> Encoder:
+    """What makes a vector of the space's observations. Raises ValueError for other spaces."""
+    if isinstance(space, Discrete):
+        return OneHot(int(space.n))
+    if isinstance(space, Box) and len(space.shape) == 1:
+        return Vector(space.shape[0])
+    if isinstance(space, Box) and len(space.shape) == 3 and min(space.shape[:2]) >= 3:
+        return CNN(space.shape, key)
+    if isinstance(space, gymnasium.spaces.Tuple) and len(space):
+        keys = jax.random.split(key, len(space))
+        parts = tuple(map(encoder, space, keys))
+        return Joined(parts, sum(part.size for part in parts))
+    raise ValueError(
+        "the observation must be a vector, a picture (a Box of one axis or of three), one of a few "
+        f"(Discrete) or a Tuple of such, not {space}."
+    )
+
+
+class Network(eqx.Module):
+    """From one observation, and an action where one is given, to `outputs` numbers."""
+
+    encoder: Encoder
+    mlp: MLP
+
+    def __init__(
+        self,
+        space: gymnasium.Space,
+        hidden: tuple[int, ...],
+        outputs: int,
+        key: Key,
+        *,
+        actions: int = 0,
+        activation: Activation = "relu",
+        layer_norm: bool = False,
+        last_scale: float = 1.0,
+    ):
+        """For observations of `space`, with `actions` numbers beside them (a critic's actions)."""
+        encoder_key, mlp_key = jax.random.split(key)
+        self.encoder = encoder(space, encoder_key)
+        sizes = (self.encoder.size + actions, *hidden, outputs)
+        self.mlp = MLP(
+            sizes, mlp_key, activation=activation, layer_norm=layer_norm, last_scale=last_scale
+        )
+
+    def __call__(
+        self, obs: PyTree, action: Float[Array, " actions"] | None = None
+    ) -> Float[Array, " outputs"]:
+        features = self.encoder(obs)
+        return self.mlp(features if action is None else jnp.concatenate([features, action]))
 
 
 class Dueling(eqx.Module):
     """Q(s, a) = V(s) + A(s, a) - mean_a' A(s, a') (Wang et al. 2016, eq. 9), on shared features.
 
-    An MLP whose last layer has one output more than there are actions: the first is V.
+    A network whose last layer has one output more than there are actions: the first is V.
     """
 
-    streams: MLP
+    streams: Network
 
-    def __init__(self, sizes: tuple[int, ...], key: Key):
-        self.streams = MLP((*sizes[:-1], sizes[-1] + 1), key)
+    def __init__(self, space: gymnasium.Space, hidden: tuple[int, ...], actions: int, key: Key):
+        self.streams = Network(space, hidden, actions + 1, key)
 
-    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " actions"]:
-        streams = self.streams(x)
+    def __call__(self, obs: PyTree) -> Float[Array, " actions"]:
+        streams = self.streams(obs)
         value, advantage = streams[0], streams[1:]
         return value + advantage - advantage.mean()

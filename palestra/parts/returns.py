@@ -1,7 +1,10 @@
 """What rewards are worth: the recursions behind every value target."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
+
+from palestra.core import Transition
 
 
 def n_step(
@@ -28,3 +31,30 @@ def n_step(
         length += alive.astype(jnp.int32)
         alive &= ~cut_here
     return returns, discount, length
+
+
+def gae(
+    rollout: Transition,
+    values: Float[Array, "T E"],
+    next_values: Float[Array, "T E"],
+    gamma: float | Float[Array, ""],
+    gae_lambda: float | Float[Array, ""],
+) -> Float[Array, "T E"]:
+    """Generalized advantage estimates (Schulman et al. 2016, eq. 16), cut at episode ends.
+
+    delta_t = r_t + gamma (1 - terminated_t) V(s_{t+1}) - V(s_t)
+    A_t     = delta_t + gamma lambda (1 - done_t) A_{t+1}
+
+    lambda = 0 gives the one-step TD error, lambda = 1 the n-step return to the rollout's end
+    (or the episode's) minus V.
+    """
+    delta = rollout.reward + gamma * jnp.where(rollout.terminated, 0.0, next_values) - values
+    decay = jnp.where(rollout.done, 0.0, gamma * gae_lambda)
+
+    def back(advantage: Float[Array, "E"], now: tuple):
+        delta, decay = now
+        advantage = delta + decay * advantage
+        return advantage, advantage
+
+    _, advantages = jax.lax.scan(back, jnp.zeros_like(values[0]), (delta, decay), reverse=True)
+    return advantages

@@ -3,17 +3,10 @@
 import gymnasium
 import jax.numpy as jnp
 import numpy as np
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, Tuple
 from jaxtyping import PyTree
 
 from palestra.core import Spec, Transition
-
-
-def vector_size(space: gymnasium.Space) -> int:
-    """How many numbers a network sees. Raises ValueError unless it is a Box of one axis."""
-    if not (isinstance(space, Box) and len(space.shape) == 1):
-        raise ValueError(f"the observation must be a vector (a Box of one axis), not {space}.")
-    return int(np.prod(space.shape))
 
 
 def action_count(space: gymnasium.Space) -> int:
@@ -24,9 +17,22 @@ def action_count(space: gymnasium.Space) -> int:
 
 
 def example(space: gymnasium.Space) -> PyTree:
-    """A zero of the space, with the dtype it has on the device."""
-    discrete = isinstance(space, Discrete)
-    return jnp.zeros(space.shape, jnp.int32 if discrete else jnp.float32)
+    """A zero of the space, with the dtype it has on the device: a Box's bytes and flags stay what
+    they are, its other numbers are float32; whole numbers to choose from are int32."""
+    if isinstance(space, Tuple):
+        return tuple(map(example, space))
+    if isinstance(space, Box):
+        kept = space.dtype in (np.bool_, np.uint8)
+        return jnp.zeros(space.shape, space.dtype if kept else jnp.float32)
+    return jnp.zeros(space.shape, jnp.int32)
+
+
+def legal(space: gymnasium.Space, action: PyTree) -> PyTree:
+    """The action as the environment takes it: inside of the Box. Others are as they are."""
+    if not isinstance(space, Box):
+        return action
+    bound = lambda x: jnp.broadcast_to(jnp.asarray(x, action.dtype), action.shape)
+    return jnp.clip(action, bound(space.low), bound(space.high))
 
 
 def example_transition(spec: Spec) -> Transition:

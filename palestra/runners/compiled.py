@@ -17,6 +17,7 @@ from jaxtyping import Array, PyTree, UInt32
 
 from palestra import prng
 from palestra.core import Algorithm, Environment, Key, Spec, Transition
+from palestra.parts.spaces import legal
 from palestra.runners.report import Report, Tally, count, no_tally
 
 
@@ -104,7 +105,8 @@ def unroll(
         action = policy(obs, act_key)
         keys = jax.random.split(step_key, num_envs)
         axes = jax.tree.map(lambda _: -1, env_state), 0, 0
-        env_state, out = jax.vmap(env.step, axes, -1)(env_state, action, keys)
+        allowed = legal(env.action_space, action)  # the rollout keeps what was asked for
+        env_state, out = jax.vmap(env.step, axes, -1)(env_state, allowed, keys)
         next_rows = split_rows(out.obs)
         next_obs = environments_first(next_rows)
         transition = Transition(obs, action, out.reward, next_obs, out.terminated, out.truncated)

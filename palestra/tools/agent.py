@@ -17,17 +17,19 @@ import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, MultiDiscrete, Tuple
 from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 import palestra
 from palestra import prng
-from palestra.algorithms import ALGORITHMS, name_of
+from palestra.algorithms import algorithm_class, name_of
 from palestra.core import Algorithm, Spec
+from palestra.parts.spaces import example, legal
 from palestra.tools.task import Task
 
+BOX_TYPES = ("bool", "uint8", "int32", "int64", "float32", "float64")
 FORMAT = 1  # raise it when a file of the old form can no longer be read by the new code
 
 
@@ -71,12 +73,18 @@ class Agent:
 
         Raises ValueError if the observation has neither shape.
         """
-        obs, space = np.asarray(obs), self.spec.observation_space
-        if obs.shape == space.shape:
-            return np.asarray(self._act(obs[None]))[0]
-        if obs.shape[1:] != space.shape:
+        like = example(self.spec.observation_space)
+        if isinstance(like, tuple) and not (isinstance(obs, tuple) and len(obs) == len(like)):
+            raise ValueError(f"an observation is one of {self.spec.observation_space}.")
+        obs = jax.tree.map(np.asarray, obs)
+        shapes = lambda tree, skip: [np.shape(leaf)[skip:] for leaf in jax.tree.leaves(tree)]
+        if shapes(obs, 0) == shapes(like, 0):
+            return np.asarray(self._act(jax.tree.map(lambda x: x[None], obs)))[0]
+        if any(x.ndim == 0 for x in jax.tree.leaves(obs)) or shapes(obs, 1) != shapes(like, 0):
+            found = shapes(obs, 0)
             raise ValueError(
-                f"an observation has shape {space.shape} or, as a batch, (n, ...), not {obs.shape}."
+                f"an observation has shape {' and '.join(map(str, shapes(like, 0)))} or, as a "
+                f"batch, (n, ...), not {' and '.join(map(str, found))}."
             )
         return np.asarray(self._act(obs))
 
@@ -101,24 +109,25 @@ class Agent:
 
     @cached_property
     def _act(self):
-        space = self.spec.observation_space
-        dtype = jnp.int32 if isinstance(space, Discrete) else jnp.float32
+        like = example(self.spec.observation_space)
         act = jax.jit(partial(greedy, self.algorithm, self.spec))
         arrays = jax.device_put(dict(self.arrays))
-        return lambda obs: act(arrays, jnp.asarray(obs, dtype))
+        cast = lambda obs: jax.tree.map(lambda x, zero: jnp.asarray(x, zero.dtype), obs, like)
+        return lambda obs: act(arrays, cast(obs))
 
 
 def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:
     """The greedy actions of an agent's arrays; a pure function, for use inside a program."""
     whole = lambda path, leaf: arrays.get(_name(path), jnp.zeros(leaf.shape, leaf.dtype))
     learner = jax.tree_util.tree_map_with_path(whole, _shapes(algorithm, spec))
-    return algorithm.act(learner, obs, prng.key(0), explore=False)
+    action = algorithm.act(learner, obs, prng.key(0), explore=False)
+    return legal(spec.action_space, action)
 
 
 def reads(algorithm: Algorithm, spec: Spec) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the State's leaves that greedy `act` reads, from its traced program."""
     learner = _shapes(algorithm, spec)
-    obs = jax.ShapeDtypeStruct((1, *spec.observation_space.shape), jnp.float32)  # type: ignore[misc]
+    obs = jax.tree.map(lambda x: x[None], example(spec.observation_space))
     act = lambda learner, obs: algorithm.act(learner, obs, prng.key(0), explore=False)
     program = jax.make_jaxpr(act)(learner, obs).jaxpr
     used = {id(v) for equation in program.eqns for v in equation.invars}
@@ -159,7 +168,7 @@ def load(path: str | Path) -> Agent:
         spec = Spec(*spaces, header["num_envs"])
         given = header["hyperparameters"].items()
         fields = {name: tuple(x) if isinstance(x, list) else x for name, x in given}
-        algorithm = ALGORITHMS[header["algorithm"]](**fields)
+        algorithm = algorithm_class(header["algorithm"])(**fields)
         agent = Agent(algorithm, spec, Task.from_json(header), arrays)
         if {name: array.shape for name, array in arrays.items()} != reads(algorithm, spec):
             raise ValueError("its arrays do not fit its header")
@@ -177,20 +186,50 @@ def _name(path: tuple) -> str:
 
 
 def _describe(space: gymnasium.Space) -> dict[str, Any]:
-    """A space as JSON; an infinite bound is null."""
+    """A space as JSON; an infinite bound is null, and equal bounds are one."""
     if isinstance(space, Discrete):
-        return {"kind": "Discrete", "n": int(space.n)}
+        return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
+    if isinstance(space, MultiDiscrete) and len(space.shape) == 1:
+        return {"kind": "MultiDiscrete", "nvec": space.nvec.tolist()}
+    if isinstance(space, Tuple):
+        return {"kind": "Tuple", "spaces": [_describe(part) for part in space]}
     if isinstance(space, Box):
-        bound = lambda x: [float(b) if np.isfinite(b) else None for b in x.ravel()]
-        shape = list(space.shape)
-        return {"kind": "Box", "shape": shape, "low": bound(space.low), "high": bound(space.high)}
+        number = lambda x: float(x) if np.isfinite(x) else None
+        bound = lambda x: number(x.flat[0]) if (x == x.flat[0]).all() else [*map(number, x.ravel())]
+        return {
+            "kind": "Box",
+            "shape": list(space.shape),
+            "dtype": str(space.dtype),
+            "low": bound(space.low),
+            "high": bound(space.high),
+        }
     raise ValueError(f"an agent for {space} cannot be saved.")
 
 
 def _space(description: dict[str, Any]) -> gymnasium.Space:
-    if description["kind"] == "Discrete":
-        return Discrete(description["n"])
-    shape = tuple(description["shape"])
-    low = np.array([-np.inf if x is None else x for x in description["low"]], np.float32)
-    high = np.array([np.inf if x is None else x for x in description["high"]], np.float32)
-    return Box(low.reshape(shape), high.reshape(shape))
+    match description["kind"]:
+        case "Discrete":
+            return Discrete(description["n"], start=description.get("start", 0))
+        case "MultiDiscrete":
+            return MultiDiscrete(description["nvec"])
+        case "Tuple":
+            return Tuple([_space(part) for part in description["spaces"]])
+        case "Box":
+            shape, dtype = tuple(description["shape"]), description.get("dtype", "float32")
+            if dtype not in BOX_TYPES:
+                raise ValueError(f"a Box of {dtype!r} is not known")
+            return Box(
+                _bound(description["low"], -np.inf, shape),
+                _bound(description["high"], np.inf, shape),
+                shape,
+                dtype,
+            )
+        case kind:
+            raise ValueError(f"a space of kind {kind!r} is not known")
+
+
+def _bound(numbers: float | list | None, infinite: float, shape: tuple[int, ...]) -> np.ndarray:
+    """A Box's bound: one number for all, or one for each. Raises ValueError if they do not fit."""
+    several = numbers if isinstance(numbers, list) else [numbers]
+    found = np.array([infinite if x is None else x for x in several], np.float32)
+    return np.full(shape, found[0]) if len(several) == 1 else found.reshape(shape)

@@ -322,8 +322,7 @@ def list_all(arguments: list[str]) -> int:
     from palestra.envs import ENVIRONMENTS
     from palestra.tools.presets import PRESETS
 
-    rows = [(name, _first_line(sys.modules[cls.__module__])) for name, cls in ALGORITHMS.items()]
-    _list("Algorithms", rows)
+    _list("Algorithms", [(name, row.summary) for name, row in ALGORITHMS.items()])
     tasks = [(env_id, entry.summary) for env_id, entry in ENVIRONMENTS.items()]
     probe = lambda row: row[0].startswith("probe/")
     _list("Environments", [row for row in tasks if not probe(row)])
@@ -515,10 +514,6 @@ def _show_verdict(console: Console, summaries: Sequence[dict[str, Any]], simulat
 
 def _interval(result: dict[str, Any]) -> str:
     return f"{result['mean']:.1f} ({result['low']:.1f} to {result['high']:.1f})"
-
-
-def _first_line(module: Any) -> str:
-    return (module.__doc__ or "").strip().splitlines()[0]
 
 
 def _list(title: str, rows: Sequence[tuple[str, str]]) -> None:

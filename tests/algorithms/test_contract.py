@@ -4,82 +4,110 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Discrete, MultiDiscrete
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
+from learners import SMALL, E
 
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, algorithm_class, name_of
-from palestra.algorithms.dqn import DQN
 from palestra.core import Spec, Transition
 
-E, ACTIONS = 32, 3
-OBS = Box(-1, 1, (4,))
-SPEC = Spec(OBS, Discrete(ACTIONS), E)
-SMALL = {
-    "dqn": DQN(hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, n_step=2),
+OBSERVATIONS = {
+    "vector": Box(-1, 1, (4,)),
+    "picture": Box(0, 1, (5, 5, 2), bool),
+    "discrete": Discrete(6),
 }
+ACTIONS = {
+    "discrete": Discrete(3),
+    "multi-discrete": MultiDiscrete([2, 3]),
+    "continuous": Box(-2, 2, (2,)),
+}
+# Each kind of observation and each kind of action that the algorithm serves, if not all pairs.
+SERVED = [
+    (name, obs, action)
+    for name, row in ALGORITHMS.items()
+    for obs in row.observations
+    for action in row.actions
+    if row.observations[0] == obs or row.actions[0] == action
+]
+MAIN = [case for case in SERVED if case[1] == ALGORITHMS[case[0]].observations[0]]
+EVERY = pytest.mark.parametrize(("name", "obs_kind", "action_kind"), SERVED)
+EACH = pytest.mark.parametrize(("name", "obs_kind", "action_kind"), MAIN)
 ALL = pytest.mark.parametrize("name", ALGORITHMS)
 
 
-def small(name):
-    return SMALL.get(name) or ALGORITHMS[name]()
+def spec_of(obs_kind: str, action_kind: str) -> Spec:
+    return Spec(OBSERVATIONS[obs_kind], ACTIONS[action_kind], E)
 
 
-def experience(seed: int, length: int) -> Transition:
+def draw(space, shape: tuple[int, ...], seed: int):
+    """Elements of a space, with leading axes."""
     rng = np.random.default_rng(seed)
-    obs, next_obs = rng.normal(size=(2, length, E, 4)).astype(np.float32)
-    action = rng.integers(0, ACTIONS, (length, E), np.int32)
-    reward = rng.normal(size=(length, E)).astype(np.float32)
-    flags = rng.random((2, length, E)) < 0.1
-    return jax.tree.map(jnp.asarray, Transition(obs, action, reward, next_obs, *flags))
+    if isinstance(space, Discrete):
+        return jnp.asarray(rng.integers(0, space.n, shape), jnp.int32)
+    if isinstance(space, MultiDiscrete):
+        return jnp.asarray(rng.integers(0, space.nvec, (*shape, *space.shape)), jnp.int32)
+    if space.dtype == bool:
+        return jnp.asarray(rng.random((*shape, *space.shape)) < 0.5)
+    return jnp.asarray(rng.uniform(space.low, space.high, (*shape, *space.shape)), jnp.float32)
+
+
+def experience(spec: Spec, seed: int, length: int) -> Transition:
+    rng = np.random.default_rng(seed)
+    obs, next_obs = (draw(spec.observation_space, (length, E), seed + i) for i in (1, 2))
+    action = draw(spec.action_space, (length, E), seed + 3)
+    reward = jnp.asarray(rng.normal(size=(length, E)), jnp.float32)
+    flags = jnp.asarray(rng.random((2, length, E)) < 0.1)
+    return Transition(obs, action, reward, next_obs, *flags)
 
 
 def same(one, other) -> bool:
     return all(jax.tree.leaves(jax.tree.map(np.array_equal, one, other)))
 
 
-@ALL
-def test_state_is_arrays_with_memory_of_their_own(name):
-    leaves = jax.tree.leaves(small(name).init(SPEC, prng.key(0)))
+def test_every_algorithm_has_small_settings():
+    assert list(SMALL) == list(ALGORITHMS)
+
+
+@EVERY
+def test_state_is_arrays_with_memory_of_their_own(name, obs_kind, action_kind):
+    leaves = jax.tree.leaves(SMALL[name].init(spec_of(obs_kind, action_kind), prng.key(0)))
     assert all(isinstance(leaf, jax.Array) for leaf in leaves)
     assert len({leaf.unsafe_buffer_pointer() for leaf in leaves}) == len(leaves)
 
 
-@ALL
-def test_a_key_fixes_the_start(name):
-    one, again, other = (small(name).init(SPEC, prng.key(seed)) for seed in (0, 0, 1))
-    assert same(one, again)
-    assert not same(one, other)
-
-
-@ALL
-def test_greedy_actions_are_the_same_each_time_and_in_the_space(name):
-    algorithm = small(name)
-    state = algorithm.init(SPEC, prng.key(0))
-    obs = experience(0, 1).obs[0]
-    actions = [algorithm.act(state, obs, prng.key(i), explore=False) for i in range(3)]
+@EVERY
+def test_greedy_actions_are_the_same_each_time_and_in_the_space(name, obs_kind, action_kind):
+    algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
+    state = algorithm.init(spec, prng.key(0))
+    obs = draw(spec.observation_space, (E,), 0)
+    act = jax.jit(lambda obs, key: algorithm.act(state, obs, key, explore=False))
+    actions = [act(obs, prng.key(i)) for i in range(3)]
     assert same(actions[0], actions[1])
     assert same(actions[0], actions[2])
-    assert actions[0].shape == (E,)
-    assert all(SPEC.action_space.contains(np.asarray(action)) for action in actions[0])
-    one_by_one = [algorithm.act(state, row[None], prng.key(0), explore=False)[0] for row in obs]
-    np.testing.assert_array_equal(actions[0], one_by_one)
+    assert actions[0].shape == (E, *spec.action_space.shape)
+    assert all(spec.action_space.contains(np.asarray(action)) for action in actions[0])
+    one_by_one = [act(row[None], prng.key(0))[0] for row in obs]
+    np.testing.assert_allclose(actions[0], one_by_one, rtol=1e-4, atol=1e-5)
 
 
-@ALL
-def test_exploring_differs_between_environments_and_keys(name):
-    algorithm = small(name)
-    state = algorithm.init(SPEC, prng.key(0))
-    obs = jnp.ones((E, 4))  # all see the same
+@EACH
+def test_exploring_differs_between_environments_and_keys(name, obs_kind, action_kind):
+    algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
+    state = algorithm.init(spec, prng.key(0))
+    one = draw(spec.observation_space, (1,), 0)
+    obs = jnp.repeat(one, E, 0)  # all see the same
     first, again, other = (algorithm.act(state, obs, prng.key(i)) for i in (0, 0, 1))
     assert len(np.unique(first, axis=0)) > 1
     assert same(first, again)
     assert not same(first, other)
-    assert all(SPEC.action_space.contains(np.asarray(action)) for action in first)
+    assert first.shape == (E, *spec.action_space.shape)
+    if action_kind != "continuous":  # the runner brings those back into their box
+        assert all(spec.action_space.contains(np.asarray(action)) for action in first)
 
 
-@ALL
-def test_update_is_pure_finite_and_traced_once(name):
-    algorithm = small(name)
+@EVERY
+def test_update_is_pure_finite_and_traced_once(name, obs_kind, action_kind):
+    algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
     traces = []
 
     @jax.jit
@@ -87,9 +115,9 @@ def test_update_is_pure_finite_and_traced_once(name):
         traces.append(key)
         return algorithm.update(state, rollout, key)
 
-    state = start = algorithm.init(SPEC, prng.key(0))
+    state = start = algorithm.init(spec, prng.key(0))
     before = jax.tree.map(np.array, start)
-    rollouts = [experience(i, algorithm.rollout_length) for i in range(6)]
+    rollouts = [experience(spec, 10 * i, algorithm.rollout_length) for i in range(20)]
     for i, rollout in enumerate(rollouts):
         state, metrics = update(state, rollout, prng.key(i))
     assert len(traces) == 1
@@ -100,32 +128,59 @@ def test_update_is_pure_finite_and_traced_once(name):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
     assert metrics
     assert all(np.isfinite(m) and m.shape == () for m in metrics.values())
-    obs = rollouts[0].obs.reshape(-1, 4)[:E]
+    obs = draw(spec.observation_space, (E,), 0)
     act = lambda state: algorithm.act(state, obs, prng.key(0), explore=False)
     assert not same(state, start)
     assert act(state).shape == act(start).shape
-
     last = update(state, rollouts[0], prng.key(9))
     assert same(last, update(state, rollouts[0], prng.key(9)))
-    assert not same(last, update(state, rollouts[0], prng.key(10)))
+
+
+@EACH
+@pytest.mark.usefixtures("seeds_side_by_side")
+def test_seeds_side_by_side_equal_seeds_alone(name, obs_kind, action_kind):
+    algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
+    rollouts = [experience(spec, 10 * i, algorithm.rollout_length) for i in range(3)]
+
+    def learn(seed):
+        key = prng.key(seed)
+        state = algorithm.init(spec, key)
+        for i, rollout in enumerate(rollouts):
+            state, _ = algorithm.update(state, rollout, jax.random.fold_in(key, i))
+        return state
+
+    together = jax.jit(jax.vmap(learn))(jnp.arange(2))
+    for i in range(2):
+        alone = jax.jit(learn)(jnp.int32(i))
+        for one, both in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
+            np.testing.assert_allclose(one, both[i], rtol=2e-3, atol=2e-4)
 
 
 @ALL
-def test_a_space_it_cannot_act_in_is_refused(name):
-    algorithm = small(name)
-    for spec in (
-        SPEC._replace(action_space=MultiDiscrete([2, 2])),
-        SPEC._replace(observation_space=Box(0, 1, (8, 8))),
-    ):
+def test_spaces_that_it_does_not_serve_are_refused(name):
+    row, algorithm = ALGORITHMS[name], SMALL[name]
+    right = spec_of(row.observations[0], row.actions[0])
+    observations = {**OBSERVATIONS, "strange": Dict({"a": Discrete(2)})}
+    actions = {**ACTIONS, "strange": Dict({"a": Discrete(2)})}
+    wrong = [
+        right._replace(observation_space=space)
+        for kind, space in observations.items()
+        if kind not in row.observations
+    ] + [
+        right._replace(action_space=space)
+        for kind, space in actions.items()
+        if kind not in row.actions
+    ]
+    for spec in wrong:
         with pytest.raises(ValueError, match=r"^the (action|observation) must be .*, not .*\.$"):
             algorithm.init(spec, prng.key(0))
 
 
 @ALL
 def test_the_table_works_both_ways(name):
-    assert algorithm_class(name) is ALGORITHMS[name]
-    assert name_of(small(name)) == name
+    assert algorithm_class(name) is type(SMALL[name])
+    assert name_of(SMALL[name]) == name
     with pytest.raises(ValueError, match=f"did you mean {name}"):
         algorithm_class(name + "x")
-    with pytest.raises(ValueError, match="choose from dqn"):
+    with pytest.raises(ValueError, match="choose from "):
         algorithm_class("????")

@@ -39,7 +39,7 @@ def rows(*steps) -> Transition:
 
 
 def table(network, weight):
-    (layer,) = network.layers
+    (layer,) = network.mlp.layers
     layer = jax.tree.unflatten(jax.tree.structure(layer), [jnp.array(weight), layer.bias])
     return jax.tree.unflatten(jax.tree.structure(network), jax.tree.leaves(layer))
 
@@ -102,7 +102,7 @@ def test_gamma_zero_counts_the_reward_alone():
 def test_the_step_goes_towards_the_target_by_the_learning_rate():
     dqn = DQN(**BASE, learning_rate=0.01)
     state, metrics = dqn.update(start(dqn), rows(STEP), prng.key(1))
-    change = np.asarray(state.q.layers[0].weight) - Q
+    change = np.asarray(state.q.mlp.layers[0].weight) - Q
     # y = 4.6 lies above Q(s, 1) = 2; Adam's first step is the learning rate. Nothing else moves.
     np.testing.assert_allclose(change, [[0, 0.01], [0, 0]], atol=1e-5)
     assert float(metrics["q"]) == 2.0
@@ -122,7 +122,7 @@ def test_gradient_steps_are_taken(gradient_steps):
     dqn = DQN(**{**BASE, "gradient_steps": gradient_steps}, learning_rate=0.01)
     state, _ = dqn.update(start(dqn), rows(STEP), prng.key(1))
     assert optax.tree.get(state.optimizer, "count") == gradient_steps
-    change = state.q.layers[0].weight[0, 1] - 2.0
+    change = state.q.mlp.layers[0].weight[0, 1] - 2.0
     np.testing.assert_allclose(change, 0.01 * gradient_steps, rtol=1e-2)
 
 
@@ -181,10 +181,10 @@ def test_dueling_is_a_network_with_a_value_of_its_own():
     state = dqn.init(SPEC, prng.key(0))
     assert isinstance(state.q, Dueling)
     assert isinstance(state.target, Dueling)
-    assert state.q.streams.layers[-1].bias.shape == (3,)
+    assert state.q.streams.mlp.layers[-1].bias.shape == (3,)
     after, _ = dqn.update(state, rows(STEP), prng.key(1))
     # One action's error moves the shared value: so the other action's value moves with it.
-    moved = np.asarray(after.q.streams.layers[-1].bias - state.q.streams.layers[-1].bias)
+    moved = np.asarray(after.q.streams.mlp.layers[-1].bias - state.q.streams.mlp.layers[-1].bias)
     assert (np.sign(moved) == np.sign(moved[0]) * np.array([1, -1, 1])).all()
 
 

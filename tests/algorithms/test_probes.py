@@ -4,47 +4,59 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from gymnasium.spaces import Discrete
+from learners import PROBES
 
 from palestra import envs, prng
-from palestra.algorithms.dqn import DQN
+from palestra.algorithms import ALGORITHMS
 from palestra.core import Environment, hyperparameters
+from palestra.envs.transforms import Discretize
 from palestra.runners import compiled
 
-PROBES = [i for i in envs.ENVIRONMENTS if i.startswith("probe/")]
-DISCRETE = [i for i in PROBES if isinstance(envs.make(i).action_space, Discrete)]
-DQN_SETTINGS = DQN(
-    learning_rate=3e-3,
-    gamma=0.99,
-    epsilon_steps=1_000,
-    epsilon_end=0.2,
-    memory_size=2_000,
-    learning_starts=64,
-    batch_size=32,
-    gradient_steps=2,
-    target_period=64,
-    hidden=(16,),
-)
+TASKS = [i for i in envs.ENVIRONMENTS if i.startswith("probe/")]
+ACTIONS = {i: "continuous" if i == "probe/Continuous-v0" else "discrete" for i in TASKS}
+CASES = [(n, i) for n, row in ALGORITHMS.items() for i in TASKS if ACTIONS[i] in row.actions]
+SEEDS = (0, 1)
 
 
-def answers(env, algorithm, seed: int) -> list[int]:
+def task(name: str, env_id: str):
+    """The probe as the algorithm can see it: in cells, for tables."""
+    env = envs.make(env_id)
+    if "vector" in ALGORITHMS[name].observations:
+        return env
+    return Discretize(env=env, bins=(3,), low=(-1.5,), high=(1.5,))
+
+
+def answers(env, algorithm, num_envs: int, steps: int, seed: int) -> list:
     """What greedy `act` says, after training, to the observations that matter."""
-    train = compiled.train(env, algorithm, num_envs=8, total_steps=4_000, reports=1, seeds=[seed])
+    train = compiled.train(
+        env, algorithm, num_envs=num_envs, total_steps=steps, reports=1, seeds=[seed]
+    )
     (report,) = train
     learner = jax.tree.map(lambda x: x[0], report.learner)
-    obs = jnp.array([obs for obs, _ in answers_of(env)])
+    obs = jnp.array([obs for obs, _ in probe(env).answers])
+    if isinstance(env, Discretize):
+        obs = jax.vmap(env.see)(obs)
     return np.asarray(algorithm.act(learner, obs, prng.key(0), explore=False)).tolist()
 
 
-def answers_of(env):
-    return env.env.answers if hasattr(env, "env") else env.answers
+def probe(env):
+    return probe(env.env) if hasattr(env, "env") else env
 
 
-@pytest.mark.parametrize("env_id", DISCRETE)
-def test_dqn_gives_the_answers(env_id):
-    env = envs.make(env_id)
-    right = [action for _, action in env.answers]
-    assert [answers(env, DQN_SETTINGS, seed) for seed in (0, 1)] == [right, right]
+def settings(name: str, env_id: str):
+    """PROBES holds one setting, or one for continuous and one for discrete actions."""
+    found = PROBES[name]
+    return found[ACTIONS[env_id]] if isinstance(found, dict) else found
+
+
+@pytest.mark.parametrize(("name", "env_id"), CASES)
+def test_it_gives_the_answers(name, env_id):
+    env = task(name, env_id)
+    right = [answer for _, answer in probe(env).answers]
+    tolerance = 0.1 if ACTIONS[env_id] == "continuous" else 0
+    for seed in SEEDS:
+        found = answers(env, *settings(name, env_id), seed)
+        np.testing.assert_allclose(found, right, atol=tolerance)
 
 
 @hyperparameters
@@ -69,6 +81,7 @@ class EndingsAndTimeOutsMerged:
         return state, step._replace(terminated=step.terminated | step.truncated)
 
 
-def test_a_learner_that_merges_time_outs_and_endings_fails():
+@pytest.mark.parametrize("name", ["dqn", "ppo"])
+def test_a_learner_that_merges_time_outs_and_endings_fails(name):
     env = EndingsAndTimeOutsMerged(env=envs.make("probe/TimeOut-v0"))
-    assert [answers(env, DQN_SETTINGS, seed) for seed in (0, 1)] == [[0], [0]]
+    assert [answers(env, *settings(name, "probe/TimeOut-v0"), seed) for seed in SEEDS] == [[0], [0]]

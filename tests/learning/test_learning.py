@@ -5,7 +5,7 @@ import pytest
 
 import palestra
 from palestra.tools.intervals import interval
-from palestra.tools.presets import CARTPOLE_DQN
+from palestra.tools.presets.dqn import CARTPOLE
 
 pytestmark = pytest.mark.slow
 
@@ -13,9 +13,9 @@ pytestmark = pytest.mark.slow
 def test_dqn_solves_cart_pole(tmp_path):
     runs = palestra.train(
         "CartPole-v1",
-        CARTPOLE_DQN.algorithm,
-        steps=CARTPOLE_DQN.steps,
-        num_envs=CARTPOLE_DQN.num_envs,
+        CARTPOLE.algorithm,
+        steps=CARTPOLE.steps,
+        num_envs=CARTPOLE.num_envs,
         seeds=10,
         run=tmp_path / "runs",
         quiet=True,

@@ -1,0 +1,160 @@
+"""Policies: networks whose outputs are a distribution over actions. They see one observation.
+
+A head says how many outputs it needs and makes the distribution of them:
+
+    Discrete       CategoricalHead        MultiDiscrete   MultiCategoricalHead
+    Box            GaussianHead, whose deviation is learned but does not depend on the observation
+                   SquashedGaussianHead, whose deviation does, and whose actions stay in the box
+"""
+
+import equinox as eqx
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
+from jaxtyping import Array, Float, PyTree
+
+from palestra.core import Key, Spec
+from palestra.parts.distributions import (
+    Categorical,
+    Distribution,
+    Gaussian,
+    MultiCategorical,
+    SquashedGaussian,
+)
+from palestra.parts.networks import Activation, Network
+
+
+class CategoricalHead(eqx.Module):
+    """Logits of one choice."""
+
+    size: int = eqx.field(static=True)
+
+    def __call__(self, outputs: Float[Array, " size"]) -> Categorical:
+        return Categorical(outputs)
+
+
+class MultiCategoricalHead(eqx.Module):
+    """Logits of several choices, one after another."""
+
+    sizes: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def size(self) -> int:
+        return sum(self.sizes)
+
+    def __call__(self, outputs: Float[Array, " size"]) -> MultiCategorical:
+        ends = np.cumsum(self.sizes)[:-1].tolist()
+        return MultiCategorical(tuple(map(Categorical, jnp.split(outputs, ends))))
+
+
+class Bounds(eqx.Module):
+    """Middle and half width of a box of actions; 0 and 1 along an axis that is not bounded."""
+
+    middle: tuple[float, ...] = eqx.field(static=True)
+    half: tuple[float, ...] = eqx.field(static=True)
+
+    def __init__(self, space: Box):
+        low, high = space.low.astype(float), space.high.astype(float)
+        bounded = np.isfinite(low) & np.isfinite(high)
+        low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
+        self.middle = tuple(((low + high) / 2).tolist())
+        self.half = tuple(((high - low) / 2).tolist())
+
+    def arrays(self) -> tuple[Float[Array, " D"], Float[Array, " D"]]:
+        return jnp.array(self.middle), jnp.array(self.half)
+
+
+class GaussianHead(eqx.Module):
+    """Means of the actions; their deviations are parameters of their own. In half widths."""
+
+    log_std: Float[Array, " D"]
+    bounds: Bounds
+
+    @property
+    def size(self) -> int:
+        return len(self.bounds.middle)
+
+    def __call__(self, outputs: Float[Array, " size"]) -> Gaussian:
+        return Gaussian(outputs, self.log_std, *self.bounds.arrays())
+
+
+class SquashedGaussianHead(eqx.Module):
+    """Means, then logarithms of deviations, pressed between -5 and 2."""
+
+    bounds: Bounds
+
+    @property
+    def size(self) -> int:
+        return 2 * len(self.bounds.middle)
+
+    def __call__(self, outputs: Float[Array, " size"]) -> SquashedGaussian:
+        mean, log_std = jnp.split(outputs, 2)
+        log_std = -5.0 + 3.5 * (1.0 + jnp.tanh(log_std))
+        return SquashedGaussian(mean, log_std, *self.bounds.arrays())
+
+
+Head = CategoricalHead | MultiCategoricalHead | GaussianHead
+
+
+def head(space: gymnasium.Space, *, log_std: float | Float[Array, ""] = 0.0) -> Head:
+    """What makes distributions over the space's actions. Raises ValueError for other spaces."""
+    if isinstance(space, Discrete):
+        return CategoricalHead(int(space.n))
+    if isinstance(space, MultiDiscrete) and len(space.shape) == 1:
+        return MultiCategoricalHead(tuple(space.nvec.tolist()))
+    if isinstance(space, Box) and len(space.shape) == 1:
+        return GaussianHead(jnp.full(space.shape, log_std, jnp.float32), Bounds(space))
+    raise ValueError(
+        "the action must be one of a few (Discrete), several such (MultiDiscrete) or a vector (a "
+        f"Box of one axis), not {space}."
+    )
+
+
+class ActorCritic(eqx.Module):
+    """A policy and its value: two networks, or one with two heads."""
+
+    networks: tuple[Network, ...]
+    head: Head
+
+    def __init__(
+        self,
+        spec: Spec,
+        hidden: tuple[int, ...],
+        key: Key,
+        *,
+        activation: Activation = "tanh",
+        shared: bool = False,
+        log_std: float | Float[Array, ""] = 0.0,
+    ):
+        """The policy's last layer starts small, so that all actions are about as likely."""
+        self.head = head(spec.action_space, log_std=log_std)
+        keys = jax.random.split(key)
+        make = lambda outputs, scale, key: Network(
+            spec.observation_space,
+            hidden,
+            outputs,
+            key,
+            activation=activation,
+            last_scale=scale,
+        )
+        if shared:
+            network = make(self.head.size + 1, 1.0, keys[0])
+            scale = jnp.full(self.head.size + 1, 0.01).at[-1].set(1.0)
+            last = lambda network: network.mlp.layers[-1].weight
+            self.networks = (eqx.tree_at(last, network, last(network) * scale[None]),)
+        else:
+            self.networks = make(self.head.size, 0.01, keys[0]), make(1, 1.0, keys[1])
+
+    def policy(self, obs: PyTree) -> Distribution:
+        """pi(. | obs), without the work for the value where that is a network of its own."""
+        return self.head(self.networks[0](obs)[: self.head.size])
+
+    def value(self, obs: PyTree) -> Float[Array, ""]:
+        """V(obs)."""
+        return self.networks[-1](obs)[-1]
+
+    def __call__(self, obs: PyTree) -> tuple[Distribution, Float[Array, ""]]:
+        outputs = jnp.concatenate([network(obs) for network in self.networks])
+        return self.head(outputs[:-1]), outputs[-1]

@@ -1,0 +1,93 @@
+"""Running means and deviations of what is seen, to bring it to a common scale."""
+
+from typing import NamedTuple
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+from gymnasium.spaces import Box
+from jaxtyping import Array, Float, PyTree
+
+from palestra.core import Transition
+
+
+class Moments(NamedTuple):
+    """Of everything seen so far; each leaf shaped like one thing seen."""
+
+    seen: Float[Array, ""]  # how many things
+    mean: Float[Array, "*shape"]
+    variance: Float[Array, "*shape"]
+
+
+def no_moments(example: Float[Array, "*shape"]) -> Moments:
+    """Mean 0 and variance 1, which the first thing seen replaces."""
+    return Moments(jnp.zeros(()), jnp.zeros(example.shape), jnp.ones(example.shape))
+
+
+def merge(moments: Moments, batch: Float[Array, "B *shape"]) -> Moments:
+    """The moments of everything, the batch included (Chan, Golub, LeVeque 1983, eq. 2.1)."""
+    count = jnp.float32(batch.shape[0])
+    mean, variance = batch.mean(0), batch.var(0)
+    total = moments.seen + count
+    delta, share = mean - moments.mean, count / total
+    return Moments(
+        total,
+        moments.mean + delta * share,
+        moments.variance * (1 - share) + variance * share + delta**2 * share * (1 - share),
+    )
+
+
+def normalize(moments: Moments, x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """(x - mean) / deviation, within ±10. `x` may have batch axes before the moments' shape."""
+    mean, variance = (jnp.broadcast_to(m, x.shape) for m in moments[1:])
+    return jnp.clip((x - mean) * jax.lax.rsqrt(variance + 1e-8), -10.0, 10.0)
+
+
+def obs_moments(space: gymnasium.Space) -> Moments:
+    """Of the observations of a space, none seen yet. Raises ValueError unless they are a vector."""
+    if not (isinstance(space, Box) and len(space.shape) == 1):
+        raise ValueError(f"normalize_obs needs a vector (a Box of one axis), not {space}.")
+    return no_moments(jnp.zeros(space.shape))
+
+
+def see(moments: Moments | None, obs: PyTree) -> PyTree:
+    """Observations as a learner sees them: normalized where there are moments, else as they are."""
+    return obs if moments is None else normalize(moments, obs)
+
+
+def saw(moments: Moments | None, obs: PyTree) -> Moments | None:
+    """The moments after a rollout's observations, leaves [T, E, ...]."""
+    return None if moments is None else merge(moments, obs.reshape(-1, *obs.shape[2:]))
+
+
+class RewardScale(NamedTuple):
+    """The deviation of discounted returns, which rewards are divided by (Engstrom et al. 2020)."""
+
+    returns: Float[Array, "E"]  # discounted sums of the rewards of the episodes under way
+    moments: Moments
+
+
+def no_reward_scale(num_envs: int) -> RewardScale:
+    """Nothing is known of rewards."""
+    return RewardScale(jnp.zeros(num_envs), no_moments(jnp.zeros(())))
+
+
+def scale_rewards(
+    scale: RewardScale | None, rollout: Transition, gamma: float | Float[Array, ""]
+) -> tuple[RewardScale | None, Transition]:
+    """The rollout with rewards in deviations of the return, this rollout's included; within ±10.
+
+    As it is where there is no scale.
+    """
+    if scale is None:
+        return None, rollout
+
+    def step(returns: Float[Array, "E"], now: PyTree):
+        reward, done = now
+        returns = gamma * returns + reward
+        return jnp.where(done, 0.0, returns), returns
+
+    returns, seen = jax.lax.scan(step, scale.returns, (rollout.reward, rollout.done))
+    moments = merge(scale.moments, seen.ravel())
+    reward = rollout.reward * jax.lax.rsqrt(moments.variance + 1e-8)
+    return RewardScale(returns, moments), rollout._replace(reward=jnp.clip(reward, -10.0, 10.0))

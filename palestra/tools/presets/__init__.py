@@ -1,0 +1,32 @@
+"""Settings that are known to work, by algorithm and environment: a file for each algorithm.
+
+A preset is chosen before flags override it. Each names its source and the score it reached here:
+greedy, 100 episodes in Gymnasium's environment, mean over as many seeds as it says.
+"""
+
+from difflib import get_close_matches
+from importlib import import_module
+
+from palestra.algorithms import ALGORITHMS
+from palestra.tools.presets.preset import Preset
+
+PRESETS: dict[tuple[str, str], dict[str, Preset]] = {
+    (algorithm, env_id): presets
+    for algorithm in ALGORITHMS
+    for env_id, presets in import_module(f"palestra.tools.presets.{algorithm}").PRESETS.items()
+}
+
+
+def preset(algorithm: str, env_id: str, name: str | None = None) -> Preset | None:
+    """The preset of that name; without a name the default one, or None where there is none.
+
+    Raises ValueError, naming those there are, for a name that the table lacks.
+    """
+    known = PRESETS.get((algorithm, env_id), {})
+    if name is None:
+        return known.get("default")
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}."
+        raise ValueError(f"There is no preset {name!r} for {algorithm} on {env_id}; {hint}")
+    return known[name]

@@ -1,0 +1,50 @@
+"""DQN's presets."""
+
+from palestra.algorithms.dqn import DQN
+from palestra.tools.presets.preset import Preset
+
+CARTPOLE = Preset(
+    DQN(
+        learning_rate=2e-3,
+        n_step=5,
+        epsilon_steps=4_000,
+        epsilon_end=0.1,
+        memory_size=50_000,
+        learning_starts=500,
+        batch_size=64,
+        rollout_length=4,
+        gradient_steps=16,
+        target_period=1,
+        target_rate=0.1,
+        max_grad_norm=1.0,
+        hidden=(64, 64),
+    ),
+    num_envs=8,
+    steps=50_000,
+    source="our search over 60 settings: 5-step returns and a target that follows slowly",
+    score="Best agents 500.0 [500.0, 500.0], last ones the same; ten seeds.",
+)
+
+RL_ZOO_CARTPOLE = Preset(
+    DQN(
+        learning_rate=2.3e-3,
+        epsilon_steps=8_000,
+        epsilon_end=0.04,
+        memory_size=100_000,
+        batch_size=64,
+        rollout_length=256,
+        gradient_steps=128,
+        target_period=10,
+        double=False,
+        hidden=(256, 256),
+    ),
+    num_envs=1,
+    steps=50_000,
+    source="rl-baselines3-zoo, hyperparams/dqn.yml, CartPole-v1",
+    score="Best agents 500 in all of five seeds, last ones 354 on average.",
+)
+
+PRESETS = {
+    "CartPole-v1": {"default": CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
+    "CartPole-v0": {"default": CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
+}
