@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PEERS := .bench/test-peers
 
-.PHONY: demo test tiny slow test-peers lint format bench size clean
+.PHONY: demo test tiny slow learning test-peers lint format bench size clean
 
 demo: .venv/.installed  ## train DQN on CartPole and show that it learned
 	$(BIN)/palestra train dqn CartPole-v1
@@ -16,6 +16,9 @@ tiny: .venv/.dev  ## the fifteen-second check
 
 slow: .venv/.dev  ## learning at full length: minutes
 	$(BIN)/python -m pytest -m slow -n 0
+
+learning: .venv/.installed  ## every algorithm on every task, ten seeds: hours; resumable
+	$(BIN)/python benchmarks/learning.py
 
 test-peers: $(PEERS)/.installed  ## other libraries train on our environments; installs them: 1 GB
 	$(PEERS)/bin/python -m pytest -n 0 tests/peers

@@ -1,10 +1,10 @@
-"""Write the pages on environments and draw their pictures.
+"""Write the pages on environments and algorithms, and draw the environments' pictures.
 
-python docs/pages.py           a minute; writes docs/environments/*.md, their pictures in
-                               docs/images/environments/ and docs/gallery.png
+python docs/pages.py           a minute; writes docs/environments/*.md, docs/algorithms/*.md, the
+                               pictures in docs/images/environments/ and docs/gallery.png
 python docs/pages.py --text    the pages alone
 
-Everything on a page comes from the code: the table of environments, docstrings, fields, spaces.
+Everything on a page comes from the code: the tables, docstrings, fields, spaces, presets.
 tests/test_pages.py says so where that is no longer the case.
 """
 
@@ -16,23 +16,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import gymnasium
-import jax
 import numpy as np
 from gymnasium import spaces
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 import palestra
-from palestra import envs, prng
-from palestra.algorithms import ALGORITHMS
-from palestra.core import Spec
+from palestra import envs
+from palestra.algorithms import ALGORITHMS, served
 from palestra.envs.drawing import readable
 from palestra.tools.play import CONTROLS
+from palestra.tools.presets import PRESETS, Preset
 
 DOCS = Path(__file__).resolve().parent
-PAGES, PICTURES = DOCS / "environments", DOCS / "images" / "environments"
+PICTURES = DOCS / "images" / "environments"
 GROUPS = {
     "classic": "Classic control",
     "toy_text": "Toy text",
@@ -84,8 +83,15 @@ def pages() -> list[Page]:
 
 
 def texts() -> dict[str, str]:
-    """All pages by their file's name."""
-    return {f"{page.name}.md": text(page) for page in pages()} | {"index.md": index(pages())}
+    """All pages by their file's name, below docs."""
+    environments = {f"environments/{page.name}.md": text(page) for page in pages()}
+    algorithms = {f"algorithms/{name}.md": algorithm_text(name) for name in ALGORITHMS}
+    return {
+        **environments,
+        "environments/index.md": index(pages()),
+        **algorithms,
+        "algorithms/index.md": algorithm_index(),
+    }
 
 
 def text(page: Page) -> str:
@@ -195,7 +201,11 @@ def kind(annotation: Any) -> str:
     for bounds in getattr(annotation, "__metadata__", ()):
         return bounds.words
     if get_origin(annotation) is tuple:
-        return {str: "a tuple of strings", float: "a tuple of numbers"}[get_args(annotation)[0]]
+        part = get_args(annotation)[0]
+        many = {str: "strings", float: "numbers", int: "whole numbers"}
+        return f"a tuple of {many[part if isinstance(part, type) else get_args(part)[0]]}"
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{word}`" for word in get_args(annotation))
     return {float: "a number", int: "a whole number", bool: "True or False", str: "a string"}[
         annotation
     ]
@@ -224,16 +234,7 @@ def use(page: Page) -> Iterator[str]:
 def learners(env_id: str) -> list[str]:
     """The algorithms that can learn it."""
     env = envs.make(env_id)
-    spec = Spec(env.observation_space, env.action_space, 1)
-
-    def can(algorithm: Any) -> bool:
-        try:
-            jax.eval_shape(lambda: algorithm.init(spec, prng.key(0)))
-        except ValueError:
-            return False
-        return True
-
-    return [name for name, row in ALGORITHMS.items() if can(row.learner())]
+    return [n for n in ALGORITHMS if served(n, env.observation_space, env.action_space)]
 
 
 def index(all_pages: list[Page]) -> str:
@@ -252,6 +253,63 @@ def index(all_pages: list[Page]) -> str:
                 lines.append(f"| {link} | {row.summary} | {limit(row)} | {threshold(row)} |")
         parts += [f"## {group}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
+
+
+def algorithm_text(name: str) -> str:
+    """A page on an algorithm, in Markdown."""
+    row = ALGORITHMS[name]
+    cls, module = row.learner, sys.modules[row.learner.__module__]
+    first, _, rest = inspect.getdoc(module).partition("\n")
+    source = f"palestra/algorithms/{row.home.split(':')[0]}.py"
+    parts = [
+        f"# {name}",
+        first,
+        f"```text\n{rest.strip(chr(10))}\n```",
+        f"- observations: {', '.join(row.observations)}\n- actions: {', '.join(row.actions)}",
+        "## Hyper-parameters",
+        parameters(cls.__name__, cls),
+    ]
+    mine = {env_id: found for (algorithm, env_id), found in PRESETS.items() if algorithm == name}
+    if mine:
+        parts += ["## Presets", presets_in_words(mine)]
+    task = next(iter(mine), usual_task(name))
+    parts += [
+        "## Use",
+        f"    palestra train {name} {task}\n    palestra cite {name}",
+        "```python\nimport palestra\n\n"
+        f'run = palestra.train("{task}", "{name}", seed=0)\n'
+        f'print(run.summary["best"])\n```',
+        f"Source: [{source}](../../{source}) · [All algorithms](index.md) · "
+        "[What the presets reach](../results.md)",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def usual_task(name: str) -> str:
+    """The first environment of the table that an algorithm can learn."""
+    return next(env_id for env_id in envs.ENVIRONMENTS if name in learners(env_id))
+
+
+def presets_in_words(found: dict[str, dict[str, Preset]]) -> str:
+    """The table of an algorithm's presets."""
+    lines = ["| environment | preset | environments | steps | reached | source |", "|---" * 6 + "|"]
+    for env_id, named in found.items():
+        for name, preset in named.items():
+            cells = [f"`{env_id}`", name, f"{preset.num_envs:,}", f"{preset.steps:,}"]
+            lines.append(f"| {' | '.join([*cells, preset.score, preset.source])} |")
+    return "\n".join(lines)
+
+
+def algorithm_index() -> str:
+    """The page that leads to the algorithms' pages."""
+    lines = ["| algorithm | | observations | actions |", "|---" * 4 + "|"]
+    for name, row in ALGORITHMS.items():
+        seen, done = ", ".join(row.observations), ", ".join(row.actions)
+        lines.append(f"| [`{name}`]({name}.md) | {row.summary} | {seen} | {done} |")
+    words = (
+        "Each is one file that reads from top to bottom: `diff` two of them to see what differs."
+    )
+    return "\n\n".join(["# Algorithms", words, "\n".join(lines)]) + "\n"
 
 
 # How the pictures come about: an episode is played by a rule of thumb for some steps.
@@ -351,10 +409,10 @@ def gallery(scenes: dict[str, Image.Image]) -> Image.Image:
 
 def main() -> None:
     """Write what was asked for."""
-    PAGES.mkdir(exist_ok=True)
     PICTURES.mkdir(parents=True, exist_ok=True)
     for name, content in texts().items():
-        (PAGES / name).write_text(content)
+        (DOCS / name).parent.mkdir(exist_ok=True)
+        (DOCS / name).write_text(content)
     if "--text" in sys.argv[1:]:
         return
     scenes = {}

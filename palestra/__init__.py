@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
-from palestra import envs
+from palestra import algorithms, envs
 
 if TYPE_CHECKING:
     from gymnasium import Env as Env
@@ -34,30 +34,20 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_LEARNERS = [row.home.split(":") for row in algorithms.ALGORITHMS.values()]  # PPO, DQN, ...
 _HOMES = {
     "Agent": "palestra.tools.agent",
-    "DQN": "palestra.algorithms.dqn",
     "Run": "palestra.tools.run",
     "load": "palestra.tools.agent",
     "make": "palestra.envs.gym",
     "make_vec": "palestra.envs.gym",
     "preset": "palestra.tools.presets",
     "train": "palestra.tools.train",
+    **{name: f"palestra.algorithms.{module}" for module, name in _LEARNERS},
 }
-_GYMNASIUMS = [name for name in gymnasium.__all__ if name not in (*_HOMES, "envs", "__version__")]
-__all__ = [
-    "DQN",
-    "Agent",
-    "Run",
-    "__version__",
-    "envs",
-    "load",
-    "make",
-    "make_vec",
-    "preset",
-    "train",
-]
-__all__ += _GYMNASIUMS
+_GYMNASIUMS = [name for name in gymnasium.__all__ if name not in (*_HOMES, "envs", "algorithms", "__version__")]
+__all__ = ["__version__", "algorithms", "envs"]
+__all__ += [*_HOMES, *_GYMNASIUMS]
 
 envs.register()
 

@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    import gymnasium
+
     from palestra.core import Algorithm
 
 ANY_OBS = ("vector", "picture", "discrete")
@@ -31,6 +33,18 @@ class Entry(NamedTuple):
 
 
 ALGORITHMS: dict[str, Entry] = {
+    "reinforce": Entry(
+        "reinforce:Reinforce",
+        "Monte Carlo policy gradient, with a baseline.",
+        "williams1992simple",
+        actions=ANY_ACTION,
+    ),
+    "actor_critic": Entry(
+        "actor_critic:OneStepActorCritic",
+        "One-step actor-critic, the textbook's.",
+        "sutton2018reinforcement",
+        actions=ANY_ACTION,
+    ),
     "a2c": Entry(
         "a2c:A2C",
         "Advantage actor-critic, synchronous.",
@@ -59,6 +73,31 @@ def entry(name: str) -> Entry:
 def algorithm_class(name: str) -> type[Any]:
     """The class of a name. Raises ValueError, naming the nearest one, if there is none."""
     return entry(name).learner
+
+
+def served(name: str, observations: "gymnasium.Space", actions: "gymnasium.Space") -> bool:
+    """Whether an algorithm can learn from such observations, with such actions."""
+    row = entry(name)
+    acts = "continuous" if kind_of(actions) == "vector" else kind_of(actions)
+    return kind_of(observations) in row.observations and acts in row.actions
+
+
+def kind_of(space: "gymnasium.Space") -> str:
+    """The kind of a space, in the table's words; its own name for one that nobody serves."""
+    from gymnasium.spaces import Box, Discrete, MultiDiscrete, Tuple
+
+    match space:
+        case Discrete():
+            return "discrete"
+        case Tuple() if len(space) and all(kind_of(part) == "discrete" for part in space):
+            return "discrete"
+        case MultiDiscrete() if len(space.shape) == 1:
+            return "multi-discrete"
+        case Box() if len(space.shape) == 1:
+            return "vector"
+        case Box() if len(space.shape) == 3:
+            return "picture"
+    return type(space).__name__
 
 
 def name_of(algorithm: "Algorithm") -> str:

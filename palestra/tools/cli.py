@@ -377,9 +377,13 @@ def _one_sentence(box: str, usage: str) -> str:
             r"\1 must be a whole number, not \2.",
         ),
         (r"Missing value for argument '(\S+)'", r"\1 needs a value after it."),
+        (
+            r".*invalid choice ('.*') for argument '(\S+)'\. Expected one of \('(.*)'\)",
+            r"\2 must be one of \3, not \1.",
+        ),
     ):
         if found := re.search(pattern, told):
-            return found.expand(sentence)
+            return found.expand(sentence).replace("', '", ", ")
     return f"{told}. `{usage} --help` tells the flags."
 
 

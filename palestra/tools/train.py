@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from palestra import prng
-from palestra.algorithms import algorithm_class, name_of
+from palestra.algorithms import ALGORITHMS, algorithm_class, name_of, served
 from palestra.core import Algorithm, Count, CountOrZero, Environment, Spec, check
 from palestra.envs.drawing import drawable
 from palestra.runners import compiled
@@ -135,7 +135,10 @@ def settle(
     try:  # shapes only: nothing is computed or compiled
         learner = jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))
     except ValueError as fault:
-        raise ValueError(f"{name} cannot learn {task.env_id}: {fault}") from None
+        spaces = job.spec.observation_space, job.spec.action_space
+        others = [other for other in ALGORITHMS if served(other, *spaces)]
+        hint = "" if name in others or not others else f" These can: {', '.join(others)}."
+        raise ValueError(f"{name} cannot learn {task.env_id}: {fault}{hint}") from None
     needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(learner)) / 2**30
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     if needed > memory:

@@ -1,0 +1,46 @@
+"""Presets: what there is, and that each says what was measured."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from palestra import envs
+from palestra.algorithms import ALGORITHMS, served
+from palestra.tools.presets import PRESETS, preset
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def learning():
+    sys.path.insert(0, str(BENCHMARKS))  # the script imports its neighbors
+    try:
+        yield runpy.run_path(str(BENCHMARKS / "learning.py"))
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+
+
+def test_scores_are_those_of_the_results(learning):
+    measured = [(cell, cell.result()) for cell in learning["cells"]([])]
+    kept = [(cell, result) for cell, result in measured if result]
+    assert kept
+    for cell, result in kept:
+        chosen = preset(cell.algorithm, cell.task.env_id)
+        assert chosen.score == learning["sentence"](cell, result)
+
+
+def test_the_page_of_results_is_up_to_date(learning):
+    assert learning["PAGE"].read_text() == learning["page"]()
+
+
+@pytest.mark.parametrize(("algorithm", "env_id"), PRESETS)
+def test_presets_fit_their_environments(algorithm, env_id):
+    env = envs.make(env_id)
+    assert served(algorithm, env.observation_space, env.action_space)
+    assert "default" in PRESETS[algorithm, env_id]
+    for found in PRESETS[algorithm, env_id].values():
+        assert type(found.algorithm) is ALGORITHMS[algorithm].learner
+        assert found.source
+        assert found.score.endswith(".")
