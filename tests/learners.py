@@ -1,21 +1,86 @@
 """Small settings of every algorithm of the table, for the tests of what they have in common."""
 
 from palestra.algorithms.a2c import A2C
+from palestra.algorithms.actor_critic import OneStepActorCritic
+from palestra.algorithms.ddpg import DDPG
 from palestra.algorithms.dqn import DQN
 from palestra.algorithms.ppo import PPO
+from palestra.algorithms.reinforce import Reinforce
+from palestra.algorithms.sac import SAC
+from palestra.algorithms.td3 import TD3
 
 E = 32  # environments in the contract's tests
 
 # Fast to compile and to run; it learns from its first few rollouts of E environments.
 SMALL = {
+    "reinforce": Reinforce(hidden=(8,), rollout_length=4),
+    "actor_critic": OneStepActorCritic(hidden=(8,), rollout_length=2),
     "a2c": A2C(hidden=(8,)),
     "ppo": PPO(hidden=(8,), rollout_length=4, epochs=2, minibatches=2),
     "dqn": DQN(hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, n_step=2),
+    "ddpg": DDPG(hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, n_step=2),
+    "td3": TD3(
+        hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, gradient_steps=2
+    ),
+    "sac": SAC(hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16),
 }
 
+OFF_POLICY = {
+    "hidden": (16,),
+    "learning_rate": 3e-3,
+    "actor_learning_rate": 3e-3,
+    "memory_size": 2_000,
+    "learning_starts": 64,
+    "batch_size": 32,
+    "gradient_steps": 2,
+    "target_rate": 0.05,
+}
 # Solves the probes: the algorithm, environments side by side, steps.
 PROBES = {
-    "a2c": (A2C(hidden=(16,), learning_rate=3e-3, entropy_coef=0.01, rms_prop=False), 8, 20_000),
+    "reinforce": {
+        "discrete": (
+            Reinforce(hidden=(16,), learning_rate=1e-2, rollout_length=16),
+            8,
+            10_000,
+        ),
+        "continuous": (
+            Reinforce(hidden=(16,), learning_rate=1e-2, rollout_length=16, log_std=-1.0),
+            8,
+            10_000,
+        ),
+    },
+    "actor_critic": {
+        "discrete": (
+            OneStepActorCritic(
+                hidden=(16,), learning_rate=3e-3, value_learning_rate=1e-2, rollout_length=4
+            ),
+            8,
+            20_000,
+        ),
+        "continuous": (
+            OneStepActorCritic(
+                hidden=(16,),
+                learning_rate=1e-3,
+                value_learning_rate=1e-2,
+                rollout_length=4,
+                log_std=-1.0,
+            ),
+            8,
+            10_000,
+        ),
+    },
+    "a2c": {
+        "discrete": (
+            A2C(hidden=(16,), learning_rate=3e-3, entropy_coef=0.01, rms_prop=False),
+            8,
+            20_000,
+        ),
+        "continuous": (
+            A2C(hidden=(16,), learning_rate=3e-3, log_std=-1.0, rms_prop=False),
+            8,
+            10_000,
+        ),
+    },
     "ppo": (
         PPO(hidden=(16,), learning_rate=1e-2, rollout_length=16, entropy_coef=0.01),
         8,
@@ -36,4 +101,7 @@ PROBES = {
         8,
         4_000,
     ),
+    "ddpg": (DDPG(**OFF_POLICY, noise_std=0.3), 8, 8_000),
+    "td3": (TD3(**OFF_POLICY, noise_std=0.3), 8, 8_000),
+    "sac": (SAC(**OFF_POLICY, temperature=0.1), 8, 8_000),
 }

@@ -1,6 +1,6 @@
 """What is measured, and how, the same for every system; needs NumPy and Gymnasium only.
 
-A worker calls `Trial.report` every 2,500 environment steps with its current greedy policy. The
+A worker calls `Trial.report` every so many environment steps, and goes on while that says so. The
 clock starts before the process does and stands still while a policy is being scored.
 """
 
@@ -12,15 +12,28 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NamedTuple
 
-ENVIRONMENT = "CartPole-v1"
-INTERVAL = 2_500  # environment steps between two scores
-SOLVED = 475.0  # Gymnasium's reward threshold
+
+class Task(NamedTuple):
+    """What an algorithm is measured on."""
+
+    env_id: str
+    line: float  # the score to reach: Gymnasium's threshold; Pendulum-v1, without one, is solved
+    score_interval: int  # environment steps between two scores
+    rate_interval: int  # environment steps between two looks at the clock: whole updates
+
+
+TASKS = {
+    "ppo": Task("CartPole-v1", 475.0, 2_560, 10_240),
+    "a2c": Task("CartPole-v1", 475.0, 5_000, 10_000),
+    "dqn": Task("CartPole-v1", 475.0, 2_500, 2_560),
+    "ddpg": Task("Pendulum-v1", -200.0, 500, 1_000),
+    "sac": Task("Pendulum-v1", -200.0, 500, 1_000),
+}
 EPISODES = 100
-# Episode i of a run's scores starts from Gymnasium's seed JUDGE + 1000 run + i; the delivered
-# policy is scored once more on starts that had no part in choosing it.
-JUDGE, EXAM = 1_000_000, 2_000_000
+JUDGE = 1_000_000  # episode i of a run's scores starts from Gymnasium's seed JUDGE + 1000 run + i
+SHORT = 3  # scores, or looks at the clock, of a run that only tries whether all works
 PACKAGES = (
     "palestra",
     "stable-baselines3",
@@ -38,10 +51,10 @@ PACKAGES = (
     "numpy",
 )
 
-Policy = Callable[[Any], Any]  # observations [n, 4] -> greedy actions [n]
+Policy = Callable[[Any], Any]  # observations [n, ...] -> greedy actions [n, ...]
 
 
-def score(policy: Policy, first_seed: int) -> float:
+def score(env_id: str, policy: Policy, first_seed: int) -> float:
     """Mean return of 100 greedy episodes, played side by side in Gymnasium, one per environment.
 
     All 100 observations go to the policy each time, so that its batch never changes shape.
@@ -49,13 +62,15 @@ def score(policy: Policy, first_seed: int) -> float:
     import gymnasium  # here, because not every system needs it to learn
     import numpy as np
 
-    envs = [gymnasium.make(ENVIRONMENT) for _ in range(EPISODES)]
+    envs = [gymnasium.make(env_id) for _ in range(EPISODES)]
+    discrete = isinstance(envs[0].action_space, gymnasium.spaces.Discrete)
     observations = np.stack([env.reset(seed=first_seed + i)[0] for i, env in enumerate(envs)])
     total, alive = 0.0, list(range(EPISODES))
     while alive:
         actions = np.asarray(policy(observations))
         for i in tuple(alive):
-            observations[i], reward, terminated, truncated, _ = envs[i].step(int(actions[i]))
+            action = int(actions[i]) if discrete else actions[i]
+            observations[i], reward, terminated, truncated, _ = envs[i].step(action)
             total += float(reward)
             if terminated or truncated:
                 alive.remove(i)
@@ -63,66 +78,84 @@ def score(policy: Policy, first_seed: int) -> float:
 
 
 class Trial:
-    """One run: its clock, its scores and its best policy."""
+    """One run: its clock and what it reached.
 
-    def __init__(self, system: str, seed: int, score: Callable[[Policy, int], float] = score):
-        self.system, self.seed, self._score = system, seed, score
+    rate    looks at the clock only, from the first report, when all is compiled and learning has
+            begun, until the time for it is spent
+    line    scores the policy until it reaches the line, and at the end
+    """
+
+    def __init__(self, asked: Namespace, steps: int, score: Callable[..., float] = score):
+        """`steps` is the length of a run to the line in this system's setting."""
+        self.asked, self.task, self._score = asked, TASKS[asked.algorithm], score
+        self.interval = self.task.rate_interval if self.rate else self.task.score_interval
+        self.steps = SHORT * self.interval if asked.short else steps
         self._started = float(os.environ.get("BENCHMARK_STARTED", time.time()))
         self._paused = 0.0
         self.points: list[dict[str, float]] = []
-        self.best, self.best_point = None, {"score": float("-inf")}
+        self.hit: dict[str, float] | None = None
         self.ready = self.seconds()  # everything is imported
+
+    @property
+    def rate(self) -> bool:
+        return self.asked.measure == "rate"
 
     def seconds(self) -> float:
         """Since the process was asked for, without scoring."""
         return time.time() - self._started - self._paused
 
-    def report(self, step: int, gradient_steps: int, policy: Policy) -> None:
-        """Score a snapshot of the learner; of equally good ones the later is kept."""
-        point = {"step": step, "gradient_steps": gradient_steps, "seconds": self.seconds()}
-        begun = time.time()
-        point["score"] = self._score(policy, JUDGE + 1000 * self.seed)
-        self.points.append(point)
-        if point["score"] >= self.best_point["score"]:
-            self.best, self.best_point = policy, point
-        self._paused += time.time() - begun
+    def report(self, step: int, policy: Callable[[], Policy]) -> bool:
+        """Note where the run stands, everything asked of the device being done; whether to go on.
 
-    def finish(self) -> None:
+        `policy` makes the greedy policy as it is now, which is not used later.
+        """
+        point = {"step": step, "seconds": self.seconds()}
+        self.points.append(point)
+        if self.rate:
+            spent = point["seconds"] - self.points[0]["seconds"]
+            return len(self.points) < SHORT or (spent < self.asked.seconds and not self.asked.short)
+        last = step >= self.steps
+        if self.hit is None or last:
+            begun = time.time()
+            first_seed = JUDGE + 1000 * self.asked.seed
+            point["score"] = self._score(self.task.env_id, policy(), first_seed)
+            if self.hit is None and point["score"] >= self.task.line:
+                self.hit = point
+            self._paused += time.time() - begun
+        return not last and not (self.hit and self.asked.stop)
+
+    def finish(self, **more: Any) -> None:
         """Print what came of it, as one line of JSON."""
         first, last = self.points[0], self.points[-1]
-        # From the first report on: everything is compiled by then, and learning has begun.
         seconds = last["seconds"] - first["seconds"] or float("nan")
-        hits = (point for point in self.points if point["score"] >= SOLVED)
         result = {
-            "system": self.system,
-            "seed": self.seed,
             "steps_per_second": (last["step"] - first["step"]) / seconds,
-            "gradient_steps_per_second": (last["gradient_steps"] - first["gradient_steps"])
-            / seconds,
             "ready_seconds": self.ready,
-            "hit": next(hits, None),
-            "final_score": last["score"],
+            "hit": self.hit,
+            "final_score": last.get("score") if last["step"] >= self.steps else None,
             "whole_seconds": last["seconds"],
-            "best": self.best_point,
-            "delivered_score": self._score(self.best, EXAM + 1000 * self.seed),
             "scoring_seconds": self._paused,
             "points": self.points,
         }
-        print(json.dumps(result), flush=True)
+        print(json.dumps(result | more), flush=True)
 
 
 def arguments(*systems: str) -> Namespace:
     """What the orchestrator says. With --versions a worker, its imports done, goes no further."""
     parser = ArgumentParser()
     parser.add_argument("system", choices=systems)
+    parser.add_argument("algorithm", choices=TASKS, nargs="?", default="ppo")
+    parser.add_argument("measure", choices=("rate", "line"), nargs="?", default="rate")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=50_000)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of measuring a rate")
+    parser.add_argument("--stop", action="store_true", help="end a run that has reached the line")
+    parser.add_argument("--short", action="store_true", help="only try whether all works")
     parser.add_argument("--versions", action="store_true")
-    chosen = parser.parse_args()
-    if chosen.versions:
+    asked = parser.parse_args()
+    if asked.versions:
         print(json.dumps(versions()))
         sys.exit()
-    return chosen
+    return asked
 
 
 def versions() -> dict[str, str]:

@@ -58,6 +58,24 @@ ALGORITHMS: dict[str, Entry] = {
         actions=ANY_ACTION,
     ),
     "dqn": Entry("dqn:DQN", "Deep Q-learning; also double, dueling and n-step.", "mnih2015human"),
+    "ddpg": Entry(
+        "ddpg:DDPG",
+        "Deep deterministic policy gradient.",
+        "lillicrap2016continuous",
+        actions=("continuous",),
+    ),
+    "td3": Entry(
+        "td3:TD3",
+        "Twin delayed deterministic policy gradient.",
+        "fujimoto2018addressing",
+        actions=("continuous",),
+    ),
+    "sac": Entry(
+        "sac:SAC",
+        "Soft actor-critic with a learned temperature.",
+        "haarnoja2018applications",
+        actions=("discrete", "continuous"),
+    ),
 }
 
 

@@ -26,3 +26,34 @@ def epsilon_greedy(
     random = jax.random.randint(action_key, (count,), 0, actions)
     explore = jax.random.uniform(coin_key, (count,)) < epsilon
     return jnp.where(explore, random, values.argmax(-1))
+
+
+def ornstein_uhlenbeck(
+    noise: Float[Array, "E D"],
+    std: float | Float[Array, ""],
+    decay: Float[Array, "E"],
+    key: Key,
+) -> Float[Array, "E D"]:
+    """Noise that remembers: an Ornstein-Uhlenbeck process at a later time (Gillespie 1996).
+
+    decay x + std sqrt(1 - decay²) N(0, 1) keeps the deviation `std`. n steps that each forget the
+    share theta decay to (1 - theta)^n; decay 0 begins anew.
+    """
+    decay = jnp.broadcast_to(decay[:, None], noise.shape)
+    return decay * noise + std * jnp.sqrt(1 - decay**2) * jax.random.normal(key, noise.shape)
+
+
+def among_best(values: Float[Array, "E A"], key: Key) -> Float[Array, "E A"]:
+    """Numbers whose largest is one of each row's best values, drawn uniformly: ties are broken.
+
+    A table begins as one great tie, where the first action would be everybody's habit.
+    """
+    best = values == values.max(-1, keepdims=True)
+    return jnp.where(best, jax.random.uniform(key, values.shape), -1.0)
+
+
+def expectation(
+    values: Float[Array, "*batch A"], epsilon: float | Float[Array, ""]
+) -> Float[Array, "*batch"]:
+    """What `epsilon_greedy` gets on average: sum_a pi(a) values(a)."""
+    return (1 - epsilon) * values.max(-1) + epsilon * values.mean(-1)

@@ -7,6 +7,7 @@ Arrays only, so that plain jax.jit / grad / vmap / scan apply to any State that 
 activation it is, and other words and sizes, belong to the structure.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import equinox as eqx
@@ -237,3 +238,15 @@ class Dueling(eqx.Module):
         streams = self.streams(obs)
         value, advantage = streams[0], streams[1:]
         return value + advantage - advantage.mean()
+
+
+class Ensemble(eqx.Module):
+    """K networks of one form, each with weights of its own; from one input to K outputs."""
+
+    members: PyTree  # a network's, every leaf [K, ...]
+
+    def __init__(self, make: Callable[[Key], PyTree], size: int, key: Key):
+        self.members = jax.vmap(make)(jax.random.split(key, size))
+
+    def __call__(self, *inputs: PyTree) -> Float[Array, "K ..."]:
+        return jax.vmap(lambda member: member(*inputs))(self.members)

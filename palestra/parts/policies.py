@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from palestra.core import Key, Spec
 from palestra.parts.distributions import (
@@ -33,6 +33,10 @@ class CategoricalHead(eqx.Module):
 
     def __call__(self, outputs: Float[Array, " size"]) -> Categorical:
         return Categorical(outputs)
+
+    def uniform(self, count: int, key: Key) -> Int[Array, "count"]:
+        """Any action, each as likely as the others."""
+        return jax.random.randint(key, (count,), 0, self.size)
 
 
 class MultiCategoricalHead(eqx.Module):
@@ -65,6 +69,27 @@ class Bounds(eqx.Module):
     def arrays(self) -> tuple[Float[Array, " D"], Float[Array, " D"]]:
         return jnp.array(self.middle), jnp.array(self.half)
 
+    def inside(self, x: Float[Array, "*batch D"]) -> Float[Array, "*batch D"]:
+        """The action of x, in half widths from the middle; what lies outside is clipped."""
+        middle, half = (jnp.broadcast_to(b, x.shape) for b in self.arrays())
+        return middle + half * jnp.clip(x, -1.0, 1.0)
+
+    def units(self, action: Float[Array, "*batch D"]) -> Float[Array, "*batch D"]:
+        """The x of an action: from -1 to 1, as networks like their inputs."""
+        middle, half = (jnp.broadcast_to(b, action.shape) for b in self.arrays())
+        return (action - middle) / half
+
+    def nudge(
+        self, action: Float[Array, "*batch D"], noise: Float[Array, "*batch D"]
+    ) -> Float[Array, "*batch D"]:
+        """The action moved by `noise` half widths, without leaving the box."""
+        return self.inside(self.units(action) + noise)
+
+    def uniform(self, count: int, key: Key) -> Float[Array, "count D"]:
+        """Any action of the box, each as likely as the others."""
+        shape = (count, len(self.middle))
+        return self.inside(jax.random.uniform(key, shape, minval=-1.0, maxval=1.0))
+
 
 class GaussianHead(eqx.Module):
     """Means of the actions; their deviations are parameters of their own. In half widths."""
@@ -94,6 +119,10 @@ class SquashedGaussianHead(eqx.Module):
         log_std = -5.0 + 3.5 * (1.0 + jnp.tanh(log_std))
         return SquashedGaussian(mean, log_std, *self.bounds.arrays())
 
+    def uniform(self, count: int, key: Key) -> Float[Array, "count D"]:
+        """Any action of the box, each as likely as the others."""
+        return self.bounds.uniform(count, key)
+
 
 Head = CategoricalHead | MultiCategoricalHead | GaussianHead
 
@@ -110,6 +139,36 @@ def head(space: gymnasium.Space, *, log_std: float | Float[Array, ""] = 0.0) -> 
         "the action must be one of a few (Discrete), several such (MultiDiscrete) or a vector (a "
         f"Box of one axis), not {space}."
     )
+
+
+class Policy(eqx.Module):
+    """A policy alone: pi(. | obs)."""
+
+    network: Network
+    head: Head
+
+    def __init__(
+        self,
+        spec: Spec,
+        hidden: tuple[int, ...],
+        key: Key,
+        *,
+        activation: Activation = "tanh",
+        log_std: float | Float[Array, ""] = 0.0,
+    ):
+        """The last layer starts small, so that all actions are about as likely."""
+        self.head = head(spec.action_space, log_std=log_std)
+        self.network = Network(
+            spec.observation_space,
+            hidden,
+            self.head.size,
+            key,
+            activation=activation,
+            last_scale=0.01,
+        )
+
+    def __call__(self, obs: PyTree) -> Distribution:
+        return self.head(self.network(obs))
 
 
 class ActorCritic(eqx.Module):
@@ -158,3 +217,60 @@ class ActorCritic(eqx.Module):
     def __call__(self, obs: PyTree) -> tuple[Distribution, Float[Array, ""]]:
         outputs = jnp.concatenate([network(obs) for network in self.networks])
         return self.head(outputs[:-1]), outputs[-1]
+
+
+def box(space: gymnasium.Space) -> Bounds:
+    """The bounds of the space's actions. Raises ValueError for other spaces than vectors."""
+    if isinstance(space, Box) and len(space.shape) == 1:
+        return Bounds(space)
+    raise ValueError(f"the action must be a vector (a Box of one axis), not {space}.")
+
+
+class DeterministicPolicy(eqx.Module):
+    """mu(obs): the action itself, through tanh into the box (Lillicrap et al. 2016)."""
+
+    network: Network
+    bounds: Bounds
+
+    def __init__(self, spec: Spec, hidden: tuple[int, ...], key: Key):
+        """The last layer starts small, so that actions start in the middle of the box."""
+        self.bounds = box(spec.action_space)
+        outputs = len(self.bounds.middle)
+        self.network = Network(spec.observation_space, hidden, outputs, key, last_scale=0.01)
+
+    def __call__(self, obs: PyTree) -> Float[Array, " D"]:
+        return self.bounds.inside(jnp.tanh(self.network(obs)))
+
+
+class SoftPolicy(eqx.Module):
+    """pi(. | obs) of whatever spread where it is worth it (Haarnoja et al. 2018)."""
+
+    network: Network
+    head: SquashedGaussianHead | CategoricalHead
+
+    def __init__(self, spec: Spec, hidden: tuple[int, ...], key: Key):
+        """The last layer starts small, so that all observations start with the same spread."""
+        if isinstance(spec.action_space, Discrete):
+            self.head = CategoricalHead(int(spec.action_space.n))
+        else:
+            self.head = SquashedGaussianHead(box(spec.action_space))
+        size = self.head.size
+        self.network = Network(spec.observation_space, hidden, size, key, last_scale=0.01)
+
+    def __call__(self, obs: PyTree) -> SquashedGaussian | Categorical:
+        return self.head(self.network(obs))
+
+
+class Critic(eqx.Module):
+    """Q(obs, action) for actions in a box, which the network sees as numbers from -1 to 1."""
+
+    network: Network
+    bounds: Bounds
+
+    def __init__(self, spec: Spec, hidden: tuple[int, ...], key: Key):
+        self.bounds = box(spec.action_space)
+        actions = len(self.bounds.middle)
+        self.network = Network(spec.observation_space, hidden, 1, key, actions=actions)
+
+    def __call__(self, obs: PyTree, action: Float[Array, " D"]) -> Float[Array, ""]:
+        return self.network(obs, self.bounds.units(action))[0]

@@ -58,3 +58,32 @@ def gae(
 
     _, advantages = jax.lax.scan(back, jnp.zeros_like(values[0]), (delta, decay), reverse=True)
     return advantages
+
+
+def q_lambda(
+    rollout: Transition,
+    next_values: Float[Array, "T E"],
+    gamma: float | Float[Array, ""],
+    trace: float | Float[Array, ""],
+) -> Float[Array, "T E"]:
+    """Q(lambda) returns of Peng and Williams (1996), backwards; `trace` is lambda.
+
+    R_t = r_t + gamma (1 - terminated_t) [lambda R_{t+1} + (1 - lambda) V(s_{t+1})]
+
+    with V(s_{t+1}) = max_a Q(s_{t+1}, a) as `next_values`, which alone stands in the brackets at the
+    rollout's end and where the episode was cut off.
+
+    lambda = 0 gives one-step targets, lambda = 1 the n-step return to the rollout's end (or the
+    episode's).
+    """
+    discount = jnp.where(rollout.terminated, 0.0, gamma)
+
+    def back(after: Float[Array, "E"], now: tuple):
+        reward, discount, done, value = now
+        mixed = jnp.where(done, value, trace * after + (1 - trace) * value)
+        returns = reward + discount * mixed
+        return returns, returns
+
+    steps = (rollout.reward, discount, rollout.done, next_values)
+    _, returns = jax.lax.scan(back, next_values[-1], steps, reverse=True)
+    return returns
