@@ -38,7 +38,7 @@ bench: .venv/.installed  ## the published figures; peers are installed into .ben
 	$(BIN)/python benchmarks/seeds.py
 	$(BIN)/python benchmarks/step_one.py
 	$(BIN)/python benchmarks/step_many.py
-	$(BIN)/python benchmarks/cartpole_dqn.py
+	$(BIN)/python benchmarks/training.py
 
 size:  ## lines of code, by part
 	@for part in core.py prng.py envs parts algorithms runners tools; do \

@@ -118,6 +118,8 @@ def ids(page: Page) -> str:
         given = [f"`{name}={value!r}`" for name, value in row.parameters.items()]
         if row.sticky:
             given.append(f"sticky actions, probability {row.sticky:g}")
+        if row.view:
+            given.append(f"seen through `transforms.{row.view}`")
         cells = [f"`{env_id}`", row.summary, limit(row), threshold(row), ", ".join(given) or "–"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -220,7 +222,10 @@ def use(page: Page) -> Iterator[str]:
         f'env = palestra.make("{usual}"{mode})\n'
         f'envs = palestra.make_vec("{usual}", num_envs=1024)  # one compiled program\n```'
     )
-    commands = [f"palestra train {name} {usual}" for name in learners(usual)]
+    can = learners(usual)
+    commands = [f"palestra train {name} {usual}" for name in can]
+    for env_id in (env_id for env_id, row in page.rows.items() if row.view):
+        commands += [f"palestra train {n} {env_id}" for n in learners(env_id) if n not in can]
     if page.drawn:
         commands.append(f"palestra play {usual}")
         commands += [f"palestra play {usual} --text"] * readable(envs.make(usual))

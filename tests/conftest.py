@@ -26,6 +26,15 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 # Adam raises a float to an integer's power, which strict promotion forbids: Optax's own affair.
 optax.tree.bias_correction = jax.numpy_dtype_promotion("standard")(optax.tree.bias_correction)
+_radam = optax.radam
+
+
+def radam(*args: Any, **kwargs: Any) -> optax.GradientTransformation:
+    init, update = _radam(*args, **kwargs)
+    return optax.GradientTransformation(init, jax.numpy_dtype_promotion("standard")(update))
+
+
+optax.radam = radam
 
 CHECKED = ["core", "parts", "envs", "algorithms", "runners"]
 # The numeric tower: an int is welcome where a float is asked for, as the typing rules say.

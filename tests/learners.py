@@ -1,23 +1,45 @@
 """Small settings of every algorithm of the table, for the tests of what they have in common."""
 
 from palestra.algorithms.a2c import A2C
+from palestra.algorithms.a3c import A3C
 from palestra.algorithms.actor_critic import OneStepActorCritic
+from palestra.algorithms.c51 import C51
 from palestra.algorithms.ddpg import DDPG
 from palestra.algorithms.dqn import DQN
+from palestra.algorithms.expected_sarsa import ExpectedSarsa
+from palestra.algorithms.monte_carlo import MonteCarlo
 from palestra.algorithms.ppo import PPO
+from palestra.algorithms.pqn import PQN
+from palestra.algorithms.q_learning import QLearning
+from palestra.algorithms.qr_dqn import QRDQN
+from palestra.algorithms.rainbow import Rainbow
 from palestra.algorithms.reinforce import Reinforce
 from palestra.algorithms.sac import SAC
+from palestra.algorithms.sarsa import Sarsa
 from palestra.algorithms.td3 import TD3
 
 E = 32  # environments in the contract's tests
 
 # Fast to compile and to run; it learns from its first few rollouts of E environments.
 SMALL = {
+    "q_learning": QLearning(rollout_length=2),
+    "sarsa": Sarsa(rollout_length=2),
+    "expected_sarsa": ExpectedSarsa(rollout_length=2),
+    "monte_carlo": MonteCarlo(rollout_length=8),
     "reinforce": Reinforce(hidden=(8,), rollout_length=4),
     "actor_critic": OneStepActorCritic(hidden=(8,), rollout_length=2),
     "a2c": A2C(hidden=(8,)),
+    "a3c": A3C(hidden=(8,)),
     "ppo": PPO(hidden=(8,), rollout_length=4, epochs=2, minibatches=2),
     "dqn": DQN(hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, n_step=2),
+    "c51": C51(hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, atoms=11),
+    "qr_dqn": QRDQN(
+        hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, quantiles=5
+    ),
+    "rainbow": Rainbow(
+        hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, atoms=11
+    ),
+    "pqn": PQN(hidden=(8,), rollout_length=4, epochs=2, minibatches=2),
     "ddpg": DDPG(hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, n_step=2),
     "td3": TD3(
         hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, gradient_steps=2
@@ -26,17 +48,32 @@ SMALL = {
 }
 
 OFF_POLICY = {
+    "hidden": (32, 32),
+    "learning_rate": 3e-3,
+    "actor_learning_rate": 1e-3,
+    "memory_size": 2_000,
+    "learning_starts": 64,
+    "batch_size": 64,
+    "gradient_steps": 2,
+    "target_rate": 0.05,
+}
+EXPLORING = {"epsilon_steps": 1_000, "epsilon_end": 0.2}
+DISTRIBUTIONAL = {
     "hidden": (16,),
     "learning_rate": 3e-3,
-    "actor_learning_rate": 3e-3,
     "memory_size": 2_000,
     "learning_starts": 64,
     "batch_size": 32,
     "gradient_steps": 2,
-    "target_rate": 0.05,
+    "target_period": 64,
 }
 # Solves the probes: the algorithm, environments side by side, steps.
+TABLES = {"epsilon_steps": 1_000, "epsilon_end": 0.2, "learning_rate": 0.2}
 PROBES = {
+    "q_learning": (QLearning(**TABLES), 8, 4_000),
+    "sarsa": (Sarsa(**TABLES), 8, 4_000),
+    "expected_sarsa": (ExpectedSarsa(**TABLES), 8, 4_000),
+    "monte_carlo": (MonteCarlo(**TABLES, rollout_length=8), 8, 4_000),
     "reinforce": {
         "discrete": (
             Reinforce(hidden=(16,), learning_rate=1e-2, rollout_length=16),
@@ -81,6 +118,14 @@ PROBES = {
             10_000,
         ),
     },
+    "a3c": {
+        "discrete": (A3C(hidden=(16,), learning_rate=1e-3, rms_prop=False), 8, 16_000),
+        "continuous": (
+            A3C(hidden=(16,), learning_rate=1e-3, entropy_coef=0.0, log_std=-1.0, rms_prop=False),
+            8,
+            8_000,
+        ),
+    },
     "ppo": (
         PPO(hidden=(16,), learning_rate=1e-2, rollout_length=16, entropy_coef=0.01),
         8,
@@ -100,6 +145,35 @@ PROBES = {
         ),
         8,
         4_000,
+    ),
+    "c51": (
+        C51(**DISTRIBUTIONAL, **EXPLORING, atoms=21, value_min=-3.0, value_max=5.0),
+        8,
+        4_000,
+    ),
+    "qr_dqn": (QRDQN(**DISTRIBUTIONAL, **EXPLORING, quantiles=10), 8, 4_000),
+    "rainbow": (
+        Rainbow(
+            **DISTRIBUTIONAL,
+            importance_steps=4_000,
+            n_step=1,
+            atoms=21,
+            value_min=-3.0,
+            value_max=5.0,
+        ),
+        8,
+        4_000,
+    ),
+    "pqn": (
+        PQN(
+            hidden=(16,),
+            learning_rate=3e-3,
+            epsilon_steps=4_000,
+            epsilon_end=0.2,
+            rollout_length=8,
+        ),
+        8,
+        20_000,
     ),
     "ddpg": (DDPG(**OFF_POLICY, noise_std=0.3), 8, 8_000),
     "td3": (TD3(**OFF_POLICY, noise_std=0.3), 8, 8_000),

@@ -33,7 +33,8 @@ TASKS = {
 }
 EPISODES = 100
 JUDGE = 1_000_000  # episode i of a run's scores starts from Gymnasium's seed JUDGE + 1000 run + i
-SHORT = 3  # scores, or looks at the clock, of a run that only tries whether all works
+# Of a run that only tries whether all works: its scores, or looks at the clock, and steps between.
+SHORT, SHORT_INTERVAL = 3, 1_000
 PACKAGES = (
     "palestra",
     "stable-baselines3",
@@ -88,8 +89,12 @@ class Trial:
     def __init__(self, asked: Namespace, steps: int, score: Callable[..., float] = score):
         """`steps` is the length of a run to the line in this system's setting."""
         self.asked, self.task, self._score = asked, TASKS[asked.algorithm], score
-        self.interval = self.task.rate_interval if self.rate else self.task.score_interval
-        self.steps = SHORT * self.interval if asked.short else steps
+        self.interval, self.steps = self.task.score_interval, steps
+        if self.rate:
+            self.interval = self.task.rate_interval
+        if asked.short:
+            self.interval = min(self.interval, SHORT_INTERVAL)
+            self.steps = SHORT * self.interval
         self._started = float(os.environ.get("BENCHMARK_STARTED", time.time()))
         self._paused = 0.0
         self.points: list[dict[str, float]] = []

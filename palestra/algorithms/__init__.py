@@ -33,6 +33,30 @@ class Entry(NamedTuple):
 
 
 ALGORITHMS: dict[str, Entry] = {
+    "q_learning": Entry(
+        "q_learning:QLearning",
+        "Q-learning with a table: learns the best policy while another acts.",
+        "watkins1992qlearning",
+        observations=("discrete",),
+    ),
+    "sarsa": Entry(
+        "sarsa:Sarsa",
+        "Learns, with a table, the values of the policy that acts.",
+        "rummery1994online",
+        observations=("discrete",),
+    ),
+    "expected_sarsa": Entry(
+        "expected_sarsa:ExpectedSarsa",
+        "SARSA with the next action averaged out.",
+        "vanseijen2009theoretical",
+        observations=("discrete",),
+    ),
+    "monte_carlo": Entry(
+        "monte_carlo:MonteCarlo",
+        "Learns, with a table, from whole returns: no bootstrapping.",
+        "sutton2018reinforcement",
+        observations=("discrete",),
+    ),
     "reinforce": Entry(
         "reinforce:Reinforce",
         "Monte Carlo policy gradient, with a baseline.",
@@ -51,6 +75,12 @@ ALGORITHMS: dict[str, Entry] = {
         "mnih2016asynchronous",
         actions=ANY_ACTION,
     ),
+    "a3c": Entry(
+        "a3c:A3C",
+        "Asynchronous advantage actor-critic, its asynchrony exact.",
+        "mnih2016asynchronous",
+        actions=ANY_ACTION,
+    ),
     "ppo": Entry(
         "ppo:PPO",
         "Proximal policy optimization, clipped.",
@@ -58,6 +88,20 @@ ALGORITHMS: dict[str, Entry] = {
         actions=ANY_ACTION,
     ),
     "dqn": Entry("dqn:DQN", "Deep Q-learning; also double, dueling and n-step.", "mnih2015human"),
+    "c51": Entry(
+        "c51:C51", "Q-learning of the whole distribution of returns.", "bellemare2017distributional"
+    ),
+    "qr_dqn": Entry(
+        "qr_dqn:QRDQN",
+        "Q-learning of the quantiles of returns.",
+        "dabney2018distributional",
+    ),
+    "rainbow": Entry(
+        "rainbow:Rainbow",
+        "C51, double, dueling, prioritized, n-step and noisy.",
+        "hessel2018rainbow",
+    ),
+    "pqn": Entry("pqn:PQN", "Deep Q-learning without replay or target.", "gallici2025simplifying"),
     "ddpg": Entry(
         "ddpg:DDPG",
         "Deep deterministic policy gradient.",

@@ -45,6 +45,7 @@ from palestra.parts.control import anneal, when
 from palestra.parts.networks import Activation
 from palestra.parts.policies import ActorCritic
 from palestra.parts.returns import gae
+from palestra.parts.shuffle import permutation
 from palestra.parts.statistics import (
     Moments,
     RewardScale,
@@ -137,6 +138,8 @@ class PPO:
                 f"minibatches must divide rollout_length x num_envs, which is "
                 f"{self.rollout_length * spec.num_envs}, but {self.minibatches} does not."
             )
+        if self.normalize_advantage and self.rollout_length * spec.num_envs == self.minibatches:
+            raise ValueError("normalize_advantage needs minibatches of at least 2 transitions.")
         networks = ActorCritic(
             spec,
             self.hidden,
@@ -174,7 +177,7 @@ class PPO:
         remaining = anneal(self.anneal_steps, state.step)
 
         def epoch(learned: Learned, key: Key):
-            order = jax.random.permutation(key, count).reshape(self.minibatches, -1)
+            order = permutation(count, key).reshape(self.minibatches, -1)
             batches = jax.tree.map(lambda x: x[order], flat)
             return jax.lax.scan(partial(self._learn, remaining), learned, batches)
 
@@ -222,7 +225,9 @@ class PPO:
         far = (self.target_kl > 0) & (metrics["kl"] > self.target_kl)
         rate = self.learning_rate * remaining
         change, optimizer = self._optimizer(rate).update(gradient, learned.optimizer)
-        return Learned(optax.apply_updates(learned.networks, change), optimizer, far), metrics
+        moved = Learned(optax.apply_updates(learned.networks, change), optimizer, far)
+        stayed = learned._replace(far=far)
+        return jax.tree.map(lambda old, new: jnp.where(far, old, new), stayed, moved), metrics
 
     def _optimizer(self, rate: float | Float[Array, ""]) -> optax.GradientTransformation:
         return optax.chain(

@@ -32,6 +32,7 @@ class Entry(NamedTuple):
         {}
     )  # where they differ from the simulator's defaults
     sticky: float = 0.0  # probability that an action is that of the step before
+    view: str = ""  # what alters what is seen: a function below palestra.envs.transforms
 
     @property
     def simulator(self) -> type:
@@ -61,6 +62,27 @@ ENVIRONMENTS: dict[str, Entry] = {
     ),
     "Acrobot-v1": Entry(
         "classic.acrobot:Acrobot", "Swing the tip of a double pendulum above a line.", 500, -100.0
+    ),
+    "Discrete/CartPole-v0": Entry(
+        "classic.cartpole:CartPole",
+        "CartPole-v0, seen in 5,184 cells, for tables.",
+        200,
+        195.0,
+        view="cartpole_grid",
+    ),
+    "Discrete/CartPole-v1": Entry(
+        "classic.cartpole:CartPole",
+        "CartPole-v1, seen in 5,184 cells, for tables.",
+        500,
+        475.0,
+        view="cartpole_grid",
+    ),
+    "Discrete/MountainCar-v0": Entry(
+        "classic.mountain_car:MountainCar",
+        "MountainCar-v0, seen in 400 cells, for tables.",
+        200,
+        -110.0,
+        view="mountain_car_grid",
     ),
     "FrozenLake-v1": Entry(
         "toy_text.frozen_lake:FrozenLake",
@@ -181,14 +203,16 @@ def make(env_id: str, *, limit: int | None = None, **parameters: Any) -> "Enviro
     Raises UnknownEnvironmentError, which is a ValueError; TypeError for a parameter that the
     simulator lacks, naming those it has; ValueError for a value that cannot be.
     """
-    from palestra.envs.transforms import StickyActions, TimeLimit
+    from palestra.envs import transforms
 
     row = entry(current(env_id))
     env = row.simulator(**fitting(env_id, row.simulator, {**row.parameters, **parameters}))
     if row.sticky:
-        env = StickyActions(env=env, probability=row.sticky)
+        env = transforms.StickyActions(env=env, probability=row.sticky)
+    if row.view:
+        env = getattr(transforms, row.view)(env)
     limit = row.limit if limit is None else limit
-    return env if limit in (None, -1) else TimeLimit(env=env, limit=limit)
+    return env if limit in (None, -1) else transforms.TimeLimit(env=env, limit=limit)
 
 
 def fitting(env_id: str, simulator: Any, parameters: dict[str, Any]) -> dict[str, Any]:

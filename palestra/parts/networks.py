@@ -39,7 +39,10 @@ class Linear(eqx.Module):
 
 
 class LayerNorm(eqx.Module):
-    """(x - mean) / deviation over the layer, then a learned scale and shift (Ba et al. 2016)."""
+    """(x - mean) / deviation over the layer, then a learned scale and shift (Ba et al. 2016).
+
+    Of a picture each square by itself, over its channels.
+    """
 
     scale: Float[Array, " width"]
     shift: Float[Array, " width"]
@@ -48,11 +51,11 @@ class LayerNorm(eqx.Module):
         self.scale = jnp.ones(width)
         self.shift = jnp.zeros(width)
 
-    def __call__(self, x: Float[Array, " width"]) -> Float[Array, " width"]:
-        centered = x - x.mean()
-        return (
-            centered * jax.lax.rsqrt(jnp.square(centered).mean() + 1e-6) * self.scale + self.shift
-        )
+    def __call__(self, x: Float[Array, "*batch width"]) -> Float[Array, "*batch width"]:
+        centered = x - x.mean(-1, keepdims=True)
+        deviation = jnp.sqrt(jnp.square(centered).mean(-1, keepdims=True) + 1e-6)
+        scale, shift = (jnp.broadcast_to(w, x.shape) for w in (self.scale, self.shift))
+        return centered / deviation * scale + shift
 
 
 class MLP(eqx.Module):
@@ -114,31 +117,44 @@ class Conv(eqx.Module):
     """
 
     linear: Linear
+    norm: LayerNorm | None
     width: int = eqx.field(static=True)
     stride: int = eqx.field(static=True)
 
-    def __init__(self, channels: int, filters: int, width: int, stride: int, key: Key):
+    def __init__(
+        self,
+        channels: int,
+        filters: int,
+        width: int,
+        stride: int,
+        key: Key,
+        *,
+        layer_norm: bool = False,
+    ):
         self.linear = Linear(width * width * channels, filters, 2**0.5, key)
+        self.norm = LayerNorm(filters) if layer_norm else None
         self.width, self.stride = width, stride
 
     def __call__(self, x: Float[Array, "H W C"]) -> Float[Array, "h w filters"]:
         h, w = ((n - self.width) // self.stride + 1 for n in x.shape[:2])
         at = lambda i, n: slice(i, i + (n - 1) * self.stride + 1, self.stride)
         taps = [x[at(i, h), at(j, w)] for i in range(self.width) for j in range(self.width)]
-        return jax.nn.relu(self.linear(jnp.concatenate(taps, -1)))
+        y = self.linear(jnp.concatenate(taps, -1))
+        return jax.nn.relu(self.norm(y) if self.norm else y)
 
 
 class CNN(eqx.Module):
     """Convolutions over a picture, and the result as one vector. Bytes are divided by 255.
 
     Pictures of fewer than 36 pixels a side, such as MinAtar's, pass one layer of 16 filters of
-    3 x 3 (Young & Tian 2019); others the three layers of Mnih et al. (2015).
+    3 x 3 (Young & Tian 2019); others the three layers of Mnih et al. (2015). With `layer_norm` each
+    layer is normalized before its activation.
     """
 
     layers: tuple[Conv, ...]
     size: int = eqx.field(static=True)
 
-    def __init__(self, shape: tuple[int, ...], key: Key):
+    def __init__(self, shape: tuple[int, ...], key: Key, *, layer_norm: bool = False):
         height, width, channels = shape
         small = min(height, width) < 36
         forms = [(16, 3, 1)] if small else [(32, 8, 4), (64, 4, 2), (64, 3, 1)]
@@ -146,7 +162,7 @@ class CNN(eqx.Module):
         for (filters, size, stride), k in zip(
             forms, jax.random.split(key, len(forms)), strict=True
         ):
-            layers.append(Conv(channels, filters, size, stride, k))
+            layers.append(Conv(channels, filters, size, stride, k, layer_norm=layer_norm))
             height, width = (height - size) // stride + 1, (width - size) // stride + 1
             channels = filters
         self.layers = tuple(layers)
@@ -172,17 +188,19 @@ class Joined(eqx.Module):
 Encoder = Vector | OneHot | CNN | Joined
 
 
-def encoder(space: gymnasium.Space, key: Key) -> Encoder:
+def encoder(space: gymnasium.Space, key: Key, *, layer_norm: bool = False) -> Encoder:
     """What makes a vector of the space's observations. Raises ValueError for other spaces."""
     if isinstance(space, Discrete):
         return OneHot(int(space.n))
     if isinstance(space, Box) and len(space.shape) == 1:
         return Vector(space.shape[0])
     if isinstance(space, Box) and len(space.shape) == 3 and min(space.shape[:2]) >= 3:
-        return CNN(space.shape, key)
+        return CNN(space.shape, key, layer_norm=layer_norm)
     if isinstance(space, gymnasium.spaces.Tuple) and len(space):
         keys = jax.random.split(key, len(space))
-        parts = tuple(map(encoder, space, keys))
+        parts = tuple(
+            encoder(part, k, layer_norm=layer_norm) for part, k in zip(space, keys, strict=True)
+        )
         return Joined(parts, sum(part.size for part in parts))
     raise ValueError(
         "the observation must be a vector, a picture (a Box of one axis or of three), one of a few "
@@ -210,7 +228,7 @@ class Network(eqx.Module):
     ):
         """For observations of `space`, with `actions` numbers beside them (a critic's actions)."""
         encoder_key, mlp_key = jax.random.split(key)
-        self.encoder = encoder(space, encoder_key)
+        self.encoder = encoder(space, encoder_key, layer_norm=layer_norm)
         sizes = (self.encoder.size + actions, *hidden, outputs)
         self.mlp = MLP(
             sizes, mlp_key, activation=activation, layer_norm=layer_norm, last_scale=last_scale
@@ -250,3 +268,70 @@ class Ensemble(eqx.Module):
 
     def __call__(self, *inputs: PyTree) -> Float[Array, "K ..."]:
         return jax.vmap(lambda member: member(*inputs))(self.members)
+
+
+class Noisy(eqx.Module):
+    """A Network whose linear layers are noisy, the noise factorized (Fortunato et al. 2018).
+
+        W = mean + deviation * f(e_in) f(e_out)',  b = mean + deviation * f(e_out)
+
+    with e_in, e_out drawn from N(0, 1) and f(e) = sign(e) sqrt|e|. `network` is the means.
+    """
+
+    network: Network
+    deviations: tuple[Linear, ...]  # of the layers of network.mlp
+
+    def __init__(
+        self,
+        space: gymnasium.Space,
+        hidden: tuple[int, ...],
+        outputs: int,
+        key: Key,
+        *,
+        noise: float | Float[Array, ""],
+    ):
+        """All deviations of a layer start as `noise` / sqrt(inputs)."""
+        self.network = Network(space, hidden, outputs, key)
+        level = lambda layer: jnp.float32(noise / len(layer.weight) ** 0.5)
+        fill = lambda layer: jax.tree.map(lambda x: jnp.full(x.shape, level(layer)), layer)
+        self.deviations = tuple(map(fill, self.network.mlp.layers))
+
+    def draw(self, key: Key) -> Network:
+        """One network, for a whole batch."""
+
+        def merge(layer: NoisyLinear) -> Linear:
+            e_weight = layer.e_in[:, None] * layer.e_out[None]
+            e = lambda mean: layer.e_out if mean.ndim == 1 else e_weight
+            return jax.tree.map(lambda m, d: m + d * e(m), layer.mean, layer.deviation)
+
+        return self._with_layers(tuple(map(merge, self._layers(key))))
+
+    def __call__(self, obs: PyTree, key: Key) -> Float[Array, " outputs"]:
+        """Of `draw(key)` too: under vmap, a network for each observation without its weights."""
+        return self._with_layers(self._layers(key))(obs)
+
+    def _layers(self, key: Key) -> tuple["NoisyLinear", ...]:
+        keys = jax.random.split(key, len(self.deviations))
+        return tuple(map(NoisyLinear, self.network.mlp.layers, self.deviations, keys))
+
+    def _with_layers(self, layers: tuple) -> Network:
+        return eqx.tree_at(lambda network: network.mlp.layers, self.network, layers)
+
+
+class NoisyLinear(eqx.Module):
+    """A linear layer of Noisy with its noise drawn and kept in its factors."""
+
+    mean: Linear
+    deviation: Linear
+    e_in: Float[Array, " inputs"]
+    e_out: Float[Array, " outputs"]
+
+    def __init__(self, mean: Linear, deviation: Linear, key: Key):
+        inputs, outputs = mean.weight.shape
+        e = jax.random.normal(key, (inputs + outputs,))
+        e = jnp.sign(e) * jnp.sqrt(jnp.abs(e))
+        self.mean, self.deviation = mean, deviation
+        self.e_in, self.e_out = e[:inputs], e[inputs:]
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        return self.mean(x) + self.e_out * self.deviation(self.e_in * x)

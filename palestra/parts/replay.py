@@ -69,15 +69,27 @@ def sample(
     Each looks `n_step` steps ahead, less where its episode ends before (parts/returns.py); 1 gives
     the stored transition. At least n_step rows must hold experience.
     """
-    rows, num_envs = replay.data.reward.shape
+    num_envs = replay.data.reward.shape[1]
     age_key, env_key = jax.random.split(key)
     age = jax.random.randint(age_key, shape, n_step - 1, replay.rows)  # rows before the newest
     env = jax.random.randint(env_key, shape, 0, num_envs)
+    return read(replay, replay.head - 1 - age, env, gamma=gamma, n_step=n_step)
+
+
+def read(
+    replay: Replay,
+    first: Int[Array, "*shape"],
+    env: Int[Array, "*shape"],
+    *,
+    gamma: float | Float[Array, ""],
+    n_step: int = 1,
+) -> Batch:
+    """What begins at those rows (counted around the ring) of those environments' columns."""
+    rows = replay.data.reward.shape[0]
     look_up = lambda tree, row: jax.tree.map(
         lambda ring: ring[row % rows, jnp.broadcast_to(env, row.shape)], tree
     )
 
-    first = replay.head - 1 - age
     window = jnp.stack([first + i for i in range(n_step)])  # [n_step, *shape]
     reward, terminated, truncated = look_up(
         (replay.data.reward, replay.data.terminated, replay.data.truncated), window

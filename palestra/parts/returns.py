@@ -70,8 +70,8 @@ def q_lambda(
 
     R_t = r_t + gamma (1 - terminated_t) [lambda R_{t+1} + (1 - lambda) V(s_{t+1})]
 
-    with V(s_{t+1}) = max_a Q(s_{t+1}, a) as `next_values`, which alone stands in the brackets at the
-    rollout's end and where the episode was cut off.
+    with V(s_{t+1}) = max_a Q(s_{t+1}, a) as `next_values`, which alone stands in the brackets at
+    the rollout's end and where the episode was cut off.
 
     lambda = 0 gives one-step targets, lambda = 1 the n-step return to the rollout's end (or the
     episode's).

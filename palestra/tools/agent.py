@@ -74,9 +74,12 @@ class Agent:
         Raises ValueError if the observation has neither shape.
         """
         like = example(self.spec.observation_space)
-        if isinstance(like, tuple) and not (isinstance(obs, tuple) and len(obs) == len(like)):
-            raise ValueError(f"an observation is one of {self.spec.observation_space}.")
-        obs = jax.tree.map(np.asarray, obs)
+        if isinstance(like, tuple):
+            if not (isinstance(obs, tuple) and len(obs) == len(like)):
+                raise ValueError(f"an observation is one of {self.spec.observation_space}.")
+            obs = tuple(map(np.asarray, obs))
+        else:
+            obs = np.asarray(obs)
         shapes = lambda tree, skip: [np.shape(leaf)[skip:] for leaf in jax.tree.leaves(tree)]
         if shapes(obs, 0) == shapes(like, 0):
             return np.asarray(self._act(jax.tree.map(lambda x: x[None], obs)))[0]

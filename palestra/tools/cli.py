@@ -1,4 +1,4 @@
-"""The command line: palestra train | evaluate | plot | video | play | list.
+"""The command line: palestra train | evaluate | plot | video | play | list | cite.
 
 Every number is checked before anything compiles; what cannot be done is said in one sentence on
 standard error, with exit code 2.
@@ -37,7 +37,8 @@ usage: palestra COMMAND ...
   plot RUN...           draw the learning curves of one or more runs
   video RUN             record one greedy episode
   play ENV              play yourself, in a window or with typed keys
-  list                  environments, algorithms and presets, with one line each
+  list                  algorithms, environments and presets, with one line each
+  cite ALGORITHM        BibTeX of its paper
 
   --version, --help     `palestra COMMAND --help` tells a command's flags
 
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "video": video,
         "play": play,
         "list": list_all,
+        "cite": cite,
     }
     try:
         match arguments:
@@ -320,9 +322,16 @@ def list_all(arguments: list[str]) -> int:
     _parse(Flags, arguments, "palestra list")
     from palestra.algorithms import ALGORITHMS
     from palestra.envs import ENVIRONMENTS
+    from palestra.tools.cite import in_words
     from palestra.tools.presets import PRESETS
 
-    _list("Algorithms", [(name, row.summary) for name, row in ALGORITHMS.items()])
+    print("Algorithms: what they see, how they act, and their paper (`palestra cite` for BibTeX)")
+    width = max(map(len, ALGORITHMS))
+    for name, row in ALGORITHMS.items():
+        seen, done = (", ".join(kinds) for kinds in (row.observations, row.actions))
+        print(f"  {name:<{width}}  {row.summary}")
+        print(f"  {'':<{width}}    sees {seen}; acts {done}; {in_words(name)}")
+    print()
     tasks = [(env_id, entry.summary) for env_id, entry in ENVIRONMENTS.items()]
     probe = lambda row: row[0].startswith("probe/")
     _list("Environments", [row for row in tasks if not probe(row)])
@@ -335,6 +344,25 @@ def list_all(arguments: list[str]) -> int:
             for name, preset in presets.items()
         ],
     )
+    return 0
+
+
+def cite(arguments: list[str]) -> int:
+    """palestra cite ALGORITHM"""
+
+    @dataclass
+    class Flags:
+        """BibTeX of an algorithm's paper, and of Palestra."""
+
+        algorithm: tyro.conf.Positional[str]
+        """Its name; `palestra list` tells them all."""
+
+    if not arguments:
+        raise ValueError("cite needs an algorithm: palestra cite ALGORITHM, for example dqn.")
+    flags = _parse(Flags, arguments, "palestra cite")
+    from palestra.tools.cite import cite as bibtex
+
+    print(bibtex(flags.algorithm))
     return 0
 
 
@@ -456,9 +484,13 @@ def _show_results(results: Sequence[Any]) -> None:
     table.add_column("at step", justify="right")
     for name in simulators:
         table.add_column(labels[name])
+    exact = "exact" in first["best"]
+    if exact:
+        table.add_column("exact value", justify="right")
     for summary in summaries:
         for which in ("best", "last"):
             scores = [_interval(summary[which][name]) for name in simulators]
+            scores += [f"{summary[which]['exact']:.4f}"] if exact else []
             step = f"{summary[which]['step']:,}"
             table.add_row(str(summary["seed"]), which, step, *scores)
     console = Console(soft_wrap=True, highlight=False)

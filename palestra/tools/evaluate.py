@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import prod
 from typing import Any
 
 import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from gymnasium.spaces import Tuple
+from jaxtyping import Array, Float, Int
 
 from palestra import prng
 from palestra.core import Algorithm, Count, CountOrZero, Environment, Spec, check
+from palestra.envs.toy_text.model import evaluate
+from palestra.envs.transforms import TimeLimit, simulator
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.cache import use_compilation_cache
 from palestra.tools.intervals import interval
@@ -59,20 +63,27 @@ def score(
 
 def in_ours(env: Environment, agent: Agent, *, episodes: int, seed: int) -> np.ndarray:
     """Totals of `episodes` greedy episodes in one of our simulators, all side by side."""
+    return in_ours_with_steps(env, agent, episodes=episodes, seed=seed)[0]
+
+
+def in_ours_with_steps(
+    env: Environment, agent: Agent, *, episodes: int, seed: int
+) -> tuple[np.ndarray, int]:
+    """The totals, and the steps that all environments took until the last of the episodes ended."""
     num_envs, arrays = agent.spec.num_envs, dict(agent.arrays)
-    totals = _play(env, agent.algorithm, num_envs, arrays, episodes, np.uint32(seed))
-    return np.asarray(totals)
+    totals, time = _play(env, agent.algorithm, num_envs, arrays, episodes, np.uint32(seed))
+    return np.asarray(totals), episodes * int(time)
 
 
 def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> np.ndarray:
     """Totals of `episodes` greedy episodes in gymnasium.make(env_id), one each. [episodes]"""
     envs = [gymnasium.make(env_id, disable_env_checker=True) for _ in range(episodes)]
-    obs = np.stack([env.reset(seed=seed + i)[0] for i, env in enumerate(envs)])
+    obs = [env.reset(seed=seed + i)[0] for i, env in enumerate(envs)]
     totals, alive = np.zeros(episodes), set(range(episodes))
     for _ in range(LONGEST):
         if not alive:
             break
-        actions = agent.predict(obs)
+        actions = agent.predict(jax.tree.map(lambda *each: np.stack(each), *obs))
         for i in tuple(alive):
             obs[i], reward, terminated, truncated, _ = envs[i].step(actions[i])
             totals[i] += float(reward)
@@ -80,6 +91,30 @@ def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> np.n
                 alive.remove(i)
                 envs[i].close()
     return totals
+
+
+def exact(agent: Agent) -> float | None:
+    """The mean total of an agent's greedy episodes, computed from the environment's own model.
+
+    None where the environment has none. A policy that does not end the task where nothing cuts it
+    off is given up as those that are played.
+    """
+    env = agent.task.make()
+    inside: Any = simulator(env)
+    if not hasattr(inside, "model"):
+        return None
+    model = inside.model()
+    horizon = env.limit if isinstance(env, TimeLimit) else None
+    # States are what can be seen, in order; more than once where there is more than can be seen.
+    space = env.observation_space
+    parts = [int(part.n) for part in (space if isinstance(space, Tuple) else [space])]
+    seen = np.unravel_index(np.arange(len(model.start)) % prod(parts), parts)
+    policy = agent.predict(seen if isinstance(space, Tuple) else seen[0])
+    try:
+        values = evaluate(model, policy, horizon=horizon)
+    except ValueError:
+        values = evaluate(model, policy, horizon=LONGEST)
+    return float(values @ model.start)
 
 
 def gymnasium_has(env_id: str) -> bool:
@@ -95,7 +130,7 @@ def _play(
     arrays: Mapping[str, Array],
     episodes: int,
     seed: Array,
-) -> Float[Array, "episodes"]:
+) -> tuple[Float[Array, "episodes"], Int[Array, ""]]:
     spec = Spec(env.observation_space, env.action_space, num_envs)
     start_key, key = jax.random.split(prng.key(seed))
     state, obs = jax.vmap(env.reset)(jax.random.split(start_key, episodes))
@@ -114,4 +149,5 @@ def _play(
 
     alive, time = jnp.ones(episodes, bool), jnp.zeros((), jnp.int32)
     carry = (state, obs, jnp.zeros(episodes), alive, time)
-    return jax.lax.while_loop(going_on, step, carry)[2]
+    _, _, totals, _, time = jax.lax.while_loop(going_on, step, carry)
+    return totals, time

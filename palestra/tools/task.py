@@ -49,6 +49,13 @@ class Task(NamedTuple):
             raise ValueError(str(fault)) from None
 
     @property
+    def limit(self) -> int | None:
+        """Steps after which an episode is cut off; None for never."""
+        limit = self.max_episode_steps
+        limit = envs.entry(self.env_id).limit if limit is None else limit
+        return None if limit == -1 else limit
+
+    @property
     def altered(self) -> bool:
         """Whether it is another task than the one that the field knows by this id."""
         return bool(self.env_kwargs) or self.max_episode_steps is not None

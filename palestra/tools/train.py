@@ -32,6 +32,9 @@ REPORT_STEPS = (
     20_000  # environment steps between reports, at most: a second or two, also for Ctrl-C
 )
 EVALUATIONS = 25  # per run: greedy, to find the best agent
+# Where a single evaluation may be as dear as the training, all but the last are left out while they
+# have taken more than this many steps for each step of training.
+EVALUATION_SHARE = 2
 NUM_ENVS = 8  # where neither the caller nor a preset says
 STEPS = 100_000  # likewise
 
@@ -49,6 +52,11 @@ class Job(NamedTuple):
     @property
     def spec(self) -> Spec:
         return Spec(self.env.observation_space, self.env.action_space, self.num_envs)
+
+    @property
+    def endless(self) -> bool:
+        """Whether episodes may last for ever and each of their steps is dear: a picture to see."""
+        return self.task.limit is None and len(self.env.observation_space.shape or ()) == 3
 
 
 def train(
@@ -208,16 +216,19 @@ def follow(
         seeds=seeds,
     )
     names = reads(job.algorithm, job.spec)
+    spent = 0  # steps of periodic evaluations, summed over seeds
     for i, report in enumerate(reports, 1):
         stopped = stop.is_set()
-        due = stopped or i * EVALUATIONS // total > (i - 1) * EVALUATIONS // total
+        due = i * EVALUATIONS // total > (i - 1) * EVALUATIONS // total
+        affordable = not job.endless or spent <= EVALUATION_SHARE * report.step * len(seeds)
         for row, seed in enumerate(seeds):
             agent = returns = None
-            if due:
+            if stopped or i == total or (due and affordable):
                 agent = Agent.of(job.algorithm, job.spec, job.task, report.learner, row, names)
-                returns = evaluate.in_ours(
+                returns, steps = evaluate.in_ours_with_steps(
                     job.env, agent, episodes=evaluate.EPISODES, seed=evaluate.JUDGE + seed
                 )
+                spent += steps
             metrics, episodes = jax.tree.map(lambda x: np.asarray(x)[row], report[2:])  # noqa: B023
             recorders[seed].write(
                 report._replace(metrics=metrics, episodes=episodes), agent, returns
@@ -235,6 +246,8 @@ def finish(
     recorder.close()
     run = Run(recorder.folder)
     best, last = (evaluate.score(agent, job.env, seed=seed) for agent in (run.agent, run.last))
+    exact = [evaluate.exact(agent) for agent in (run.agent, run.last)]
+    exact_best, exact_last = ({} if value is None else {"exact": value} for value in exact)
     threshold = job.task.threshold
     judged = next(iter(best.values()))["mean"]
     summary = {
@@ -247,8 +260,8 @@ def finish(
         "interrupted": interrupted,
         "threshold": threshold,
         "solved": None if threshold is None else judged >= threshold,
-        "best": {"step": recorder.best_step, **best},
-        "last": {"step": recorder.step, **last},
+        "best": {"step": recorder.best_step, **best, **exact_best},
+        "last": {"step": recorder.step, **last, **exact_last},
     }
     run_folder.write_json(recorder.folder / "summary.json", summary)
     if drawable(job.env):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from palestra.parts.control import crosses, when
+from palestra.parts.control import anneal, crosses, when
 
 
 @pytest.mark.parametrize("period", [1, 3, 10, 64])
@@ -47,3 +47,12 @@ def test_each_seed_has_its_own_time():
     learned, metrics = both(jnp.array([True, False]))
     assert learned["w"].tolist() == [[1.5, 2.25], [1.0, 2.0]]
     np.testing.assert_array_equal(metrics["loss"], [0.75, np.nan])
+
+
+@pytest.mark.parametrize(("step", "left"), [(0, 1.0), (25, 0.75), (100, 0.0), (10**9, 0.0)])
+def test_anneal_falls_to_zero(step, left):
+    np.testing.assert_allclose(anneal(100, jnp.int32(step)), left, rtol=1e-6)
+
+
+def test_nothing_is_annealed_without_a_duration():
+    assert [float(anneal(0, jnp.int32(step))) for step in (0, 1, 10**9)] == [1.0, 1.0, 1.0]

@@ -26,6 +26,13 @@ def test_what_the_table_gives_is_no_difference() -> None:
     assert Task.of("FrozenLake8x8-v1", {"map_name": "4x4"}).env_kwargs == {"map_name": "4x4"}
 
 
+def test_the_limit_is_the_tables_unless_it_is_altered() -> None:
+    assert Task("CartPole-v1").limit == 500
+    assert Task.of("CartPole-v1", None, 20).limit == 20
+    assert Task.of("CartPole-v1", None, -1).limit is None
+    assert Task("MinAtar/Freeway-v1").limit is None
+
+
 def test_an_altered_task_has_no_threshold() -> None:
     assert Task("CartPole-v1").threshold == 475
     assert not Task("CartPole-v1").altered

@@ -1,5 +1,20 @@
 """One-step actor-critic's presets."""
 
+from palestra.algorithms.actor_critic import OneStepActorCritic
 from palestra.tools.presets.preset import Preset
 
-PRESETS: dict[str, dict[str, Preset]] = {}
+CARTPOLE = Preset(
+    OneStepActorCritic(
+        learning_rate=3e-4,
+        value_learning_rate=1e-3,
+        anneal_steps=500_000,
+        rollout_length=4,
+        hidden=(64, 64),
+    ),
+    num_envs=8,
+    steps=500_000,
+    source="our search over 6 settings: a policy slower than its value",
+    score="",
+)
+
+PRESETS = {"CartPole-v1": {"default": CARTPOLE}}

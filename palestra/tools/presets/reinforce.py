@@ -1,5 +1,19 @@
 """REINFORCE's presets."""
 
+from palestra.algorithms.reinforce import Reinforce
 from palestra.tools.presets.preset import Preset
 
-PRESETS: dict[str, dict[str, Preset]] = {}
+CARTPOLE = Preset(
+    Reinforce(
+        learning_rate=3e-3,
+        anneal_steps=500_000,
+        rollout_length=128,
+        hidden=(64, 64),
+    ),
+    num_envs=8,
+    steps=500_000,
+    source="our search over 6 settings: a step size that does not fall loses again what was learned",
+    score="",
+)
+
+PRESETS = {"CartPole-v1": {"default": CARTPOLE}}

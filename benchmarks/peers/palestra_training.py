@@ -1,0 +1,96 @@
+"""Palestra: `palestra_training.py palestra ppo rate`; to the line in the default preset.
+
+With an empty compilation cache or a filled one it is the same program; the orchestrator says where
+the cache is.
+"""
+
+import jax
+from protocol import EPISODES, TASKS, Trial, arguments
+
+from palestra.algorithms import algorithm_class
+from palestra.core import Algorithm, Spec
+from palestra.envs import make
+from palestra.runners import compiled
+from palestra.tools import evaluate, presets
+from palestra.tools.agent import Agent, reads
+from palestra.tools.cache import use_compilation_cache
+
+# The setting in which all systems' rates are compared: number of environments, and what differs
+# from the defaults.
+SAME = {
+    "ppo": (4, {"learning_rate": 2.5e-4, "entropy_coef": 0.01}),
+    "a2c": (8, {}),
+    "dqn": (
+        1,
+        {
+            "learning_rate": 2.3e-3,
+            "epsilon_steps": 8_000,
+            "epsilon_end": 0.04,
+            "memory_size": 100_000,
+            "batch_size": 64,
+            "rollout_length": 256,
+            "gradient_steps": 128,
+            "target_period": 10,
+            "double": False,
+            "hidden": (256, 256),
+        },
+    ),
+    "ddpg": (
+        1,
+        {"gamma": 0.98, "memory_size": 200_000, "learning_starts": 500, "hidden": (400, 300)},
+    ),
+    "sac": (
+        1,
+        {
+            "learning_rate": 1e-3,
+            "actor_learning_rate": 1e-3,
+            "memory_size": 1_000_000,
+            "learning_starts": 100,
+        },
+    ),
+}
+
+
+def settings(name: str, env_id: str, same: bool) -> tuple[Algorithm, int, int]:
+    """The algorithm, how many environments, and for how many steps."""
+    if same:
+        num_envs, parameters = SAME[name]
+        return algorithm_class(name)(**parameters), num_envs, 1_000_000_000
+    preset = presets.preset(name, env_id)
+    if preset is None:
+        raise SystemExit(f"{name} has no default preset for {env_id}.")
+    return preset.algorithm, preset.num_envs, preset.steps
+
+
+def score(env_id: str, agent: Agent, first_seed: int) -> float:
+    """As protocol.score, by the library's own means."""
+    return float(evaluate.in_gymnasium(env_id, agent, episodes=EPISODES, seed=first_seed).mean())
+
+
+def main() -> None:
+    asked = arguments("palestra")
+    use_compilation_cache()
+    env_id = TASKS[asked.algorithm].env_id
+    algorithm, num_envs, steps = settings(asked.algorithm, env_id, asked.measure == "rate")
+    trial = Trial(asked, steps, score)
+    env = make(env_id)
+    spec = Spec(env.observation_space, env.action_space, num_envs)
+    names = reads(algorithm, spec)
+    reports = compiled.train(
+        env,
+        algorithm,
+        num_envs=num_envs,
+        total_steps=steps,
+        reports=max(1, steps // trial.interval),
+        seeds=[asked.seed],
+    )
+    for report in reports:
+        jax.block_until_ready(report)
+        policy = lambda report=report: Agent.of(algorithm, spec, env_id, report.learner, 0, names)
+        if not trial.report(report.step, policy):
+            break
+    trial.finish(setting_steps=steps, setting=str(algorithm), num_envs=num_envs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""C51: deep Q-learning of the whole distribution of the return, on fixed atoms.
+
+    z_1 ... z_N: `atoms` values, evenly spaced from `value_min` to `value_max`
+    repeat
+        act epsilon-greedily with Q(s, a) = sum_i p_i(s, a) z_i for `rollout_length` steps;
+        remember the transitions in D
+        repeat `gradient_steps` times
+            draw a batch from D
+            a* <- argmax_a sum_i p'_i(s', a) z_i
+            m <- the distribution of r + gamma (1 - terminated) Z'(s', a*), projected on the atoms
+            descend the gradient of -sum_i m_i log p_i(s, a)
+        every `target_period` steps: p' <- p' + target_rate (p - p')     (of their weights)
+
+    n-step: in place of r, gamma and s' stand the discounted sum of n rewards, gamma^n and the
+    state n steps on.
+
+Sources
+    Bellemare, Dabney, Munos (2017), A distributional perspective on reinforcement learning,
+    Algorithm 1, eq. 7.
+    Mnih et al. (2015), Human-level control through deep reinforcement learning, Algorithm 1.
+    Hessel et al. (2018), Rainbow, section "Multi-step learning" (no correction for exploration).
+Departures
+    The projection is a sum over all pairs of atoms, in place of a loop that writes to neighbors.
+    Several environments side by side; D holds them all.
+    All the batches of an update are drawn at its start, so the target network, which stays the
+    same during an update, gives all their targets at once.
+"""
+
+from numbers import Real
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PyTree
+
+from palestra.core import (
+    Count,
+    CountOrZero,
+    Finite,
+    Key,
+    Metrics,
+    Positive,
+    Share,
+    Spec,
+    Transition,
+    hyperparameters,
+)
+from palestra.parts import replay
+from palestra.parts.categorical import atoms, project
+from palestra.parts.control import crosses, when
+from palestra.parts.exploration import epsilon_greedy, linear
+from palestra.parts.networks import Network
+from palestra.parts.spaces import action_count, example_transition
+
+
+class State(NamedTuple):
+    """All that the learner carries."""
+
+    step: Int[Array, ""]  # environment steps taken, summed over environments
+    q: Network  # the logits of p: of all atoms of the first action, then of the next
+    target: Network
+    optimizer: optax.OptState
+    memory: replay.Replay
+
+
+@hyperparameters
+class C51:
+    """The hyper-parameters of C51, and the algorithm as three functions."""
+
+    learning_rate: Positive = 1e-3
+    """Adam's step size: higher learns faster, until it diverges."""
+    gamma: Share = 0.99
+    """Discount per environment step: nearer to 1 looks further ahead."""
+    epsilon_start: Share = 1.0
+    """Chance of a random action at the start."""
+    epsilon_end: Share = 0.05
+    """Chance of a random action after `epsilon_steps`."""
+    epsilon_steps: Count = 10_000
+    """Environment steps over which epsilon falls linearly."""
+    memory_size: Count = 50_000
+    """Transitions kept, rounded down to whole rollouts."""
+    learning_starts: CountOrZero = 1_000
+    """Environment steps before the first gradient step."""
+    batch_size: Count = 64
+    """Transitions per gradient step: more is steadier and slower."""
+    rollout_length: Count = 4
+    """Steps of each environment between updates."""
+    gradient_steps: Count = 16
+    """Gradient steps per update: more learns more from the same experience."""
+    target_period: Count = 500
+    """Environment steps between copies of Q to the target network (at most one per update)."""
+    target_rate: Share = 1.0
+    """Share of Q in each such copy: 1 replaces the target, 0.01 follows slowly."""
+    max_grad_norm: Positive = 10.0
+    """The gradient is scaled down to this norm where it is longer."""
+    n_step: Count = 1
+    """Rewards counted before bootstrapping: more spreads news faster, and is noisier."""
+    atoms: Count = 51
+    """Values of the return that have a chance each: more tell finer differences, more slowly."""
+    value_min: Finite = -10.0
+    """The lowest of them: no discounted return should be lower."""
+    value_max: Finite = 10.0
+    """The highest of them: no discounted return should be higher."""
+    hidden: tuple[Count, ...] = (64, 64)
+    """Widths of the hidden layers."""
+
+    def validate(self) -> None:
+        low, high = self.value_min, self.value_max
+        if isinstance(low, Real) and isinstance(high, Real) and low >= high:
+            raise ValueError(f"value_min must be below value_max, but they are {low} and {high}.")
+        if self.atoms < 2:
+            raise ValueError(f"atoms must be at least 2, not {self.atoms}.")
+
+    def init(self, spec: Spec, key: Key) -> State:
+        actions = action_count(spec.action_space)
+        q = Network(spec.observation_space, self.hidden, actions * self.atoms, key)
+        target = jax.tree.map(jnp.copy, q)  # its own buffers: a State is donated whole
+        example = example_transition(spec)
+        memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
+        if memory.data.reward.shape[0] < self.n_step:
+            least = self.n_step * spec.num_envs
+            raise ValueError(f"memory_size must be at least n_step x num_envs, which is {least}.")
+        return State(jnp.zeros((), jnp.int32), q, target, self._optimizer().init(q), memory)
+
+    def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
+        probs = jax.nn.softmax(self._logits(jax.vmap(state.q)(obs)))  # [E, A, N]
+        values = probs @ self._atoms()  # [E, A]
+        if not explore:
+            return values.argmax(-1)
+        epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
+        return epsilon_greedy(values, epsilon, key)
+
+    def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
+        step = state.step + rollout.reward.size
+        memory = replay.add(state.memory, rollout)
+        ready = (step >= self.learning_starts) & (memory.rows >= self.n_step)
+        learned = (state.q, state.optimizer)
+        (q, optimizer), metrics = when(ready, self._learn, learned, state.target, memory, key)
+        rate = jnp.where(crosses(state.step, step, self.target_period), self.target_rate, 0.0)
+        target = optax.incremental_update(q, state.target, rate)
+        return State(step, q, target, optimizer, memory), metrics
+
+    def _learn(
+        self,
+        learned: tuple[Network, optax.OptState],
+        target: Network,
+        memory: replay.Replay,
+        key: Key,
+    ) -> tuple[tuple[Network, optax.OptState], Metrics]:
+        shape = (self.gradient_steps, self.batch_size)
+        batches = replay.sample(memory, shape, key, gamma=self.gamma, n_step=self.n_step)
+        next_probs = jax.nn.softmax(self._logits(jax.vmap(jax.vmap(target))(batches.next_obs)))
+        best = (next_probs @ self._atoms()).argmax(-1)  # [gradient_steps, B]
+        m = project(pick(next_probs, best), batches.returns, batches.discount, self._atoms())
+        learned, metrics = jax.lax.scan(self._descend, learned, (batches, m))
+        return learned, jax.tree.map(jnp.mean, metrics)
+
+    def _descend(
+        self,
+        learned: tuple[Network, optax.OptState],
+        drawn: tuple[replay.Batch, Float[Array, "B N"]],
+    ) -> tuple[tuple[Network, optax.OptState], Metrics]:
+        (q, optimizer), (batch, m) = learned, drawn
+
+        def loss(q: Network) -> tuple[Float[Array, ""], Metrics]:
+            logits = pick(self._logits(jax.vmap(q)(batch.obs)), batch.action)  # [B, N]
+            cross_entropy = -(m * jax.nn.log_softmax(logits)).sum(-1).mean()
+            value = jax.nn.softmax(logits) @ self._atoms()
+            return cross_entropy, {"td_loss": cross_entropy, "q": value.mean()}
+
+        gradient, metrics = jax.grad(loss, has_aux=True)(q)
+        metrics["gradient_norm"] = optax.tree.norm(gradient)
+        change, optimizer = self._optimizer().update(gradient, optimizer)
+        return (optax.apply_updates(q, change), optimizer), metrics
+
+    def _atoms(self) -> Float[Array, "N"]:
+        return atoms(self.value_min, self.value_max, self.atoms)
+
+    def _logits(self, outputs: Float[Array, "*batch AN"]) -> Float[Array, "*batch A N"]:
+        return outputs.reshape(*outputs.shape[:-1], -1, self.atoms)
+
+    def _optimizer(self) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.clip_by_global_norm(self.max_grad_norm), optax.adam(self.learning_rate)
+        )
+
+
+def pick(
+    distributions: Float[Array, "*batch A N"], action: Int[Array, "*batch"]
+) -> Float[Array, "*batch N"]:
+    """The numbers of each row's action."""
+    # Not a gather: its gradient would scatter, which is slow on a CPU.
+    chosen = jax.nn.one_hot(action, distributions.shape[-2])
+    return (chosen[..., None] * distributions).sum(-2)

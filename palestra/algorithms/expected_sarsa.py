@@ -1,0 +1,92 @@
+"""Expected SARSA: a table of the values of the policy that acts, its next action averaged out.
+
+    repeat
+        act epsilon-greedily with Q for `rollout_length` steps: policy pi
+        for each step (s, a, r, s') in order of time
+            y <- r + gamma (1 - terminated) sum_a' pi(a' | s') Q(s', a')
+            Q(s, a) <- Q(s, a) + learning_rate (y - Q(s, a))
+
+Sources
+    van Seijen et al. (2009), A theoretical and empirical analysis of Expected Sarsa, Algorithm 1.
+    Sutton, Barto (2018), Reinforcement learning, section 6.6.
+Departures
+    Several environments side by side. Those that do the same in the same place at the same time
+    move Q(s, a) towards the mean of their targets, as far as one after another would
+    (parts/tables.py). With one environment and `rollout_length` 1 it is the textbook's algorithm.
+    Of equally good actions one is drawn while exploring; the greedy policy takes the first.
+    Learning rate and epsilon may fall with time; pi in the target is the policy that acts next.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree
+
+from palestra.core import (
+    Count,
+    CountOrZero,
+    Finite,
+    Key,
+    Metrics,
+    Share,
+    Spec,
+    Transition,
+    hyperparameters,
+)
+from palestra.parts.control import anneal
+from palestra.parts.exploration import among_best, epsilon_greedy, expectation, linear
+from palestra.parts.tables import Table, learn, row, table
+
+
+class State(NamedTuple):
+    """All that the learner carries."""
+
+    step: Int[Array, ""]  # environment steps taken, summed over environments
+    q: Table
+
+
+@hyperparameters
+class ExpectedSarsa:
+    """The hyper-parameters of expected SARSA, and the algorithm as three functions."""
+
+    learning_rate: Share = 0.1
+    """How far Q(s, a) goes towards its target at each visit."""
+    anneal_steps: CountOrZero = 0
+    """Environment steps over which the learning rate falls linearly to zero; 0 keeps it."""
+    gamma: Share = 0.99
+    """Discount per environment step: nearer to 1 looks further ahead."""
+    epsilon_start: Share = 1.0
+    """Chance of a random action at the start."""
+    epsilon_end: Share = 0.05
+    """Chance of a random action after `epsilon_steps`."""
+    epsilon_steps: Count = 10_000
+    """Environment steps over which epsilon falls linearly."""
+    initial_value: Finite = 0.0
+    """What the table begins with: optimism makes curious."""
+    rollout_length: Count = 1
+    """Steps of each environment between updates."""
+
+    def init(self, spec: Spec, key: Key) -> State:
+        return State(jnp.zeros((), jnp.int32), table(spec, self.initial_value))
+
+    def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
+        values = row(state.q, obs)  # [E, A]
+        if not explore:
+            return values.argmax(-1)
+        tie_key, epsilon_key = jax.random.split(key)
+        epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
+        return epsilon_greedy(among_best(values, tie_key), epsilon, epsilon_key)
+
+    def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
+        step = state.step + rollout.reward.size
+        learning_rate = self.learning_rate * anneal(self.anneal_steps, state.step)
+        epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, step)
+
+        def follow(q: Table, now: Transition) -> tuple[Table, Float[Array, "E"]]:
+            expected = expectation(row(q, now.next_obs), epsilon)
+            y = now.reward + self.gamma * jnp.where(now.terminated, 0.0, expected)
+            return learn(q, now.obs, now.action, y, learning_rate)
+
+        q, error = jax.lax.scan(follow, state.q, rollout)
+        return State(step, q), {"td_error": jnp.abs(error).mean(), "q": q.mean()}

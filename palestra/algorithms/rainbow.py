@@ -1,0 +1,243 @@
+"""Rainbow: six improvements of deep Q-learning in one agent.
+
+    z_1 ... z_N: `atoms` values, evenly spaced from `value_min` to `value_max`
+    repeat
+        act greedily with Q(s, a) = sum_i p_i(s, a) z_i for `rollout_length` steps, each time and in
+        each environment with fresh noise in p's weights; remember the transitions in D, with the
+        largest priority
+        repeat `gradient_steps` times
+            draw a batch from D in proportion to priority^`priority_exponent`, and noise for each of
+            the three uses of networks below
+            a* <- argmax_a sum_i p_i(s', a) z_i
+            m <- the distribution of R + gamma^n (1 - terminated) Z'(s', a*), projected on the atoms
+            descend the gradient of w KL(m || p(s, a)), where w are importance weights
+            priority <- KL(m || p(s, a))
+        every `target_period` steps: p' <- p' + target_rate (p - p')     (of their weights)
+
+    R is the discounted sum of n rewards and s' the state n steps on. p is dueling: the logits of
+    an action are those of the state plus what sets the action apart from the mean action.
+
+Sources
+    Hessel et al. (2018), Rainbow: combining improvements in deep reinforcement learning, section
+    "The integrated agent". The improvements:
+    van Hasselt et al. (2016), Deep reinforcement learning with double Q-learning, eq. 4.
+    Schaul et al. (2016), Prioritized experience replay, Algorithm 1.
+    Wang et al. (2016), Dueling network architectures for deep reinforcement learning, eq. 9.
+    Sutton (1988), Learning to predict by the methods of temporal differences: n steps.
+    Bellemare, Dabney, Munos (2017), A distributional perspective on reinforcement learning, eq. 7.
+    Fortunato et al. (2018), Noisy networks for exploration, Algorithm 1, factorized noise.
+Departures
+    Value and advantages share the hidden layers; only the last layer is split.
+    Weights start orthogonal, not uniform.
+    All the batches of an update are drawn at its start, and new priorities are written at its end.
+    Several environments side by side; D holds them all.
+"""
+
+from functools import partial
+from numbers import Real
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PyTree
+
+from palestra.core import (
+    Count,
+    CountOrZero,
+    Finite,
+    Key,
+    Metrics,
+    NonNegative,
+    Positive,
+    Share,
+    Spec,
+    Transition,
+    hyperparameters,
+)
+from palestra.parts import prioritized, replay
+from palestra.parts.categorical import atoms, project
+from palestra.parts.control import crosses, when
+from palestra.parts.exploration import linear
+from palestra.parts.networks import Noisy
+from palestra.parts.spaces import action_count, example_transition
+
+
+class State(NamedTuple):
+    """All that the learner carries."""
+
+    step: Int[Array, ""]  # environment steps taken, summed over environments
+    q: Noisy  # the logits of p: of all atoms of the state, of the first action, of the next ...
+    target: Noisy
+    optimizer: optax.OptState
+    memory: replay.Replay
+    priorities: prioritized.Priorities
+
+
+class Learned(NamedTuple):
+    """What gradient steps change."""
+
+    q: Noisy
+    optimizer: optax.OptState
+    priorities: prioritized.Priorities
+
+
+@hyperparameters
+class Rainbow:
+    """The hyper-parameters of Rainbow, and the algorithm as three functions."""
+
+    learning_rate: Positive = 1e-3
+    """Adam's step size: higher learns faster, until it diverges."""
+    gamma: Share = 0.99
+    """Discount per environment step: nearer to 1 looks further ahead."""
+    noise_start: NonNegative = 0.5
+    """Deviation of the weights at the start, in inverse roots of a layer's inputs: explores."""
+    memory_size: Count = 50_000
+    """Transitions kept, rounded down to whole rollouts."""
+    learning_starts: CountOrZero = 1_000
+    """Environment steps before the first gradient step."""
+    batch_size: Count = 64
+    """Transitions per gradient step: more is steadier and slower."""
+    rollout_length: Count = 4
+    """Steps of each environment between updates."""
+    gradient_steps: Count = 16
+    """Gradient steps per update: more learns more from the same experience."""
+    target_period: Count = 500
+    """Environment steps between copies of Q to the target network (at most one per update)."""
+    target_rate: Share = 1.0
+    """Share of Q in each such copy: 1 replaces the target, 0.01 follows slowly."""
+    max_grad_norm: Positive = 10.0
+    """The gradient is scaled down to this norm where it is longer."""
+    n_step: Count = 3
+    """Rewards counted before bootstrapping: more spreads news faster, and is noisier."""
+    priority_exponent: Share = 0.5
+    """How much more often what surprised is drawn: 0 draws uniformly, 1 in proportion."""
+    importance_start: Share = 0.4
+    """Exponent of the importance weights at the start: 0 ignores that draws are not uniform."""
+    importance_steps: Count = 100_000
+    """Environment steps over which it rises linearly to 1, where the weights make up for it."""
+    atoms: Count = 51
+    """Values of the return that have a chance each: more tell finer differences, more slowly."""
+    value_min: Finite = -10.0
+    """The lowest of them: no discounted return should be lower."""
+    value_max: Finite = 10.0
+    """The highest of them: no discounted return should be higher."""
+    hidden: tuple[Count, ...] = (64, 64)
+    """Widths of the hidden layers."""
+
+    def validate(self) -> None:
+        low, high = self.value_min, self.value_max
+        if isinstance(low, Real) and isinstance(high, Real) and low >= high:
+            raise ValueError(f"value_min must be below value_max, but they are {low} and {high}.")
+        if self.atoms < 2:
+            raise ValueError(f"atoms must be at least 2, not {self.atoms}.")
+
+    def init(self, spec: Spec, key: Key) -> State:
+        actions = action_count(spec.action_space)
+        outputs = (1 + actions) * self.atoms
+        q = Noisy(spec.observation_space, self.hidden, outputs, key, noise=self.noise_start)
+        target = jax.tree.map(jnp.copy, q)  # its own buffers: a State is donated whole
+        example = example_transition(spec)
+        memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
+        if memory.data.reward.shape[0] < self.n_step:
+            least = self.n_step * spec.num_envs
+            raise ValueError(f"memory_size must be at least n_step x num_envs, which is {least}.")
+        optimizer, priorities = self._optimizer().init(q), prioritized.empty(memory)
+        return State(jnp.zeros((), jnp.int32), q, target, optimizer, memory, priorities)
+
+    def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
+        if explore:
+            count = jax.tree.leaves(obs)[0].shape[0]
+            outputs = jax.vmap(state.q)(obs, jax.random.split(key, count))
+        else:
+            outputs = jax.vmap(state.q.network)(obs)  # the means
+        return self._values(self._logits(outputs)).argmax(-1)
+
+    def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
+        step = state.step + rollout.reward.size
+        priorities = prioritized.add(state.priorities, state.memory, len(rollout.reward))
+        memory = replay.add(state.memory, rollout)
+        ready = (step >= self.learning_starts) & (memory.rows >= self.n_step)
+        learned = Learned(state.q, state.optimizer, priorities)
+        (q, optimizer, priorities), metrics = when(
+            ready, self._learn, learned, state.target, memory, step, key
+        )
+        rate = jnp.where(crosses(state.step, step, self.target_period), self.target_rate, 0.0)
+        target = optax.incremental_update(q, state.target, rate)
+        return State(step, q, target, optimizer, memory, priorities), metrics
+
+    def _learn(
+        self,
+        learned: Learned,
+        target: Noisy,
+        memory: replay.Replay,
+        step: Int[Array, ""],
+        key: Key,
+    ) -> tuple[Learned, Metrics]:
+        q, optimizer, priorities = learned
+        draw_key, noise_key = jax.random.split(key)
+        shape = (self.gradient_steps, self.batch_size)
+        beta = linear(self.importance_start, 1.0, self.importance_steps, step)
+        row, env, weights = prioritized.draw(
+            priorities, memory, shape, draw_key, beta=beta, n_step=self.n_step
+        )
+        batches = replay.read(memory, row, env, gamma=self.gamma, n_step=self.n_step)
+        noise_keys = jax.random.split(noise_key, self.gradient_steps)
+        (q, optimizer), (metrics, kl) = jax.lax.scan(
+            partial(self._descend, target), (q, optimizer), (batches, weights, noise_keys)
+        )
+        new = jnp.maximum(kl, 1e-6) ** self.priority_exponent  # above zero: all stay possible
+        priorities = prioritized.change(priorities, row, env, new)
+        return Learned(q, optimizer, priorities), jax.tree.map(jnp.mean, metrics)
+
+    def _descend(
+        self,
+        target: Noisy,
+        learned: tuple[Noisy, optax.OptState],
+        drawn: tuple[replay.Batch, Float[Array, "B"], Key],
+    ) -> tuple[tuple[Noisy, optax.OptState], tuple[Metrics, Float[Array, "B"]]]:
+        (q, optimizer), (batch, weights, key) = learned, drawn
+        q_key, chooser_key, target_key = jax.random.split(key, 3)
+        chooser = self._logits(jax.vmap(q.draw(chooser_key))(batch.next_obs))
+        best = self._values(chooser).argmax(-1)  # [B]
+        next_logits = self._logits(jax.vmap(target.draw(target_key))(batch.next_obs))
+        next_probs = jax.nn.softmax(pick(next_logits, best))  # [B, N]
+        m = project(next_probs, batch.returns, batch.discount, self._atoms())
+
+        def loss(q: Noisy) -> tuple[Float[Array, ""], tuple[Metrics, Float[Array, "B"]]]:
+            outputs = jax.vmap(q.draw(q_key))(batch.obs)
+            logits = pick(self._logits(outputs), batch.action)  # [B, N]
+            log_m = jnp.log(jnp.maximum(m, 1e-30))  # m log m is 0 where m is
+            kl = (m * (log_m - jax.nn.log_softmax(logits))).sum(-1)  # [B]
+            weighted = (weights * kl).mean()
+            return weighted, ({"td_loss": weighted, "q": self._values(logits).mean()}, kl)
+
+        gradient, (metrics, kl) = jax.grad(loss, has_aux=True)(q)
+        metrics["gradient_norm"] = optax.tree.norm(gradient)
+        change, optimizer = self._optimizer().update(gradient, optimizer)
+        return (optax.apply_updates(q, change), optimizer), (metrics, kl)
+
+    def _atoms(self) -> Float[Array, "N"]:
+        return atoms(self.value_min, self.value_max, self.atoms)
+
+    def _values(self, logits: Float[Array, "*batch N"]) -> Float[Array, "*batch"]:
+        return jax.nn.softmax(logits) @ self._atoms()
+
+    def _logits(self, outputs: Float[Array, "*batch streams"]) -> Float[Array, "*batch A N"]:
+        streams = outputs.reshape(*outputs.shape[:-1], -1, self.atoms)
+        value, advantage = streams[..., :1, :], streams[..., 1:, :]
+        return value + advantage - advantage.mean(-2, keepdims=True)
+
+    def _optimizer(self) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.clip_by_global_norm(self.max_grad_norm), optax.adam(self.learning_rate)
+        )
+
+
+def pick(
+    distributions: Float[Array, "*batch A N"], action: Int[Array, "*batch"]
+) -> Float[Array, "*batch N"]:
+    """The numbers of each row's action."""
+    # Not a gather: its gradient would scatter, which is slow on a CPU.
+    chosen = jax.nn.one_hot(action, distributions.shape[-2])
+    return (chosen[..., None] * distributions).sum(-2)

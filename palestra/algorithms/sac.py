@@ -1,0 +1,277 @@
+"""Soft actor-critic with a learned temperature, for continuous and for discrete actions.
+
+    repeat
+        act with pi for `rollout_length` steps; remember the transitions in D
+        repeat `gradient_steps` times
+            draw a batch from D
+            a' ~ pi(s')
+            y <- r + gamma (1 - terminated) (min(Q1'(s', a'), Q2'(s', a')) - alpha log pi(a' | s'))
+            descend the gradient of (y - Q1(s, a))² + (y - Q2(s, a))²
+            a ~ pi(s); ascend the gradient of min(Q1(s, a), Q2(s, a)) - alpha log pi(a | s)
+            descend log alpha by the mean of -log pi(a | s) - target entropy
+        every `target_period` steps: Q' <- Q' + target_rate (Q - Q')
+
+    n-step: in place of r, gamma and s' stand the discounted sum of n rewards, gamma^n and the
+    state n steps on.
+
+    Discrete actions: the critics value all of them, so that what stands there for a sample of pi
+    is its expectation.
+
+Sources
+    Haarnoja et al. (2018), Soft actor-critic algorithms and applications, Algorithm 1, eqs 5-18;
+    appendix C for the squashed Gaussian.
+    Christodoulou (2019), Soft actor-critic for discrete action settings, Algorithm 1.
+    Barth-Maron et al. (2018), Distributed distributional deterministic policy gradients, eq. 2
+    (n-step returns).
+Departures
+    Actions are uniformly random until learning starts, as in the authors' code.
+    The temperature descends along its logarithm's gradient of log alpha (entropy - target), not of
+    alpha (entropy - target), as in the authors' code: its speed does not depend on its size.
+    n-step returns leave out the entropy of the steps in between.
+    Several environments side by side; D holds them all.
+    All the batches of an update are drawn at its start; the target critics stay the same during an
+    update.
+"""
+
+from functools import partial
+from math import log
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from gymnasium.spaces import Discrete
+from jaxtyping import Array, Float, Int, PyTree
+
+from palestra.core import (
+    Count,
+    CountOrZero,
+    Finite,
+    Key,
+    Metrics,
+    Positive,
+    Share,
+    Spec,
+    Transition,
+    hyperparameters,
+)
+from palestra.parts import replay
+from palestra.parts.control import crosses, when
+from palestra.parts.distributions import Categorical, SquashedGaussian
+from palestra.parts.networks import Ensemble, Network
+from palestra.parts.policies import CategoricalHead, Critic, SoftPolicy
+from palestra.parts.spaces import example_transition
+
+
+class Networks(NamedTuple):
+    """What acts, and what values how it acts."""
+
+    actor: SoftPolicy
+    critics: Ensemble
+    log_temperature: Float[Array, ""]
+
+
+class Optimizers(NamedTuple):
+    """Adam's, for the networks of the same names."""
+
+    actor: optax.OptState
+    critics: optax.OptState
+    temperature: optax.OptState
+
+
+class State(NamedTuple):
+    """All that the learner carries."""
+
+    step: Int[Array, ""]  # environment steps taken, summed over environments
+    networks: Networks
+    target: Ensemble
+    optimizers: Optimizers
+    memory: replay.Replay
+
+
+@hyperparameters
+class SAC:
+    """The hyper-parameters of soft actor-critic, and the algorithm as three functions."""
+
+    learning_rate: Positive = 3e-4
+    """Adam's step size for the critics."""
+    actor_learning_rate: Positive = 3e-4
+    """Adam's step size for the actor and the temperature."""
+    gamma: Share = 0.99
+    """Discount per environment step: nearer to 1 looks further ahead."""
+    temperature: Positive = 1.0
+    """Weight of the entropy beside the rewards; where it is learned, what it starts at."""
+    learn_temperature: bool = True
+    """Move the temperature until the entropy of the policy is the target."""
+    target_entropy: Finite = -1.0
+    """Entropy per number of a continuous action, in half widths of the box [nats]."""
+    target_entropy_share: Share = 0.5
+    """Entropy of discrete actions, as share of that of equally likely ones."""
+    memory_size: Count = 100_000
+    """Transitions kept, rounded down to whole rollouts."""
+    learning_starts: CountOrZero = 1_000
+    """Environment steps before the first gradient step; until then actions are random."""
+    batch_size: Count = 256
+    """Transitions per gradient step: more is steadier and slower."""
+    rollout_length: Count = 1
+    """Steps of each environment between updates."""
+    gradient_steps: Count = 1
+    """Gradient steps per update: more learns more from the same experience."""
+    target_period: Count = 1
+    """Environment steps between steps of the target critics (at most one per update)."""
+    target_rate: Share = 0.005
+    """Share of the critics in each such step: 1 replaces the targets, 0.01 follows slowly."""
+    n_step: Count = 1
+    """Rewards counted before bootstrapping: more spreads news faster, and is noisier."""
+    hidden: tuple[Count, ...] = (256, 256)
+    """Widths of the hidden layers."""
+
+    def init(self, spec: Spec, key: Key) -> State:
+        actor_key, critic_key = jax.random.split(key)
+        actor = SoftPolicy(spec, self.hidden, actor_key)
+        critics = Ensemble(partial(_critic, spec, self.hidden), 2, critic_key)
+        log_temperature = jnp.full((), jnp.log(self.temperature), jnp.float32)
+        networks = Networks(actor, critics, log_temperature)
+        target = jax.tree.map(jnp.copy, critics)  # its own buffers: a State is donated whole
+        optimizers = Optimizers(
+            optax.adam(self.actor_learning_rate).init(actor),
+            optax.adam(self.learning_rate).init(critics),
+            optax.adam(self.actor_learning_rate).init(log_temperature),
+        )
+        example = example_transition(spec)
+        memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
+        if memory.data.reward.shape[0] < self.n_step:
+            least = self.n_step * spec.num_envs
+            raise ValueError(f"memory_size must be at least n_step x num_envs, which is {least}.")
+        return State(jnp.zeros((), jnp.int32), networks, target, optimizers, memory)
+
+    def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Array:
+        policy = jax.vmap(state.networks.actor)(obs)
+        if not explore:
+            return policy.mode()
+        random_key, sample_key = jax.random.split(key)
+        action = policy.sample(sample_key)  # [E] or [E, D]
+        random = state.networks.actor.head.uniform(len(action), random_key)
+        return jnp.where(state.step >= self.learning_starts, action, random)
+
+    def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
+        step = state.step + rollout.reward.size
+        memory = replay.add(state.memory, rollout)
+        ready = (step >= self.learning_starts) & (memory.rows >= self.n_step)
+        learned = (state.networks, state.optimizers)
+        learned, metrics = when(ready, self._learn, learned, state.target, memory, key)
+        networks, optimizers = learned
+        rate = jnp.where(crosses(state.step, step, self.target_period), self.target_rate, 0.0)
+        target = optax.incremental_update(networks.critics, state.target, rate)
+        return State(step, networks, target, optimizers, memory), metrics
+
+    def _learn(
+        self,
+        learned: tuple[Networks, Optimizers],
+        target: Ensemble,
+        memory: replay.Replay,
+        key: Key,
+    ) -> tuple[tuple[Networks, Optimizers], Metrics]:
+        shape = (self.gradient_steps, self.batch_size)
+        sample_key, action_key = jax.random.split(key)
+        batches = replay.sample(memory, shape, sample_key, gamma=self.gamma, n_step=self.n_step)
+        keys = jax.random.split(action_key, self.gradient_steps)
+        learned, metrics = jax.lax.scan(partial(self._descend, target), learned, (batches, keys))
+        return learned, jax.tree.map(jnp.mean, metrics)
+
+    def _descend(
+        self,
+        target: Ensemble,
+        learned: tuple[Networks, Optimizers],
+        drawn: tuple[replay.Batch, Key],
+    ) -> tuple[tuple[Networks, Optimizers], Metrics]:
+        (networks, optimizers), (batch, key) = learned, drawn
+        next_key, key = jax.random.split(key)
+        temperature = jnp.exp(networks.log_temperature)
+        next_policy = jax.vmap(networks.actor)(batch.next_obs)
+        next_value, next_log_prob = expect(next_policy, target, batch.next_obs, next_key)
+        y = batch.returns + batch.discount * (next_value - temperature * next_log_prob)  # [B]
+
+        def loss(critics: Ensemble) -> tuple[Float[Array, ""], Metrics]:
+            values = values_of(critics, batch.obs, batch.action)  # [B, K]
+            squared = jnp.square(values - y[:, None]).sum(-1).mean()
+            return squared, {"critic_loss": squared, "q": values.mean()}
+
+        gradient, metrics = jax.grad(loss, has_aux=True)(networks.critics)
+        optimizer = optax.adam(self.learning_rate)
+        change, critics_optimizer = optimizer.update(gradient, optimizers.critics)
+        critics = optax.apply_updates(networks.critics, change)
+        improved = (networks.actor, optimizers.actor)
+        (actor, actor_optimizer), more = self._improve(
+            improved, critics, batch.obs, temperature, key
+        )
+        cooled = (networks.log_temperature, optimizers.temperature)
+        log_temperature, temperature_optimizer = self._cool(cooled, actor, more["entropy"])
+        learned = (
+            Networks(actor, critics, log_temperature),
+            Optimizers(actor_optimizer, critics_optimizer, temperature_optimizer),
+        )
+        return learned, metrics | more | {"temperature": temperature}
+
+    def _improve(
+        self,
+        improved: tuple[SoftPolicy, optax.OptState],
+        critics: Ensemble,
+        obs: PyTree,
+        temperature: Float[Array, ""],
+        key: Key,
+    ) -> tuple[tuple[SoftPolicy, optax.OptState], Metrics]:
+        actor, optimizer = improved
+
+        def loss(actor: SoftPolicy) -> tuple[Float[Array, ""], Metrics]:
+            value, log_prob = expect(jax.vmap(actor)(obs), critics, obs, key)  # [B]
+            soft = (temperature * log_prob - value).mean()
+            return soft, {"actor_loss": soft, "entropy": -log_prob.mean()}
+
+        gradient, metrics = jax.grad(loss, has_aux=True)(actor)
+        change, optimizer = optax.adam(self.actor_learning_rate).update(gradient, optimizer)
+        return (optax.apply_updates(actor, change), optimizer), metrics
+
+    def _cool(
+        self,
+        cooled: tuple[Float[Array, ""], optax.OptState],
+        actor: SoftPolicy,
+        entropy: Float[Array, ""],
+    ) -> tuple[Float[Array, ""], optax.OptState]:
+        log_temperature, optimizer = cooled
+        if not self.learn_temperature:
+            return cooled
+        if isinstance(actor.head, CategoricalHead):
+            target = self.target_entropy_share * log(actor.head.size)
+        else:
+            target = self.target_entropy * len(actor.head.bounds.middle)
+        gradient = entropy - target  # of log alpha (entropy - target)
+        change, optimizer = optax.adam(self.actor_learning_rate).update(gradient, optimizer)
+        return log_temperature + change, optimizer
+
+
+def _critic(spec: Spec, hidden: tuple[int, ...], key: Key) -> Critic | Network:
+    """Q(s, a) of a continuous action, or of each of a few actions."""
+    if isinstance(spec.action_space, Discrete):
+        return Network(spec.observation_space, hidden, int(spec.action_space.n), key)
+    return Critic(spec, hidden, key)
+
+
+def expect(
+    policy: SquashedGaussian | Categorical, critics: Ensemble, obs: PyTree, key: Key
+) -> tuple[Float[Array, "B"], Float[Array, "B"]]:
+    """The lesser value and log pi of the policy's actions: of a sample, or exact for a few."""
+    if isinstance(policy, Categorical):
+        values = jax.vmap(critics)(obs).min(1)  # [B, A]
+        return (jax.nn.softmax(policy.logits) * values).sum(-1), -policy.entropy()
+    action, log_prob = policy.sample_with_log_prob(key)
+    return jax.vmap(critics)(obs, action).min(-1), log_prob
+
+
+def values_of(critics: Ensemble, obs: PyTree, action: Array) -> Float[Array, "B K"]:
+    """Each critic's value of the actions that were taken."""
+    if jnp.issubdtype(action.dtype, jnp.integer):
+        values = jax.vmap(critics)(obs)  # [B, K, A]
+        chosen = jax.nn.one_hot(action, values.shape[-1])[:, None]  # not a gather: no scatter
+        return (chosen * values).sum(-1)
+    return jax.vmap(critics)(obs, action)

@@ -1,0 +1,234 @@
+"""Twin delayed deterministic policy gradient: DDPG with three cures for overrated actions.
+
+    repeat
+        act with mu(s) + noise for `rollout_length` steps; remember the transitions in D
+        repeat `gradient_steps` times
+            draw a batch from D
+            a' <- mu'(s') + clip(N(0, target_noise), ±target_noise_clip), inside of the box
+            y <- r + gamma (1 - terminated) min(Q1'(s', a'), Q2'(s', a'))
+            descend the gradient of (y - Q1(s, a))² + (y - Q2(s, a))²
+            every `policy_delay` gradient steps
+                ascend the gradient of Q1(s, mu(s)) in the weights of mu
+        every `target_period` steps: Q', mu' <- Q', mu' + target_rate (Q - Q', mu - mu')
+
+    n-step: in place of r, gamma and s' stand the discounted sum of n rewards, gamma^n and the
+    state n steps on.
+
+Sources
+    Fujimoto et al. (2018), Addressing function approximation error in actor-critic methods,
+    Algorithm 1; section 6.1 for random actions at first.
+    Lillicrap et al. (2016), Continuous control with deep reinforcement learning, section 3 (the
+    Ornstein-Uhlenbeck noise).
+    Barth-Maron et al. (2018), Distributed distributional deterministic policy gradients, eq. 2
+    (n-step returns).
+Departures
+    The targets follow by `target_period`, in environment steps, and not when the actor moves; one
+    that is `policy_delay` is the paper's, where an update is one step and one gradient step.
+    Gaussian noise is the default, as in the paper; the Ornstein-Uhlenbeck process starts where it
+    stays, at the deviation `noise_std`, and not at 0. It moves on once per update, by as many steps
+    as the rollout was long, and is held in between.
+    Several environments side by side; D holds them all.
+    All the batches of an update are drawn at its start, so the target networks, which stay the
+    same during an update, value them in one matrix product.
+"""
+
+from functools import partial
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PyTree
+
+from palestra.core import (
+    Count,
+    CountOrZero,
+    Key,
+    Metrics,
+    NonNegative,
+    Positive,
+    Share,
+    Spec,
+    Transition,
+    hyperparameters,
+)
+from palestra.parts import replay
+from palestra.parts.control import crosses, when
+from palestra.parts.exploration import ornstein_uhlenbeck
+from palestra.parts.networks import Ensemble
+from palestra.parts.policies import Critic, DeterministicPolicy
+from palestra.parts.spaces import example_transition
+
+
+class Networks(NamedTuple):
+    """What acts, and what values how it acts."""
+
+    actor: DeterministicPolicy
+    critics: Ensemble
+
+
+class Optimizers(NamedTuple):
+    """Adam's, for the networks of the same names."""
+
+    actor: optax.OptState
+    critics: optax.OptState
+
+
+class State(NamedTuple):
+    """All that the learner carries."""
+
+    step: Int[Array, ""]  # environment steps taken, summed over environments
+    networks: Networks
+    target: Networks
+    optimizers: Optimizers
+    noise: Float[Array, "E D"] | None  # of Ornstein and Uhlenbeck, in half widths of the box
+    memory: replay.Replay
+
+
+@hyperparameters
+class TD3:
+    """The hyper-parameters of twin delayed DDPG, and the algorithm as three functions."""
+
+    learning_rate: Positive = 1e-3
+    """Adam's step size for the critics."""
+    actor_learning_rate: Positive = 1e-3
+    """Adam's step size for the actor."""
+    gamma: Share = 0.99
+    """Discount per environment step: nearer to 1 looks further ahead."""
+    noise: Literal["gaussian", "ornstein-uhlenbeck"] = "gaussian"
+    """What is added to the actions to explore: new at every step, or with a memory."""
+    noise_std: NonNegative = 0.1
+    """Deviation of that noise, in half widths of the box."""
+    noise_theta: Share = 0.15
+    """Share of the Ornstein-Uhlenbeck noise that is forgotten per step: 1 forgets it all."""
+    policy_delay: Count = 2
+    """Gradient steps of the critics for each of the actor."""
+    target_noise: NonNegative = 0.2
+    """Deviation of the noise on the actions that targets value, in half widths of the box."""
+    target_noise_clip: NonNegative = 0.5
+    """That noise is held within this, either way."""
+    memory_size: Count = 100_000
+    """Transitions kept, rounded down to whole rollouts."""
+    learning_starts: CountOrZero = 1_000
+    """Environment steps before the first gradient step; until then actions are random."""
+    batch_size: Count = 256
+    """Transitions per gradient step: more is steadier and slower."""
+    rollout_length: Count = 1
+    """Steps of each environment between updates."""
+    gradient_steps: Count = 1
+    """Gradient steps per update: more learns more from the same experience."""
+    target_period: Count = 1
+    """Environment steps between steps of the target networks (at most one per update)."""
+    target_rate: Share = 0.005
+    """Share of the networks in each such step: 1 replaces the targets, 0.01 follows slowly."""
+    n_step: Count = 1
+    """Rewards counted before bootstrapping: more spreads news faster, and is noisier."""
+    hidden: tuple[Count, ...] = (256, 256)
+    """Widths of the hidden layers."""
+
+    def init(self, spec: Spec, key: Key) -> State:
+        actor_key, critic_key, noise_key = jax.random.split(key, 3)
+        actor = DeterministicPolicy(spec, self.hidden, actor_key)
+        critics = Ensemble(partial(Critic, spec, self.hidden), 2, critic_key)
+        networks = Networks(actor, critics)
+        target = jax.tree.map(jnp.copy, networks)  # its own buffers: a State is donated whole
+        optimizers = Optimizers(
+            optax.adam(self.actor_learning_rate).init(actor),
+            optax.adam(self.learning_rate).init(critics),
+        )
+        noise = None
+        if self.noise == "ornstein-uhlenbeck":
+            noise = jnp.zeros((spec.num_envs, len(actor.bounds.middle)))
+            noise = ornstein_uhlenbeck(noise, self.noise_std, jnp.zeros(spec.num_envs), noise_key)
+        example = example_transition(spec)
+        memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
+        if memory.data.reward.shape[0] < self.n_step:
+            least = self.n_step * spec.num_envs
+            raise ValueError(f"memory_size must be at least n_step x num_envs, which is {least}.")
+        return State(jnp.zeros((), jnp.int32), networks, target, optimizers, noise, memory)
+
+    def act(
+        self, state: State, obs: PyTree, key: Key, *, explore: bool = True
+    ) -> Float[Array, "E D"]:
+        actor = state.networks.actor
+        action = jax.vmap(actor)(obs)  # [E, D]
+        if not explore:
+            return action
+        random_key, noise_key = jax.random.split(key)
+        random = actor.bounds.uniform(len(action), random_key)
+        noise = state.noise
+        if noise is None:
+            noise = self.noise_std * jax.random.normal(noise_key, action.shape)
+        started = state.step >= self.learning_starts
+        return jnp.where(started, actor.bounds.nudge(action, noise), random)
+
+    def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
+        learn_key, noise_key = jax.random.split(key)
+        step = state.step + rollout.reward.size
+        memory = replay.add(state.memory, rollout)
+        ready = (step >= self.learning_starts) & (memory.rows >= self.n_step)
+        learned = (state.networks, state.optimizers)
+        learned, metrics = when(ready, self._learn, learned, state.target, memory, learn_key)
+        networks, optimizers = learned
+        rate = jnp.where(crosses(state.step, step, self.target_period), self.target_rate, 0.0)
+        target = optax.incremental_update(networks, state.target, rate)
+        noise = state.noise
+        if noise is not None:
+            kept = (1 - self.noise_theta) ** self.rollout_length
+            decay = jnp.where(rollout.done.any(0), 0.0, kept)  # a new episode begins anew
+            noise = ornstein_uhlenbeck(noise, self.noise_std, decay, noise_key)
+        return State(step, networks, target, optimizers, noise, memory), metrics
+
+    def _learn(
+        self,
+        learned: tuple[Networks, Optimizers],
+        target: Networks,
+        memory: replay.Replay,
+        key: Key,
+    ) -> tuple[tuple[Networks, Optimizers], Metrics]:
+        shape = (self.gradient_steps, self.batch_size)
+        sample_key, noise_key = jax.random.split(key)
+        batches = replay.sample(memory, shape, sample_key, gamma=self.gamma, n_step=self.n_step)
+        next_action = jax.vmap(jax.vmap(target.actor))(batches.next_obs)
+        noise = self.target_noise * jax.random.normal(noise_key, next_action.shape)
+        noise = jnp.clip(noise, -self.target_noise_clip, self.target_noise_clip)
+        next_action = target.actor.bounds.nudge(next_action, noise)
+        next_values = jax.vmap(jax.vmap(target.critics))(batches.next_obs, next_action)
+        y = batches.returns + batches.discount * next_values.min(-1)  # [gradient_steps, B]
+        learned, metrics = jax.lax.scan(self._descend, learned, (batches, y))
+        return learned, jax.tree.map(jnp.nanmean, metrics)
+
+    def _descend(
+        self,
+        learned: tuple[Networks, Optimizers],
+        drawn: tuple[replay.Batch, Float[Array, "B"]],
+    ) -> tuple[tuple[Networks, Optimizers], Metrics]:
+        (networks, optimizers), (batch, y) = learned, drawn
+
+        def loss(critics: Ensemble) -> tuple[Float[Array, ""], Metrics]:
+            values = jax.vmap(critics)(batch.obs, batch.action)  # [B, K]
+            squared = jnp.square(values - y[:, None]).sum(-1).mean()
+            return squared, {"critic_loss": squared, "q": values.mean()}
+
+        gradient, metrics = jax.grad(loss, has_aux=True)(networks.critics)
+        optimizer = optax.adam(self.learning_rate)
+        change, critics_optimizer = optimizer.update(gradient, optimizers.critics)
+        critics = optax.apply_updates(networks.critics, change)
+        improved = (networks.actor, optimizers.actor)
+        due = optax.tree.get(critics_optimizer, "count") % self.policy_delay == 0
+        (actor, actor_optimizer), more = when(due, self._improve, improved, critics, batch.obs)
+        learned = Networks(actor, critics), Optimizers(actor_optimizer, critics_optimizer)
+        return learned, metrics | more
+
+    def _improve(
+        self, improved: tuple[DeterministicPolicy, optax.OptState], critics: Ensemble, obs: PyTree
+    ) -> tuple[tuple[DeterministicPolicy, optax.OptState], Metrics]:
+        actor, optimizer = improved
+
+        def loss(actor: DeterministicPolicy) -> Float[Array, ""]:
+            action = jax.vmap(actor)(obs)  # [B, D]
+            return -jax.vmap(critics)(obs, action)[:, 0].mean()
+
+        found, gradient = jax.value_and_grad(loss)(actor)
+        change, optimizer = optax.adam(self.actor_learning_rate).update(gradient, optimizer)
+        return (optax.apply_updates(actor, change), optimizer), {"actor_loss": found}

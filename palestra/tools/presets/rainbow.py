@@ -1,0 +1,5 @@
+"""Rainbow's presets."""
+
+from palestra.tools.presets.preset import Preset
+
+PRESETS: dict[str, dict[str, Preset]] = {}

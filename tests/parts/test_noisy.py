@@ -1,0 +1,70 @@
+"""Noisy networks: the noise by its formula, its spread, and one network for each observation."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium.spaces import Box
+
+from palestra import prng
+from palestra.parts.networks import Noisy, NoisyLinear
+
+SPACE = Box(-9, 9, (4,))
+X = jnp.asarray(np.random.default_rng(0).normal(size=4).astype(np.float32))
+
+
+def noisy(noise: float = 0.5, hidden=(16,)) -> Noisy:
+    network = Noisy(SPACE, hidden, 3, prng.key(0), noise=noise)
+    count = iter(range(100))  # biases, and deviations of their own, so that each is seen
+    lift = lambda x: x + 0.1 * next(count) + 0.01 * jnp.arange(x.size).reshape(x.shape)
+    return jax.tree.map(lift, network)
+
+
+def test_deviations_start_by_the_number_of_inputs():
+    network = Noisy(SPACE, (16,), 3, prng.key(0), noise=0.5)
+    first, last = network.deviations
+    np.testing.assert_array_equal(first.weight, np.full((4, 16), 0.25))
+    np.testing.assert_array_equal(first.bias, np.full(16, 0.25))
+    np.testing.assert_array_equal(last.weight, np.full((16, 3), 0.125))
+    np.testing.assert_array_equal(last.bias, np.full(3, 0.125))
+    assert not any(leaf.any() for leaf in jax.tree.leaves(network.network.mlp.layers[0].bias))
+
+
+def test_a_layer_is_its_formula():
+    network = noisy()
+    mean, deviation = network.network.mlp.layers[0], network.deviations[0]
+    layer = NoisyLinear(mean, deviation, prng.key(1))
+    e_in, e_out = np.asarray(layer.e_in), np.asarray(layer.e_out)
+    weight = mean.weight + deviation.weight * np.outer(e_in, e_out)
+    bias = mean.bias + deviation.bias * e_out
+    np.testing.assert_allclose(layer(X), np.asarray(X) @ weight + bias, rtol=1e-4)
+
+
+def test_noise_is_the_signed_root_of_a_normal_number():
+    network = Noisy(SPACE, (20_000,), 1, prng.key(0), noise=0.5)
+    layer = NoisyLinear(network.network.mlp.layers[0], network.deviations[0], prng.key(1))
+    normal = np.sign(layer.e_out) * np.square(layer.e_out)
+    assert abs(normal.mean()) < 5 / 20_000**0.5
+    assert abs(normal.std() - 1) < 0.03
+    assert abs((np.abs(normal) < 0.6745).mean() - 0.5) < 0.02  # half lie within the quartiles
+
+
+def test_a_drawn_network_is_what_each_observation_gets_from_that_key():
+    network = noisy(hidden=(16, 8))
+    for key in map(prng.key, range(3)):
+        np.testing.assert_allclose(network(X, key), network.draw(key)(X), rtol=2e-4, atol=1e-4)
+    keys = jax.random.split(prng.key(9), 5)
+    together = jax.vmap(network)(jnp.tile(X, (5, 1)), keys)
+    each = [network.draw(key)(X) for key in keys]
+    np.testing.assert_allclose(together, each, rtol=2e-4, atol=1e-4)
+    assert np.ptp(together, axis=0).min() > 0.01
+
+
+def test_without_deviations_only_the_means_are_left():
+    network = Noisy(SPACE, (16,), 3, prng.key(0), noise=0.0)
+    np.testing.assert_allclose(network(X, prng.key(1)), network.network(X), rtol=1e-6)
+
+
+def test_means_and_deviations_are_learned():
+    gradient = jax.grad(lambda network: network.draw(prng.key(2))(X).sum())(noisy())
+    assert all(leaf.any() for leaf in jax.tree.leaves(gradient.network))
+    assert all(leaf.any() for leaf in jax.tree.leaves(gradient.deviations))

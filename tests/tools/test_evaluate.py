@@ -1,0 +1,102 @@
+"""What an agent is worth: played in Gymnasium and here, and computed from the exact model."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from palestra import envs, prng
+from palestra.algorithms.q_learning import QLearning
+from palestra.core import Spec
+from palestra.envs.toy_text.model import evaluate, solve
+from palestra.envs.transforms import TimeLimit, simulator
+from palestra.tools.agent import Agent
+from palestra.tools.evaluate import LONGEST, exact, in_gymnasium, in_ours, judge
+from palestra.tools.intervals import interval
+from palestra.tools.task import Task
+
+TABULAR = ["FrozenLake-v1", "FrozenLake8x8-v1", "CliffWalking-v1", "Taxi-v4", "Blackjack-v1"]
+
+
+def agent_of(task: Task | str, policy: np.ndarray) -> Agent:
+    """Follows a policy, an action for each thing that can be seen, in order."""
+    task = Task(task) if isinstance(task, str) else task
+    env, algorithm = task.make(), QLearning()
+    spec = Spec(env.observation_space, env.action_space, 1)
+    learner = algorithm.init(spec, prng.key(0))
+    actions = learner.q.shape[-1]
+    q = jax.nn.one_hot(jnp.asarray(policy), actions).reshape(learner.q.shape)
+    one_seed = jax.tree.map(lambda x: x[None], learner._replace(q=q))
+    return Agent.of(algorithm, spec, task, one_seed, 0)
+
+
+def best(env_id: str) -> Agent:
+    _, policy = solve(simulator(envs.make(env_id)).model(), gamma=0.99)
+    seen = 704 if env_id == "Blackjack-v1" else len(policy)  # the rest is seen as those are
+    return agent_of(env_id, policy[:seen])
+
+
+@pytest.mark.parametrize(
+    ("env_id", "value"),
+    [
+        ("FrozenLake-v1", 0.7402),
+        ("FrozenLake8x8-v1", 0.86),
+        ("CliffWalking-v1", -13.0),
+        ("Taxi-v4", 7.93),
+        ("Blackjack-v1", -0.0431),
+    ],
+)
+def test_the_exact_value_is_what_play_comes_to(env_id, value):
+    agent = best(env_id)
+    found = exact(agent)
+    assert abs(found - value) < 0.005
+    for play in (in_ours, in_gymnasium):
+        env = envs.make(env_id) if play is in_ours else env_id
+        episodes = 2_000 if play is in_ours else 400
+        returns = play(env, agent, episodes=episodes, seed=5)
+        assert returns.shape == (episodes,)
+        mean, low, _ = interval(returns)
+        assert abs(mean - found) <= 2 * (mean - low)  # four standard errors
+
+
+@pytest.mark.parametrize("env_id", TABULAR)
+def test_the_exact_value_is_of_the_greedy_policy_and_the_tasks_limit(env_id):
+    """A policy drawn at random, seen by seen."""
+    env = envs.make(env_id)
+    seen = 704 if env_id == "Blackjack-v1" else env.observation_space.n
+    policy = np.random.default_rng(0).integers(0, env.action_space.n, seen)
+    model = simulator(env).model()
+    horizon = env.limit if isinstance(env, TimeLimit) else LONGEST
+    states = len(model.start)
+    values = evaluate(model, policy[np.arange(states) % seen], horizon=horizon)
+    np.testing.assert_allclose(exact(agent_of(env_id, policy)), values @ model.start, rtol=1e-9)
+
+
+def test_altered_tasks_have_the_model_of_their_parameters():
+    policy = np.ones(48, int)  # to the right, off the cliff
+    policy[36] = 0
+    policy[35] = 2
+    policy = np.where(np.arange(48) < 36, policy, np.where(np.arange(48) == 36, 0, 1))
+    assert exact(agent_of("CliffWalking-v1", policy)) == -13
+    dear = Task.of("CliffWalking-v1", {"step_reward": -2.0})
+    assert exact(agent_of(dear, policy)) == -26
+    short = Task.of("CliffWalking-v1", None, 5)
+    assert exact(agent_of(short, policy)) == -5
+
+
+def test_a_policy_that_never_ends_is_given_up():
+    agent = agent_of("CliffWalking-v1", np.zeros(48, int))  # up, and up against the wall
+    assert exact(agent) == -LONGEST
+    assert judge(agent, episodes=2)["mean"] == -LONGEST
+    assert (in_ours(agent.task.make(), agent, episodes=2, seed=0) == -LONGEST).all()
+
+
+def test_where_there_is_no_model_there_is_no_exact_value():
+    assert exact(agent_of("Discrete/CartPole-v0", np.zeros(5184, int))) is None
+
+
+def test_an_id_of_cells_is_judged_by_our_simulator():
+    agent = agent_of("Discrete/CartPole-v0", np.zeros(5184, int))
+    result = judge(agent, episodes=20)
+    assert result["simulator"] == "palestra"
+    assert 8 <= result["mean"] <= 11  # always to the left, it falls soon

@@ -1,0 +1,43 @@
+"""What training does around learning: how often it evaluates."""
+
+import pytest
+
+import palestra
+from palestra.algorithms.pqn import PQN
+from palestra.tools import evaluate
+from palestra.tools.run import Run
+from palestra.tools.run_folder import read_metrics
+from palestra.tools.train import EVALUATION_SHARE, EVALUATIONS
+
+TINY = PQN(hidden=(), rollout_length=4, epochs=1, minibatches=1)
+
+
+def evaluated(env_id: str, folder, **settings) -> list[int]:
+    """Steps at which there was an evaluation."""
+    run = palestra.train(env_id, TINY, steps=3_200, num_envs=8, run=folder, quiet=True, **settings)
+    return [line["step"] for line in read_metrics(run.folder) if "evaluation" in line]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(evaluate, "EPISODES", 1)
+    monkeypatch.setattr(Run, "video", lambda run: None)
+    monkeypatch.setattr(Run, "plot", lambda run: None)
+
+
+def test_dear_evaluations_are_fewer_but_the_last_is_never_left_out(tmp_path):
+    length = 2_500  # of a game of Freeway, and so the steps of an evaluation
+    steps = evaluated("MinAtar/Freeway-v1", tmp_path / "dear")
+    assert steps[-1] == 3_200
+    assert steps[0] == 3_200 // EVALUATIONS
+    for i, step in enumerate(steps[1:-1], 1):
+        assert i * length <= EVALUATION_SHARE * step
+    assert 3 <= len(steps) <= 4
+
+
+@pytest.mark.parametrize(
+    ("env_id", "settings"),
+    [("CartPole-v1", {}), ("MinAtar/Freeway-v1", {"max_episode_steps": 20})],
+)
+def test_where_there_is_a_time_limit_all_are_held(tmp_path, env_id, settings):
+    assert len(evaluated(env_id, tmp_path / "cheap", **settings)) == EVALUATIONS
