@@ -176,6 +176,7 @@ def measure(cell: Cell) -> dict:
             num_envs=chosen.num_envs,
             seeds=cell.task.seeds,
             run=Path(folder) / "runs",
+            video=False,
             quiet=not sys.stderr.isatty(),
         )
         seconds = time.perf_counter() - begun

@@ -368,7 +368,8 @@ def failures(results: list[dict]) -> Iterator[str]:
     for result in results:
         if "error" in result:
             name = Run(*(result[key] for key in Run._fields)).name
-            yield f"- FAILED: {name}: `{result['error'][-200:]}`"
+            *_, fault = ["no word of why", *result["error"].splitlines()]
+            yield f"- FAILED: {name}: `{fault}`"
     yield ""
 
 

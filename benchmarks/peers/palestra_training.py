@@ -37,7 +37,7 @@ SAME = {
     ),
     "ddpg": (
         1,
-        {"gamma": 0.98, "memory_size": 200_000, "learning_starts": 500, "hidden": (400, 300)},
+        {"gamma": 0.98, "memory_size": 200_000, "learning_starts": 250, "hidden": (400, 300)},
     ),
     "sac": (
         1,

@@ -107,7 +107,7 @@ SAME = {
     "a2c": A2C._replace(steps=10_000_000),
     "dqn": DQN,
     # Learns sooner than in the zoo, so that little time is spent on random steps.
-    "ddpg": DDPG._replace(parameters=DDPG.parameters | {"learning_starts": 500}),
+    "ddpg": DDPG._replace(parameters=DDPG.parameters | {"learning_starts": 250}),
     "sac": SAC,
 }
 

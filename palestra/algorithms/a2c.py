@@ -1,7 +1,7 @@
 """Advantage actor-critic, synchronous.
 
     repeat
-        act with pi for `rollout_length` steps
+        act with pi for `rollout_length` steps           sde: by one draw of pi's noise
         A <- GAE(rollout, V),  R <- A + V        gae_lambda = 1: n-step returns
         one step up the gradient of
             log pi(a | s) A - value_coef (V - R)² + entropy_coef H[pi]
@@ -10,6 +10,7 @@ Sources
     Mnih et al. (2016), Asynchronous methods for deep reinforcement learning, Algorithm S3, with all
     workers in step; RMSProp as in section 4.
     Schulman et al. (2016), High-dimensional continuous control using GAE, eq. 16.
+    Raffin et al. (2022), Smooth exploration for robotic reinforcement learning, eqs 5-8, for `sde`.
 Departures
     Adam in place of RMSProp where `rms_prop` is off.
     Observations and rewards are brought to a common scale where `normalize_obs` and
@@ -59,6 +60,7 @@ class State(NamedTuple):
     optimizer: optax.OptState
     obs_moments: Moments | None
     reward_scale: RewardScale | None
+    noise: Float[Array, "E features D"] | None  # what exploring goes by, with `sde`
 
 
 @hyperparameters
@@ -97,15 +99,19 @@ class A2C:
     """What stands between the layers."""
     shared: bool = False
     """Policy and value are two heads of one network, in place of two networks."""
+    sde: bool = False
+    """Noise that is a function of the observation, drawn anew for each rollout; for Box actions."""
 
     def init(self, spec: Spec, key: Key) -> State:
+        networks_key, noise_key = jax.random.split(key)
         networks = ActorCritic(
             spec,
             self.hidden,
-            key,
+            networks_key,
             activation=self.activation,
             shared=self.shared,
             log_std=self.log_std,
+            sde=self.sde,
         )
         return State(
             jnp.zeros((), jnp.int32),
@@ -113,10 +119,14 @@ class A2C:
             self._optimizer(1.0).init(networks),
             obs_moments(spec.observation_space) if self.normalize_obs else None,
             no_reward_scale(spec.num_envs) if self.normalize_reward else None,
+            networks.draw_noise(spec.num_envs, noise_key) if self.sde else None,
         )
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree:
-        policy = jax.vmap(state.networks.policy)(see(state.obs_moments, obs))
+        obs = see(state.obs_moments, obs)
+        if explore and state.noise is not None:
+            return jax.vmap(state.networks.explore)(obs, state.noise)
+        policy = jax.vmap(state.networks.policy)(obs)
         return policy.sample(key) if explore else policy.mode()
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
@@ -143,7 +153,8 @@ class A2C:
         change, optimizer = self._optimizer(rate).update(gradient, state.optimizer)
         networks = optax.apply_updates(state.networks, change)
         moments = saw(state.obs_moments, rollout.obs)
-        return State(step, networks, optimizer, moments, reward_scale), metrics
+        noise = networks.draw_noise(rollout.reward.shape[1], key) if self.sde else None
+        return State(step, networks, optimizer, moments, reward_scale, noise), metrics
 
     def _optimizer(self, rate: float | Float[Array, ""]) -> optax.GradientTransformation:
         steps = optax.rmsprop(rate, decay=0.99, eps=1e-5) if self.rms_prop else optax.adam(rate)

@@ -20,7 +20,8 @@ Departures
     `act`, `gradient` and `apply` as `update` does.
     Updates are applied one at a time, so none is lost to another that writes at the same moment.
     The gradient is that of the mean over a rollout, not of the sum, and is clipped.
-    Adam in place of RMSProp where `rms_prop` is off.
+    The deviation of Gaussian actions is a parameter of its own, not an output of the network.
+    Adam in place of RMSProp where `rms_prop` is off; two networks where `shared` is off.
 """
 
 from typing import NamedTuple

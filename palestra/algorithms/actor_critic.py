@@ -117,10 +117,16 @@ class OneStepActorCritic:
         value = Network(
             spec.observation_space, self.hidden, 1, value_key, activation=self.activation
         )
-        optimizers = (optax.adam(1.0).init(network) for network in (policy, value))
+        learned = Learned(
+            policy,
+            value,
+            optax.adam(1.0).init(policy),
+            optax.adam(1.0).init(value),
+            jnp.ones(spec.num_envs),
+        )
         return State(
             jnp.zeros((), jnp.int32),
-            Learned(policy, value, *optimizers, jnp.ones(spec.num_envs)),
+            learned,
             obs_moments(spec.observation_space) if self.normalize_obs else None,
             no_reward_scale(spec.num_envs) if self.normalize_reward else None,
         )

@@ -91,9 +91,9 @@ class MonteCarlo:
         goes_on = expectation(row(state.q, rollout.next_obs), epsilon)  # [T, E]
 
         def back(
-            returns: Float[Array, "E"], now: tuple[Transition, Float[Array, "E"]]
+            returns: Float[Array, "E"], given: tuple[Transition, Float[Array, "E"]]
         ) -> tuple[Float[Array, "E"], Float[Array, "E"]]:
-            now, estimate = now
+            now, estimate = given
             later = jnp.where(now.done, estimate, returns)
             returns = now.reward + self.gamma * jnp.where(now.terminated, 0.0, later)
             return returns, returns

@@ -1,7 +1,7 @@
 """Proximal policy optimization, clipped.
 
     repeat
-        act with pi for `rollout_length` steps
+        act with pi for `rollout_length` steps           sde: by one draw of pi's noise
         A <- GAE(rollout, V),  R <- A + V,  pi_old <- pi,  V_old <- V
         for each of `epochs` passes over shuffled minibatches, ascend
             min(rho A, clip(rho, 1 ± clip) A) - value_coef (V - R)² + entropy_coef H[pi]
@@ -11,6 +11,7 @@ Sources
     Schulman et al. (2017), Proximal policy optimization algorithms, eqs 7, 9.
     Schulman et al. (2016), High-dimensional continuous control using GAE, eq. 16.
     Huang et al. (2022), The 37 implementation details of proximal policy optimization.
+    Raffin et al. (2022), Smooth exploration for robotic reinforcement learning, eqs 5-8, for `sde`.
     Engstrom et al. (2020), Implementation matters in deep policy gradients, section 2.
 Departures
     pi_old is recomputed from the untouched networks before the first pass, not stored while acting,
@@ -65,6 +66,7 @@ class State(NamedTuple):
     optimizer: optax.OptState
     obs_moments: Moments | None
     reward_scale: RewardScale | None
+    noise: Float[Array, "E features D"] | None  # what exploring goes by, with `sde`
 
 
 class Data(NamedTuple):
@@ -131,6 +133,8 @@ class PPO:
     """What stands between the layers."""
     shared: bool = False
     """Policy and value are two heads of one network, in place of two networks."""
+    sde: bool = False
+    """Noise that is a function of the observation, drawn anew for each rollout; for Box actions."""
 
     def init(self, spec: Spec, key: Key) -> State:
         if self.rollout_length * spec.num_envs % self.minibatches:
@@ -140,13 +144,15 @@ class PPO:
             )
         if self.normalize_advantage and self.rollout_length * spec.num_envs == self.minibatches:
             raise ValueError("normalize_advantage needs minibatches of at least 2 transitions.")
+        networks_key, noise_key = jax.random.split(key)
         networks = ActorCritic(
             spec,
             self.hidden,
-            key,
+            networks_key,
             activation=self.activation,
             shared=self.shared,
             log_std=self.log_std,
+            sde=self.sde,
         )
         return State(
             jnp.zeros((), jnp.int32),
@@ -154,10 +160,14 @@ class PPO:
             self._optimizer(1.0).init(networks),
             obs_moments(spec.observation_space) if self.normalize_obs else None,
             no_reward_scale(spec.num_envs) if self.normalize_reward else None,
+            networks.draw_noise(spec.num_envs, noise_key) if self.sde else None,
         )
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree:
-        policy = jax.vmap(state.networks.policy)(see(state.obs_moments, obs))
+        obs = see(state.obs_moments, obs)
+        if explore and state.noise is not None:
+            return jax.vmap(state.networks.explore)(obs, state.noise)
+        policy = jax.vmap(state.networks.policy)(obs)
         return policy.sample(key) if explore else policy.mode()
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
@@ -182,10 +192,13 @@ class PPO:
             return jax.lax.scan(partial(self._learn, remaining), learned, batches)
 
         learned = Learned(state.networks, state.optimizer, jnp.zeros((), bool))
-        learned, metrics = jax.lax.scan(epoch, learned, jax.random.split(key, self.epochs))
+        noise_key, epochs_key = jax.random.split(key)
+        keys = jax.random.split(epochs_key, self.epochs)
+        (networks, optimizer, _), metrics = jax.lax.scan(epoch, learned, keys)
         moments = saw(state.obs_moments, rollout.obs)
+        noise = networks.draw_noise(rollout.reward.shape[1], noise_key) if self.sde else None
         metrics = jax.tree.map(jnp.nanmean, metrics)
-        return State(step, learned.networks, learned.optimizer, moments, reward_scale), metrics
+        return State(step, networks, optimizer, moments, reward_scale, noise), metrics
 
     def _learn(
         self, remaining: Float[Array, ""], learned: Learned, batch: Data
@@ -230,6 +243,5 @@ class PPO:
         return jax.tree.map(lambda old, new: jnp.where(far, old, new), stayed, moved), metrics
 
     def _optimizer(self, rate: float | Float[Array, ""]) -> optax.GradientTransformation:
-        return optax.chain(
-            optax.clip_by_global_norm(self.max_grad_norm), optax.adam(rate, eps=1e-5)
-        )
+        steps = optax.adam(rate, eps=1e-5)
+        return optax.flatten(optax.chain(optax.clip_by_global_norm(self.max_grad_norm), steps))

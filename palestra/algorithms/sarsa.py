@@ -92,9 +92,9 @@ class Sarsa:
         learning_rate = self.learning_rate * anneal(self.anneal_steps, state.step)
 
         def follow(
-            carry: tuple[Table, Transition], now: tuple[Transition, Key]
+            carry: tuple[Table, Transition], given: tuple[Transition, Key]
         ) -> tuple[tuple[Table, Transition], tuple[Float[Array, "E"], Float[Array, "E"]]]:
-            (q, last), (now, key) = carry, now
+            (q, last), (now, key) = carry, given
             y = last.reward + self.gamma * value(q, last.next_obs, now.action)
             q, error = learn(q, last.obs, last.action, y, learning_rate, ~last.done)
 

@@ -84,11 +84,15 @@ class MLP(eqx.Module):
         self.activation = activation
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        return self.layers[-1](self.features(x))
+
+    def features(self, x: Float[Array, " inputs"]) -> Float[Array, " features"]:
+        """What the last layer is given."""
         activate = {"relu": jax.nn.relu, "tanh": jnp.tanh}[self.activation]
         for i, layer in enumerate(self.layers[:-1]):
             x = layer(x)
             x = activate(self.norms[i](x) if self.norms else x)
-        return self.layers[-1](x)
+        return x
 
 
 class Vector(eqx.Module):

@@ -4,6 +4,7 @@ A head says how many outputs it needs and makes the distribution of them:
 
     Discrete       CategoricalHead        MultiDiscrete   MultiCategoricalHead
     Box            GaussianHead, whose deviation is learned but does not depend on the observation
+                   StateDependentHead, whose noise is a function of the observation for a while
                    SquashedGaussianHead, whose deviation does, and whose actions stay in the box
 """
 
@@ -105,6 +106,45 @@ class GaussianHead(eqx.Module):
         return Gaussian(outputs, self.log_std, *self.bounds.arrays())
 
 
+class StateDependentHead(eqx.Module):
+    """Means of the actions, and noise that is a function of the state (Raffin et al. 2022, eq. 5).
+
+        x = mean + features' W,   W = deviation * noise / sqrt(number of features)
+
+    with `noise` of standard normal numbers. Who keeps it for a while pushes steadily, and the same
+    way in the same state; over all noise x is normal, with the deviation of a row of features that
+    are all 1. Features are taken as they are: noise does not shape them.
+    """
+
+    log_std: Float[Array, "features D"]
+    bounds: Bounds
+
+    def __init__(self, features: int, log_std: float | Float[Array, ""], bounds: Bounds):
+        self.log_std = jnp.full((features, len(bounds.middle)), log_std, jnp.float32)
+        self.bounds = bounds
+
+    @property
+    def size(self) -> int:
+        return len(self.bounds.middle)
+
+    def __call__(
+        self, outputs: Float[Array, " size"], features: Float[Array, " features"]
+    ) -> Gaussian:
+        features = jax.lax.stop_gradient(features)
+        variance = jnp.square(features) @ jnp.exp(2 * self.log_std) / len(features)
+        return Gaussian(outputs, 0.5 * jnp.log(variance + 1e-6), *self.bounds.arrays())
+
+    def explore(
+        self,
+        outputs: Float[Array, " size"],
+        features: Float[Array, " features"],
+        noise: Float[Array, "features size"],
+    ) -> Float[Array, " size"]:
+        weights = jnp.exp(self.log_std) * noise / len(features) ** 0.5
+        middle, half = self.bounds.arrays()
+        return middle + half * (outputs + features @ weights)
+
+
 class SquashedGaussianHead(eqx.Module):
     """Means, then logarithms of deviations, pressed between -5 and 2."""
 
@@ -175,7 +215,7 @@ class ActorCritic(eqx.Module):
     """A policy and its value: two networks, or one with two heads."""
 
     networks: tuple[Network, ...]
-    head: Head
+    head: Head | StateDependentHead
 
     def __init__(
         self,
@@ -186,8 +226,12 @@ class ActorCritic(eqx.Module):
         activation: Activation = "tanh",
         shared: bool = False,
         log_std: float | Float[Array, ""] = 0.0,
+        sde: bool = False,
     ):
-        """The policy's last layer starts small, so that all actions are about as likely."""
+        """The policy's last layer starts small, so that all actions are about as likely.
+
+        With `sde` the actions, which must be a Box, explore as StateDependentHead says.
+        """
         self.head = head(spec.action_space, log_std=log_std)
         keys = jax.random.split(key)
         make = lambda outputs, scale, key: Network(
@@ -205,18 +249,47 @@ class ActorCritic(eqx.Module):
             self.networks = (eqx.tree_at(last, network, last(network) * scale[None]),)
         else:
             self.networks = make(self.head.size, 0.01, keys[0]), make(1, 1.0, keys[1])
+        if sde:
+            features = self.networks[0].mlp.layers[-1].weight.shape[0]
+            self.head = StateDependentHead(features, log_std, box(spec.action_space))
 
     def policy(self, obs: PyTree) -> Distribution:
         """pi(. | obs), without the work for the value where that is a network of its own."""
-        return self.head(self.networks[0](obs)[: self.head.size])
+        return self._policy(*self._run(self.networks[0], obs))
 
     def value(self, obs: PyTree) -> Float[Array, ""]:
         """V(obs)."""
         return self.networks[-1](obs)[-1]
 
     def __call__(self, obs: PyTree) -> tuple[Distribution, Float[Array, ""]]:
-        outputs = jnp.concatenate([network(obs) for network in self.networks])
-        return self.head(outputs[:-1]), outputs[-1]
+        outputs, features = self._run(self.networks[0], obs)
+        value = outputs[-1] if len(self.networks) == 1 else self.value(obs)
+        return self._policy(outputs, features), value
+
+    def explore(self, obs: PyTree, noise: Float[Array, "features D"]) -> Float[Array, " D"]:
+        """With `sde`: the action that this noise, from `draw_noise`, leads to."""
+        assert isinstance(self.head, StateDependentHead)
+        outputs, features = self._run(self.networks[0], obs)
+        return self.head.explore(outputs[: self.head.size], features, noise)
+
+    def draw_noise(self, num_envs: int, key: Key) -> Float[Array, "E features D"]:
+        """With `sde`: noise for each environment, to be kept for a while."""
+        assert isinstance(self.head, StateDependentHead)
+        return jax.random.normal(key, (num_envs, *self.head.log_std.shape))
+
+    def _run(
+        self, network: Network, obs: PyTree
+    ) -> tuple[Float[Array, " outputs"], Float[Array, " features"]]:
+        features = network.mlp.features(network.encoder(obs))
+        return network.mlp.layers[-1](features), features
+
+    def _policy(
+        self, outputs: Float[Array, " outputs"], features: Float[Array, " features"]
+    ) -> Distribution:
+        outputs = outputs[: self.head.size]
+        if isinstance(self.head, StateDependentHead):
+            return self.head(outputs, features)
+        return self.head(outputs)
 
 
 def box(space: gymnasium.Space) -> Bounds:

@@ -106,6 +106,8 @@ class TrainFlags:
     """The run folder to make [runs/<env>__<algorithm>__seed<S>__<time>]; never overwritten."""
     preset: str | None = None
     """Start from these settings; `palestra list` names them [default, where there is one]."""
+    video: bool = True
+    """Record an episode at the end."""
     quiet: bool = False
     """Show no progress, only the result."""
 
@@ -184,6 +186,7 @@ def train(arguments: list[str]) -> int:
         env_kwargs=_changed(simulator, given.env),
         max_episode_steps=options.max_episode_steps,
         run=options.run,
+        video=options.video,
         quiet=options.quiet,
     )
     results = made if isinstance(made, list) else [made]
@@ -512,7 +515,8 @@ def _show_results(results: Sequence[Any]) -> None:
     if len(results) > 1:
         console.print(f"All seeds in one picture: {escape(str(_plot_together(results)))}")
     else:
-        console.print("         agent.safetensors, curve.png, video.mp4, summary.json and more")
+        drawn = "video.mp4, " if (results[0].folder / "video.mp4").exists() else ""
+        console.print(f"         agent.safetensors, curve.png, {drawn}summary.json and more")
         console.print(f"Next: palestra evaluate {folders[0]}")
 
 

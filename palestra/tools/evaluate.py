@@ -106,7 +106,7 @@ def exact(agent: Agent) -> float | None:
     model = inside.model()
     horizon = env.limit if isinstance(env, TimeLimit) else None
     # States are what can be seen, in order; more than once where there is more than can be seen.
-    space = env.observation_space
+    space: Any = env.observation_space
     parts = [int(part.n) for part in (space if isinstance(space, Tuple) else [space])]
     seen = np.unravel_index(np.arange(len(model.start)) % prod(parts), parts)
     policy = agent.predict(seen if isinstance(space, Tuple) else seen[0])

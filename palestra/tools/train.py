@@ -71,6 +71,7 @@ def train(
     max_episode_steps: int | None = None,
     run: str | Path | None = None,
     preset: str | None = None,
+    video: bool = True,
     quiet: bool = False,
 ) -> Run | list[Run]:
     """Train, evaluate, save, draw; returns the Run, or one Run per seed where `seeds` is given.
@@ -86,6 +87,7 @@ def train(
     max_episode_steps  steps after which episodes are cut off [the table's]; -1 for never
     run                the folder to make, never overwritten; with `seeds` it holds one a seed
     preset             the name of a preset, where `algorithm` is a name
+    video              record an episode at the end, where the environment can be drawn
     quiet              show nothing
 
     Ctrl-C stops after the report under way and finishes with what was learned so far; a second one
@@ -110,7 +112,7 @@ def train(
             in_threads(partial(follow, job, recorders, display, stop), groups(each), stop)
             seconds = time.perf_counter() - begun
         display.finishing()
-        in_threads(partial(finish, job, recorders, seconds, stop.is_set()), each, stop)
+        in_threads(partial(finish, job, recorders, seconds, stop.is_set(), video), each, stop)
     made = [Run(folder) for folder in folders.values()]
     for one in made:
         one.plot()
@@ -239,7 +241,12 @@ def follow(
 
 
 def finish(
-    job: Job, recorders: dict[int, Recorder], seconds: float, interrupted: bool, seed: int
+    job: Job,
+    recorders: dict[int, Recorder],
+    seconds: float,
+    interrupted: bool,
+    video: bool,
+    seed: int,
 ) -> None:
     """Evaluate a seed's best and last agents on starts that no one has seen; summary and video."""
     recorder = recorders[seed]
@@ -264,7 +271,7 @@ def finish(
         "last": {"step": recorder.step, **last, **exact_last},
     }
     run_folder.write_json(recorder.folder / "summary.json", summary)
-    if drawable(job.env):
+    if video and drawable(job.env):
         run.video()
 
 

@@ -37,7 +37,8 @@ def episode(env: Environment, agent: Agent, *, seed: int) -> list[PyTree]:
 
     @jax.jit
     def step(arrays, state, obs, time):
-        action = greedy(agent.algorithm, agent.spec, arrays, obs[None])[0]
+        alone = jax.tree.map(lambda x: x[None], obs)  # a batch of one
+        action = greedy(agent.algorithm, agent.spec, arrays, alone)[0]
         state, out = env.step(state, action, jax.random.fold_in(key, time))
         return state, out.obs, out.terminated | out.truncated
 

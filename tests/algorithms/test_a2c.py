@@ -190,3 +190,25 @@ def test_exploring_draws_from_the_policy():
     action = np.asarray(a2c.act(state, jnp.tile(obs[None], (20_000, 1)), prng.key(3)))
     share = np.bincount(action, minlength=3) / action.size
     np.testing.assert_allclose(share, np.exp(linear.log_probs(obs)), atol=0.02)
+
+
+def test_sde_keeps_its_noise_for_a_rollout_and_draws_it_anew():
+    box = SPEC._replace(action_space=Box(-2, 2, (1,)))
+    a2c = A2C(**{**BASE, "hidden": (8,)}, sde=True)
+    state = a2c.init(box, prng.key(0))
+    assert state.noise.shape == (E, 8, 1)
+    act = lambda state, key, **how: np.asarray(a2c.act(state, ROLLOUT.obs[0], key, **how))
+    first = act(state, prng.key(1))
+    np.testing.assert_array_equal(first, act(state, prng.key(2)))
+    one_by_one = jax.vmap(state.networks.explore)(ROLLOUT.obs[0], state.noise)
+    np.testing.assert_array_equal(first, one_by_one)
+    greedy = act(state, prng.key(1), explore=False)
+    assert (first != greedy).all()
+    rollout = ROLLOUT._replace(action=jnp.ones((T, E, 1)))
+    after, metrics = a2c.update(state, rollout, prng.key(3))
+    assert (after.noise != state.noise).all()
+    policy = jax.vmap(jax.vmap(state.networks.policy))(ROLLOUT.obs)
+    np.testing.assert_allclose(metrics["entropy"], policy.entropy().mean(), rtol=1e-5)
+    assert A2C(**BASE).init(box, prng.key(0)).noise is None
+    with pytest.raises(ValueError, match=r"^the action must be a vector"):
+        a2c.init(SPEC, prng.key(0))

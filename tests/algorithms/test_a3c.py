@@ -170,7 +170,8 @@ def test_with_one_worker_it_is_a2c(settings):
     spec = Spec(*SPACES, 1)
     a3c, a2c = A3C(**settings), A2C(**settings)
     learn = jax.jit(type(a2c).update)
-    one, other = a3c.init(spec, prng.key(3)), a2c.init(spec, prng.key(3))
+    one = a3c.init(spec, prng.key(3))
+    other = a2c.init(spec, prng.key(3))._replace(networks=one.networks)
     for i in range(5):
         rollout = experience(1, seed=i)
         one, metrics = update(a3c, one, rollout, prng.key(i))

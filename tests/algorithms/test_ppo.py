@@ -363,3 +363,19 @@ def test_exploring_draws_from_the_policy():
     action = np.asarray(ppo.act(start(ppo), jnp.tile(obs[None], (20_000, 1)), prng.key(3)))
     share = np.bincount(action, minlength=3) / action.size
     np.testing.assert_allclose(share, np.exp(linear.log_probs(obs)), atol=0.02)
+
+
+def test_sde_keeps_its_noise_for_a_rollout_and_draws_it_anew():
+    box = SPEC._replace(action_space=Box(-2, 2, (1,)))
+    ppo = PPO(**{**BASE, "hidden": (8,)}, sde=True)
+    state = ppo.init(box, prng.key(0))
+    act = lambda state, key, **how: np.asarray(ppo.act(state, ROLLOUT.obs[0], key, **how))
+    first = act(state, prng.key(1))
+    np.testing.assert_array_equal(first, act(state, prng.key(2)))
+    expected = jax.vmap(state.networks.explore)(ROLLOUT.obs[0], state.noise)
+    np.testing.assert_array_equal(first, expected)
+    assert (first != act(state, prng.key(1), explore=False)).all()
+    rollout = ROLLOUT._replace(action=jnp.ones((T, E, 1)))
+    after, _ = update(ppo, state, rollout, prng.key(3))
+    assert (after.noise != state.noise).all()
+    assert PPO(**BASE).init(box, prng.key(0)).noise is None

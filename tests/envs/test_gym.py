@@ -48,7 +48,7 @@ LIMIT = 12  # one for all, since every other is compiled anew; most episodes end
 TINY = [pytest.param(i, marks=pytest.mark.tiny) if i == "CartPole-v1" else i for i in IDS]
 ONE_SENTENCE = re.compile(r"[^.]([^.]|\.\S)*[.?]")
 # Gymnasium says so of the environment of the same name, too.
-OUT_OF_DATE = "ignore:.*The environment palestra/CartPole-v0 is out of date:DeprecationWarning"
+OUT_OF_DATE = "ignore:.*palestra/(Discrete-)?CartPole-v0 is out of date:DeprecationWarning"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces, wrappers
 
-from palestra import prng
+from palestra import envs, prng
 from palestra.core import Step, hyperparameters
 from palestra.envs import probes
 from palestra.envs.classic import cartpole, mountain_car, mountain_car_continuous
@@ -37,6 +37,7 @@ from palestra.envs.transforms import (
     TimeLimit,
     bare,
     cartpole_boxes,
+    cartpole_grid,
     mountain_car_grid,
     revised,
     simulator,
@@ -447,6 +448,34 @@ def test_the_boxes_of_cart_pole():
     cells = jax.jit(jax.vmap(env.see))(jnp.asarray(obs, jnp.float32))
     np.testing.assert_array_equal(cells, np.ravel_multi_index(bins, (3, 3, 6, 3)))
     assert set(np.asarray(cells)) == set(range(162))
+
+
+def test_the_grid_of_cart_pole():
+    env = cartpole_grid(CartPole())
+    assert env.observation_space.n == 6 * 6 * 12 * 12
+    degree = np.pi / 180
+    obs = np.array([[-2.3, -2.9, -11, -199], [2.3, 2.9, 11, 199], [0.1, -0.1, 1, -1]])
+    bins = np.array([[0, 0, 0, 0], [5, 5, 11, 11], [3, 2, 6, 5]])
+    obs = jnp.asarray(obs * np.array([1, 1, degree, degree]), jnp.float32)
+    cells = jax.vmap(env.see)(obs)
+    np.testing.assert_array_equal(cells, np.ravel_multi_index(bins.T, (6, 6, 12, 12)))
+
+
+@pytest.mark.parametrize(
+    ("env_id", "plain", "view"),
+    [
+        ("Discrete/CartPole-v0", "CartPole-v0", cartpole_grid),
+        ("Discrete/CartPole-v1", "CartPole-v1", cartpole_grid),
+        ("Discrete/MountainCar-v0", "MountainCar-v0", mountain_car_grid),
+    ],
+)
+def test_tasks_of_cells_are_the_plain_ones_seen_otherwise(env_id, plain, view):
+    mine, theirs = envs.entry(env_id), envs.entry(plain)
+    assert (mine.limit, mine.threshold) == (theirs.limit, theirs.threshold)
+    inside = envs.make(plain, limit=-1)
+    assert envs.make(env_id) == TimeLimit(env=view(inside), limit=theirs.limit)
+    assert envs.make(env_id, limit=-1, gravity=5.0) == view(revised(inside, gravity=5.0))
+    assert f"{envs.make(env_id).observation_space.n:,} cells" in mine.summary
 
 
 def test_the_grid_of_mountain_car():

@@ -40,6 +40,7 @@ def test_it_learns(name, tmp_path):
         num_envs=chosen.num_envs,
         seeds=3,
         run=tmp_path / "runs",
+        video=False,
         quiet=True,
     )
     best = [run.summary["best"] for run in runs]

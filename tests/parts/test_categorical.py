@@ -26,8 +26,8 @@ def test_atoms_are_evenly_spaced():
     ],
 )
 def test_projection_by_hand(probs, returns, discount, projected):
-    found = project(jnp.array([probs], jnp.float32), jnp.array([returns]), jnp.array([discount]), jnp.array(Z))  # fmt: skip
-    np.testing.assert_allclose(found[0], projected, atol=1e-6)
+    found = project(*map(jnp.float32, (probs, returns, discount, Z)))
+    np.testing.assert_allclose(found, projected, atol=1e-6)
 
 
 def by_loop(probs, returns, discount, z):
@@ -53,4 +53,5 @@ def test_projection_is_the_papers_loop():
     found = project(*map(jnp.asarray, (probs, returns, discount)), atoms(-2.0, 5.0, 21))
     np.testing.assert_allclose(found.sum(-1), np.ones((3, 4)), rtol=1e-5)
     for i in np.ndindex(3, 4):
-        np.testing.assert_allclose(found[i], by_loop(probs[i], returns[i], discount[i], z), atol=2e-5)  # fmt: skip
+        expected = by_loop(probs[i], returns[i], discount[i], z)
+        np.testing.assert_allclose(found[i], expected, atol=2e-5)

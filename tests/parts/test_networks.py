@@ -117,7 +117,7 @@ def test_conv_is_a_convolution(size, width, stride):
         x[None], kernel, (stride, stride), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )[0]
     expected = np.maximum(np.asarray(out) + np.asarray(conv.linear.bias), 0)
-    np.testing.assert_allclose(jax.jit(conv)(x), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(lambda x: conv(x))(x), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_conv_with_layer_norm_normalizes_each_square():

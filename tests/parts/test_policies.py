@@ -1,5 +1,6 @@
 """Policies: which head an action space gets, what its outputs mean, and how a policy starts."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +20,7 @@ from palestra.parts.policies import (
     Policy,
     SoftPolicy,
     SquashedGaussianHead,
+    StateDependentHead,
     head,
 )
 
@@ -71,6 +73,64 @@ def test_a_squashed_head_holds_the_deviation():
     np.testing.assert_allclose(policy.log_std, [-1.5, 2.0])  # the middle of -5 and 2, and the top
     low = made(jnp.array([0.0, 0.0, -100.0, -100.0]))
     np.testing.assert_allclose(low.log_std, -5.0)
+
+
+FEATURES = jnp.array([1.0, -2.0, 0.5])
+LOG_STD = jnp.array([[0.0, 1.0], [-1.0, 0.5], [0.2, 0.0]])
+NOISE = jnp.array([[0.3, -1.0], [1.0, 0.0], [0.0, 2.0]])
+
+
+def state_dependent() -> StateDependentHead:
+    made = StateDependentHead(3, 0.0, Bounds(BOX))
+    return eqx.tree_at(lambda made: made.log_std, made, LOG_STD)
+
+
+def test_noise_is_a_function_of_the_state():
+    outputs = np.array([0.5, -0.5])
+    x = outputs + np.asarray(FEATURES) @ (np.exp(LOG_STD) * np.asarray(NOISE)) / 3**0.5
+    action = state_dependent().explore(jnp.float32(outputs), FEATURES, NOISE)
+    np.testing.assert_allclose(action, [0, 5] + np.array([2, 5]) * x, rtol=1e-5)
+    assert abs(x).max() > 1  # beyond the box, as what log_prob is asked of
+    still = state_dependent().explore(jnp.float32(outputs), FEATURES, jnp.zeros((3, 2)))
+    np.testing.assert_allclose(still, state_dependent()(jnp.float32(outputs), FEATURES).mode())
+
+
+def test_over_all_noise_it_is_the_gaussian_that_it_says():
+    policy = state_dependent()(jnp.array([0.5, -0.5]), FEATURES)
+    noise = jax.random.normal(prng.key(0), (20_000, 3, 2))
+    explore = jax.vmap(state_dependent().explore, (None, None, 0))
+    drawn = np.asarray(explore(jnp.array([0.5, -0.5]), FEATURES, noise))
+    x = (drawn - [0, 5]) / [2, 5]
+    for i in range(2):
+        whole = stats.norm([0.5, -0.5][i], np.exp(policy.log_std[i]))
+        assert stats.kstest(x[:, i], whole.cdf).pvalue > 1e-4
+    expected = stats.norm([0.5, -0.5], np.exp(policy.log_std)).logpdf(x[0]).sum()
+    np.testing.assert_allclose(policy.log_prob(jnp.float32(drawn[0])), expected, rtol=1e-4)
+
+
+def test_noise_does_not_shape_the_features():
+    likely = lambda features: state_dependent()(jnp.zeros(2), features).log_prob(jnp.ones(2))
+    np.testing.assert_array_equal(jax.grad(likely)(FEATURES), 0)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_actor_critic_explores_by_the_noise_it_is_given(shared):
+    make = lambda: ActorCritic(spec(BOX), (8,), prng.key(0), shared=shared, log_std=0.5, sde=True)
+    networks = make()
+    noise = networks.draw_noise(5, prng.key(1))
+    assert noise.shape == (5, 8, 2)
+    features = np.tanh(np.asarray(X) @ layers(networks.networks[0])[0])
+    mean = (np.asarray(networks.policy(X).mode()) - [0, 5]) / [2, 5]
+    x = mean + features @ (np.exp(0.5) * np.asarray(noise[0])) / 8**0.5
+    np.testing.assert_allclose(
+        networks.explore(X, noise[0]), [0, 5] + np.array([2, 5]) * x, rtol=1e-4, atol=1e-5
+    )
+    deviation = np.exp(0.5) * np.sqrt((features**2).mean())
+    np.testing.assert_allclose(networks.policy(X).log_std, np.log(deviation), rtol=1e-4)
+    np.testing.assert_allclose(networks(X)[0].log_std, np.log(deviation), rtol=1e-4)
+    np.testing.assert_allclose(networks(X)[1], networks.value(X), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"^the action must be a vector .*, not Discrete\(3\)\.$"):
+        ActorCritic(spec(Discrete(3)), (8,), prng.key(0), sde=True)
 
 
 @pytest.mark.parametrize("space", [Box(-1, 1, (2, 2)), Dict({"a": Discrete(2)})])
