@@ -60,6 +60,18 @@ def slices(x: Picture, kernel: Kernel, stride: int) -> Picture:
     return jnp.concatenate(taps, -1) @ kernel.reshape(-1, kernel.shape[-1])
 
 
+def blocks(x: Picture, kernel: Kernel, stride: int) -> Picture:
+    """Squares of stride x stride pixels become one of more channels first; then as `slices`."""
+    size, (batch, height, width, channels) = kernel.shape[0], x.shape
+    if size % stride or height % stride or width % stride:
+        return slices(x, kernel, stride)
+    x = x.reshape(batch, height // stride, stride, width // stride, stride, channels)
+    x = x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // stride, width // stride, -1)
+    n = size // stride
+    kernel = kernel.reshape(n, stride, n, stride, *kernel.shape[2:]).transpose(0, 2, 1, 3, 4, 5)
+    return slices(x, kernel.reshape(n, n, -1, kernel.shape[-1]), 1)
+
+
 def gather(x: Picture, kernel: Kernel, stride: int) -> Picture:
     """Patches by one gather, then a matrix product."""
     size = kernel.shape[0]
@@ -111,7 +123,7 @@ def dense(x: Picture, kernel: Kernel, stride: int) -> Picture:
 
 
 FORMS = {10: (native, native_channels_first, native_patches, slices, gather, taps, rows, dense)}
-FORMS[84] = (native, native_channels_first, native_patches, slices, gather, rows)
+FORMS[84] = (native, native_channels_first, native_patches, slices, blocks, gather, rows)
 
 
 def weights(side: int) -> list[Array]:

@@ -282,7 +282,7 @@ def words(x: float) -> str:
 def sentence(cell: Cell, result: dict) -> str:
     """What a preset says of itself."""
     best, last = (shown(judged(cell, result, which)) for which in ("best", "last"))
-    what = "Exact: best agents" if cell.task.exact else "Best agents"
+    what = "Exact: best" if cell.task.exact else "Best agents"
     return f"{what} {best}, last ones {last}; {result['settings']['seeds']} seeds."
 
 

@@ -66,6 +66,7 @@ import palestra.algorithms
 import palestra.envs
 
 simulators = [row.simulator for row in palestra.envs.ENVIRONMENTS.values()]  # imported now
+learners = [row.learner for row in palestra.algorithms.ALGORITHMS.values()]
 for cls in passed:  # the hook has passed; the mark would hide the fields' types from the parser
     del cls.__no_type_check__
 

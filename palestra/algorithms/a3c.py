@@ -85,6 +85,8 @@ class A3C:
     """Steps of each environment between updates: the n of n-step returns."""
     rms_prop: bool = True
     """RMSProp with moments that all workers share, as in the paper; off, Adam likewise."""
+    reward_scale: Positive = 1.0
+    """Rewards are multiplied by this: V has little to learn where returns are near 1."""
     log_std: Finite = 0.0
     """Logarithm of the deviation that Gaussian actions start with, in half widths of their box."""
     hidden: tuple[Count, ...] = (64, 64)
@@ -127,12 +129,13 @@ class A3C:
     ) -> tuple[ActorCritic, Metrics]:
         """What a worker learns from its rollout, leaves [T, 1, ...], at its copy."""
         copy = jax.tree.map(lambda x: x[worker], state.workers)
+        scaled = rollout._replace(reward=self.reward_scale * rollout.reward)
         next_values = jax.vmap(jax.vmap(copy.value))(rollout.next_obs)  # [T, 1]
 
         def loss(networks: ActorCritic) -> tuple[Float[Array, ""], Metrics]:
             policy, values = jax.vmap(jax.vmap(networks))(rollout.obs)
             fixed = jax.lax.stop_gradient(values)
-            advantage = gae(rollout, fixed, next_values, self.gamma, self.gae_lambda)
+            advantage = gae(scaled, fixed, next_values, self.gamma, self.gae_lambda)
             value_loss = jnp.square(advantage + fixed - values).mean()
             policy_loss = -(policy.log_prob(rollout.action) * advantage).mean()
             entropy = policy.entropy().mean()

@@ -18,13 +18,14 @@ Sources
     Barth-Maron et al. (2018), Distributed distributional deterministic policy gradients, eq. 2
     (n-step returns).
 Departures
-    Actions are uniformly random until learning starts (as in Fujimoto et al. 2018).
+    Actions are uniformly random until learning starts (as in Fujimoto et al. 2018), by the same
+    noise, so that they remember where it does.
     Gaussian noise is the default; the Ornstein-Uhlenbeck process is there too. It starts where it
     stays, at the deviation `noise_std`, and not at 0. It moves on once per update, by as many steps
     as the rollout was long: with `rollout_length` 1 at every step, as in the paper, with more it is
     held in between.
-    No batch normalization, no weight decay, one width of layers for both networks, which both see
-    the action, or give it, where the paper has it join at the second layer: as is usual since.
+    No batch normalization and no weight decay; the critic sees the action from its first layer on,
+    and the layers of both networks are of the same widths: as is usual since.
     Several environments side by side; D holds them all.
     All the batches of an update are drawn at its start, so the target networks, which stay the
     same during an update, value them in one matrix product.
@@ -77,7 +78,7 @@ class State(NamedTuple):
     networks: Networks
     target: Networks
     optimizers: Optimizers
-    noise: Float[Array, "E D"] | None  # of Ornstein and Uhlenbeck, in half widths of the box
+    noise: Float[Array, "E D"] | None  # of Ornstein and Uhlenbeck, of deviation 1
     memory: replay.Replay
 
 
@@ -128,8 +129,7 @@ class DDPG:
         )
         noise = None
         if self.noise == "ornstein-uhlenbeck":
-            noise = jnp.zeros((spec.num_envs, len(actor.bounds.middle)))
-            noise = ornstein_uhlenbeck(noise, self.noise_std, jnp.zeros(spec.num_envs), noise_key)
+            noise = jax.random.normal(noise_key, (spec.num_envs, len(actor.bounds.middle)))
         example = example_transition(spec)
         memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
         if memory.data.reward.shape[0] < self.n_step:
@@ -144,13 +144,12 @@ class DDPG:
         action = jax.vmap(actor)(obs)  # [E, D]
         if not explore:
             return action
-        random_key, noise_key = jax.random.split(key)
-        random = actor.bounds.uniform(len(action), random_key)
         noise = state.noise
         if noise is None:
-            noise = self.noise_std * jax.random.normal(noise_key, action.shape)
+            noise = jax.random.normal(key, action.shape)
+        noisy = actor.bounds.nudge(action, self.noise_std * noise)
         started = state.step >= self.learning_starts
-        return jnp.where(started, actor.bounds.nudge(action, noise), random)
+        return jnp.where(started, noisy, actor.bounds.spread(noise))
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         learn_key, noise_key = jax.random.split(key)
@@ -166,7 +165,7 @@ class DDPG:
         if noise is not None:
             kept = (1 - self.noise_theta) ** self.rollout_length
             decay = jnp.where(rollout.done.any(0), 0.0, kept)  # a new episode begins anew
-            noise = ornstein_uhlenbeck(noise, self.noise_std, decay, noise_key)
+            noise = ornstein_uhlenbeck(noise, decay, noise_key)
         return State(step, networks, target, optimizers, noise, memory), metrics
 
     def _learn(

@@ -21,10 +21,15 @@ Sources
     Haarnoja et al. (2018), Soft actor-critic algorithms and applications, Algorithm 1, eqs 5-18;
     appendix C for the squashed Gaussian.
     Christodoulou (2019), Soft actor-critic for discrete action settings, Algorithm 1.
+    Eberhard et al. (2023), Pink noise is all you need: colored noise exploration in deep
+    reinforcement learning (sampling actions by correlated noise).
     Barth-Maron et al. (2018), Distributed distributional deterministic policy gradients, eq. 2
     (n-step returns).
 Departures
     Actions are uniformly random until learning starts, as in the authors' code.
+    Where `noise` says so, actions are sampled by noise that remembers, those of the start too: the
+    Ornstein-Uhlenbeck process of deviation 1 in place of independent normal numbers. It moves on
+    once per update, by as many steps as the rollout was long, and is held in between.
     The temperature descends along its logarithm's gradient of log alpha (entropy - target), not of
     alpha (entropy - target), as in the authors' code: its speed does not depend on its size.
     n-step returns leave out the entropy of the steps in between.
@@ -35,7 +40,7 @@ Departures
 
 from functools import partial
 from math import log
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -58,6 +63,7 @@ from palestra.core import (
 from palestra.parts import replay
 from palestra.parts.control import crosses, when
 from palestra.parts.distributions import Categorical, SquashedGaussian
+from palestra.parts.exploration import ornstein_uhlenbeck
 from palestra.parts.networks import Ensemble, Network
 from palestra.parts.policies import CategoricalHead, Critic, SoftPolicy
 from palestra.parts.spaces import example_transition
@@ -86,6 +92,7 @@ class State(NamedTuple):
     networks: Networks
     target: Ensemble
     optimizers: Optimizers
+    noise: Float[Array, "E D"] | None  # of Ornstein and Uhlenbeck, of deviation 1
     memory: replay.Replay
 
 
@@ -99,6 +106,10 @@ class SAC:
     """Adam's step size for the actor and the temperature."""
     gamma: Share = 0.99
     """Discount per environment step: nearer to 1 looks further ahead."""
+    noise: Literal["gaussian", "ornstein-uhlenbeck"] = "gaussian"
+    """What samples continuous actions while it explores: new at every step, or with a memory."""
+    noise_theta: Share = 0.15
+    """Share of the Ornstein-Uhlenbeck noise that is forgotten per step: 1 forgets it all."""
     temperature: Positive = 1.0
     """Weight of the entropy beside the rewards; where it is learned, what it starts at."""
     learn_temperature: bool = True
@@ -127,7 +138,7 @@ class SAC:
     """Widths of the hidden layers."""
 
     def init(self, spec: Spec, key: Key) -> State:
-        actor_key, critic_key = jax.random.split(key)
+        actor_key, critic_key, noise_key = jax.random.split(key, 3)
         actor = SoftPolicy(spec, self.hidden, actor_key)
         critics = Ensemble(partial(_critic, spec, self.hidden), 2, critic_key)
         log_temperature = jnp.full((), jnp.log(self.temperature), jnp.float32)
@@ -138,32 +149,50 @@ class SAC:
             optax.adam(self.learning_rate).init(critics),
             optax.adam(self.actor_learning_rate).init(log_temperature),
         )
+        noise = None
+        if self.noise == "ornstein-uhlenbeck":
+            if isinstance(actor.head, CategoricalHead):
+                raise ValueError("noise must be gaussian where actions are discrete.")
+            noise = jax.random.normal(noise_key, (spec.num_envs, len(actor.head.bounds.middle)))
         example = example_transition(spec)
         memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
         if memory.data.reward.shape[0] < self.n_step:
             least = self.n_step * spec.num_envs
             raise ValueError(f"memory_size must be at least n_step x num_envs, which is {least}.")
-        return State(jnp.zeros((), jnp.int32), networks, target, optimizers, memory)
+        return State(jnp.zeros((), jnp.int32), networks, target, optimizers, noise, memory)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Array:
-        policy = jax.vmap(state.networks.actor)(obs)
+        actor = state.networks.actor
+        policy = jax.vmap(actor)(obs)
         if not explore:
             return policy.mode()
-        random_key, sample_key = jax.random.split(key)
-        action = policy.sample(sample_key)  # [E] or [E, D]
-        random = state.networks.actor.head.uniform(len(action), random_key)
-        return jnp.where(state.step >= self.learning_starts, action, random)
+        started = state.step >= self.learning_starts
+        if isinstance(policy, Categorical):
+            logits = jnp.where(started, policy.logits, 0.0)  # equal ones: any action
+            return Categorical(logits).sample(key)  # [E]
+        noise = state.noise
+        if noise is None:
+            noise = jax.random.normal(key, policy.mean.shape)
+        sample = policy.sample_by(noise)  # [E, D]
+        random = actor.head.bounds.spread(noise)  # type: ignore[union-attr]
+        return jnp.where(started, sample, random)
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
+        learn_key, noise_key = jax.random.split(key)
         step = state.step + rollout.reward.size
         memory = replay.add(state.memory, rollout)
         ready = (step >= self.learning_starts) & (memory.rows >= self.n_step)
         learned = (state.networks, state.optimizers)
-        learned, metrics = when(ready, self._learn, learned, state.target, memory, key)
+        learned, metrics = when(ready, self._learn, learned, state.target, memory, learn_key)
         networks, optimizers = learned
         rate = jnp.where(crosses(state.step, step, self.target_period), self.target_rate, 0.0)
         target = optax.incremental_update(networks.critics, state.target, rate)
-        return State(step, networks, target, optimizers, memory), metrics
+        noise = state.noise
+        if noise is not None:
+            kept = (1 - self.noise_theta) ** self.rollout_length
+            decay = jnp.where(rollout.done.any(0), 0.0, kept)  # a new episode begins anew
+            noise = ornstein_uhlenbeck(noise, decay, noise_key)
+        return State(step, networks, target, optimizers, noise, memory), metrics
 
     def _learn(
         self,

@@ -24,6 +24,7 @@ Sources
 Departures
     The targets follow by `target_period`, in environment steps, and not when the actor moves; one
     that is `policy_delay` is the paper's, where an update is one step and one gradient step.
+    Actions that are random at first are so by the same noise, so that they remember where it does.
     Gaussian noise is the default, as in the paper; the Ornstein-Uhlenbeck process starts where it
     stays, at the deviation `noise_std`, and not at 0. It moves on once per update, by as many steps
     as the rollout was long, and is held in between.
@@ -81,7 +82,7 @@ class State(NamedTuple):
     networks: Networks
     target: Networks
     optimizers: Optimizers
-    noise: Float[Array, "E D"] | None  # of Ornstein and Uhlenbeck, in half widths of the box
+    noise: Float[Array, "E D"] | None  # of Ornstein and Uhlenbeck, of deviation 1
     memory: replay.Replay
 
 
@@ -138,8 +139,7 @@ class TD3:
         )
         noise = None
         if self.noise == "ornstein-uhlenbeck":
-            noise = jnp.zeros((spec.num_envs, len(actor.bounds.middle)))
-            noise = ornstein_uhlenbeck(noise, self.noise_std, jnp.zeros(spec.num_envs), noise_key)
+            noise = jax.random.normal(noise_key, (spec.num_envs, len(actor.bounds.middle)))
         example = example_transition(spec)
         memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
         if memory.data.reward.shape[0] < self.n_step:
@@ -154,13 +154,12 @@ class TD3:
         action = jax.vmap(actor)(obs)  # [E, D]
         if not explore:
             return action
-        random_key, noise_key = jax.random.split(key)
-        random = actor.bounds.uniform(len(action), random_key)
         noise = state.noise
         if noise is None:
-            noise = self.noise_std * jax.random.normal(noise_key, action.shape)
+            noise = jax.random.normal(key, action.shape)
+        noisy = actor.bounds.nudge(action, self.noise_std * noise)
         started = state.step >= self.learning_starts
-        return jnp.where(started, actor.bounds.nudge(action, noise), random)
+        return jnp.where(started, noisy, actor.bounds.spread(noise))
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         learn_key, noise_key = jax.random.split(key)
@@ -176,7 +175,7 @@ class TD3:
         if noise is not None:
             kept = (1 - self.noise_theta) ** self.rollout_length
             decay = jnp.where(rollout.done.any(0), 0.0, kept)  # a new episode begins anew
-            noise = ornstein_uhlenbeck(noise, self.noise_std, decay, noise_key)
+            noise = ornstein_uhlenbeck(noise, decay, noise_key)
         return State(step, networks, target, optimizers, noise, memory), metrics
 
     def _learn(

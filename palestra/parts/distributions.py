@@ -96,6 +96,10 @@ class SquashedGaussian(NamedTuple):
     def sample(self, key: Key) -> Float[Array, "*batch D"]:
         return self.sample_with_log_prob(key)[0]
 
+    def sample_by(self, noise: Float[Array, "*batch D"]) -> Float[Array, "*batch D"]:
+        """The action that comes of this noise of deviation 1."""
+        return self.middle + self.half * jnp.tanh(self.mean + jnp.exp(self.log_std) * noise)
+
     def mode(self) -> Float[Array, "*batch D"]:
         return self.middle + self.half * jnp.tanh(self.mean)
 

@@ -29,18 +29,15 @@ def epsilon_greedy(
 
 
 def ornstein_uhlenbeck(
-    noise: Float[Array, "E D"],
-    std: float | Float[Array, ""],
-    decay: Float[Array, "E"],
-    key: Key,
+    noise: Float[Array, "E D"], decay: Float[Array, "E"], key: Key
 ) -> Float[Array, "E D"]:
     """Noise that remembers: an Ornstein-Uhlenbeck process at a later time (Gillespie 1996).
 
-    decay x + std sqrt(1 - decay²) N(0, 1) keeps the deviation `std`. n steps that each forget the
-    share theta decay to (1 - theta)^n; decay 0 begins anew.
+    decay x + sqrt(1 - decay²) N(0, 1) keeps the deviation 1. n steps that each forget the share
+    theta decay to (1 - theta)^n; decay 0 begins anew.
     """
     decay = jnp.broadcast_to(decay[:, None], noise.shape)
-    return decay * noise + std * jnp.sqrt(1 - decay**2) * jax.random.normal(key, noise.shape)
+    return decay * noise + jnp.sqrt(1 - decay**2) * jax.random.normal(key, noise.shape)
 
 
 def among_best(values: Float[Array, "E A"], key: Key) -> Float[Array, "E A"]:

@@ -268,7 +268,10 @@ class Ensemble(eqx.Module):
     members: PyTree  # a network's, every leaf [K, ...]
 
     def __init__(self, make: Callable[[Key], PyTree], size: int, key: Key):
-        self.members = jax.vmap(make)(jax.random.split(key, size))
+        # One by one, for orthogonal weights under `vmap` can hang: jaxlib (0.10) waits for its pool
+        # of threads on a thread of that pool.
+        members = map(make, jax.random.split(key, size))
+        self.members = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
 
     def __call__(self, *inputs: PyTree) -> Float[Array, "K ..."]:
         return jax.vmap(lambda member: member(*inputs))(self.members)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from palestra.core import Key, Spec
 from palestra.parts.distributions import (
@@ -34,10 +34,6 @@ class CategoricalHead(eqx.Module):
 
     def __call__(self, outputs: Float[Array, " size"]) -> Categorical:
         return Categorical(outputs)
-
-    def uniform(self, count: int, key: Key) -> Int[Array, "count"]:
-        """Any action, each as likely as the others."""
-        return jax.random.randint(key, (count,), 0, self.size)
 
 
 class MultiCategoricalHead(eqx.Module):
@@ -86,10 +82,9 @@ class Bounds(eqx.Module):
         """The action moved by `noise` half widths, without leaving the box."""
         return self.inside(self.units(action) + noise)
 
-    def uniform(self, count: int, key: Key) -> Float[Array, "count D"]:
-        """Any action of the box, each as likely as the others."""
-        shape = (count, len(self.middle))
-        return self.inside(jax.random.uniform(key, shape, minval=-1.0, maxval=1.0))
+    def spread(self, noise: Float[Array, "*batch D"]) -> Float[Array, "*batch D"]:
+        """Of normal noise of deviation 1, actions of which each is as likely as the others."""
+        return self.inside(jax.lax.erf(noise / 2**0.5))  # the normal distribution function, ±1
 
 
 class GaussianHead(eqx.Module):
@@ -158,10 +153,6 @@ class SquashedGaussianHead(eqx.Module):
         mean, log_std = jnp.split(outputs, 2)
         log_std = -5.0 + 3.5 * (1.0 + jnp.tanh(log_std))
         return SquashedGaussian(mean, log_std, *self.bounds.arrays())
-
-    def uniform(self, count: int, key: Key) -> Float[Array, "count D"]:
-        """Any action of the box, each as likely as the others."""
-        return self.bounds.uniform(count, key)
 
 
 Head = CategoricalHead | MultiCategoricalHead | GaussianHead

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import Tuple
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from palestra import prng
 from palestra.core import Algorithm, Count, CountOrZero, Environment, Spec, check
-from palestra.envs.toy_text.model import evaluate
+from palestra.envs.toy_text.model import Model, evaluate
 from palestra.envs.transforms import TimeLimit, simulator
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.cache import use_compilation_cache
@@ -24,7 +24,7 @@ EPISODES = 100  # per evaluation, unless asked otherwise
 # Added to a run's seed, so that evaluations begin where training never did: periodic ones, which
 # choose the best agent, and the final one, which judges it.
 JUDGE, EXAM = 2**31, 3 * 2**30
-LONGEST = 10_000  # steps after which an episode is given up in an environment without a limit
+LONGEST = 5_000  # steps after which an episode is given up in an environment without a limit
 
 
 def judge(agent: Agent, *, episodes: int = EPISODES, seed: int = 0) -> dict[str, Any]:
@@ -93,28 +93,50 @@ def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> np.n
     return totals
 
 
-def exact(agent: Agent) -> float | None:
+def model_of(env: Environment) -> Model | None:
+    """The exact model of the simulator inside, where it has one."""
+    inside: Any = simulator(env)
+    return inside.model() if hasattr(inside, "model") else None
+
+
+def exact(agent: Agent, env: Environment | None = None, model: Model | None = None) -> float | None:
     """The mean total of an agent's greedy episodes, computed from the environment's own model.
 
     None where the environment has none. A policy that does not end the task where nothing cuts it
-    off is given up as those that are played.
+    off is given up as those that are played. Whoever asks again and again gives environment and
+    model.
     """
-    env = agent.task.make()
-    inside: Any = simulator(env)
-    if not hasattr(inside, "model"):
+    env = agent.task.make() if env is None else env
+    model = model_of(env) if model is None else model
+    if model is None:
         return None
-    model = inside.model()
     horizon = env.limit if isinstance(env, TimeLimit) else None
     # States are what can be seen, in order; more than once where there is more than can be seen.
     space: Any = env.observation_space
     parts = [int(part.n) for part in (space if isinstance(space, Tuple) else [space])]
     seen = np.unravel_index(np.arange(len(model.start)) % prod(parts), parts)
-    policy = agent.predict(seen if isinstance(space, Tuple) else seen[0])
+    obs = jax.tree.map(np.int32, seen if isinstance(space, Tuple) else seen[0])
+    policy = np.asarray(
+        _actions(env, agent.algorithm, agent.spec.num_envs, dict(agent.arrays), obs)
+    )
     try:
         values = evaluate(model, policy, horizon=horizon)
     except ValueError:
         values = evaluate(model, policy, horizon=LONGEST)
     return float(values @ model.start)
+
+
+@partial(jax.jit, static_argnums=2)
+def _actions(
+    env: Environment,
+    algorithm: Algorithm,
+    num_envs: int,
+    arrays: Mapping[str, Array],
+    obs: PyTree,
+) -> PyTree:
+    """Greedy, for whatever is seen; leaves [B, ...]."""
+    spec = Spec(env.observation_space, env.action_space, num_envs)
+    return greedy(algorithm, spec, arrays, obs)
 
 
 def gymnasium_has(env_id: str) -> bool:

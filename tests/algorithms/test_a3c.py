@@ -59,7 +59,11 @@ def gradient(a3c: A3C, copy: list[np.ndarray], mine: Transition) -> list[np.ndar
     for t in reversed(range(T)):
         bootstrap = 0.0 if mine.terminated[t] else next_value[t]
         trace = 0.0 if mine.terminated[t] or mine.truncated[t] else later
-        later = mine.reward[t] + a3c.gamma * (bootstrap + a3c.gae_lambda * trace) - value[t]
+        later = (
+            a3c.reward_scale * mine.reward[t]
+            + a3c.gamma * (bootstrap + a3c.gae_lambda * trace)
+            - value[t]
+        )
         advantage[t] = later
     logits = -(np.eye(2)[mine.action] - p) * advantage[:, None]  # the loss by the outputs
     logits += a3c.entropy_coef * p * (np.log(p) + entropy)
@@ -95,6 +99,7 @@ SETTINGS = [
     {"entropy_coef": 1.0},
     {"max_grad_norm": 1e4},
     {"anneal_steps": 100},
+    {"reward_scale": 0.1},
 ]
 
 

@@ -185,10 +185,20 @@ def correlated(**settings) -> DDPG:
 def test_correlated_noise_is_what_the_state_holds():
     ddpg = correlated(noise_std=0.2)
     state = start(ddpg, MANY)
-    np.testing.assert_allclose(np.std(state.noise), 0.2, rtol=0.03)  # as wide as it stays
-    expected = np.clip(np.tanh(0.5) + np.asarray(state.noise)[:, 0], -1, 1)
+    noise = np.asarray(state.noise)[:, 0]
+    np.testing.assert_allclose(noise.std(), 1, rtol=0.03)  # as wide as it stays
+    expected = np.clip(np.tanh(0.5) + 0.2 * noise, -1, 1)
     for seed in (2, 3):
         np.testing.assert_allclose(explore(ddpg, state, seed), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_random_actions_remember_too():
+    ddpg = DDPG(**{**BASE, "learning_starts": 10}, noise="ornstein-uhlenbeck")
+    state = start(ddpg, MANY)
+    found = explore(ddpg, state)
+    expected = 2 * stats.norm.cdf(np.asarray(state.noise)[:, 0]) - 1
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert stats.kstest(found, stats.uniform(-1, 2).cdf).pvalue > 1e-4
 
 
 @pytest.mark.parametrize(("theta", "length"), [(0.0, 1), (0.5, 1), (0.2, 3), (1.0, 1)])
@@ -200,7 +210,7 @@ def test_correlated_noise_moves_on_with_the_steps(theta, length):
     rollout = jax.tree.map(lambda x: jnp.repeat(x, length, 0), rollout)
     done = jnp.zeros((length, MANY), bool).at[0, : MANY // 2].set(True)  # half begin anew
     after, _ = update(ddpg, state, rollout._replace(truncated=done), prng.key(4))
-    np.testing.assert_allclose(np.std(after.noise), 0.2, rtol=0.03)
+    np.testing.assert_allclose(np.std(after.noise), 1, rtol=0.03)
     pairs = np.stack([np.ravel(state.noise), np.ravel(after.noise)])
     kept = np.corrcoef(pairs[:, MANY // 2 :])[0, 1]
     np.testing.assert_allclose(kept, (1 - theta) ** length, atol=0.05)

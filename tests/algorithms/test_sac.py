@@ -248,6 +248,27 @@ def test_actions_are_random_until_learning_starts():
     np.testing.assert_allclose(greedy, [[3 + 2 * np.tanh(0.5)]], rtol=1e-6)
 
 
+def test_noise_that_remembers_samples_the_actions():
+    learner = sac(noise="ornstein-uhlenbeck", noise_theta=0.25, learning_starts=2 * MANY)
+    state = start(learner, SPEC._replace(num_envs=MANY))
+    noise = np.asarray(state.noise)[:, 0]
+    assert stats.kstest(noise, stats.norm.cdf).pvalue > 1e-4
+    std = np.exp(-5 + 3.5 * (1 + np.tanh(RAW)))
+    late = state._replace(step=jnp.int32(2 * MANY))
+    random, sampled = 2 * stats.norm.cdf(noise) - 1, np.tanh(0.5 + std * noise)
+    for holder, u in ((state, random), (late, sampled)):
+        found = (np.asarray(learner.act(holder, OBS, prng.key(2)))[:, 0] - 3) / 2
+        np.testing.assert_allclose(found, u, atol=1e-5)
+    rollout = jax.tree.map(lambda x: jnp.tile(x, (1, MANY) + (1,) * (x.ndim - 2)), rows(STEP))
+    done = jnp.zeros((1, MANY), bool).at[0, : MANY // 2].set(True)  # half begin anew
+    after, _ = update(learner, state, rollout._replace(terminated=done), prng.key(4))
+    pairs = np.stack([noise, np.ravel(after.noise)])
+    np.testing.assert_allclose(np.corrcoef(pairs[:, MANY // 2 :])[0, 1], 0.75, atol=0.05)
+    assert abs(np.corrcoef(pairs[:, : MANY // 2])[0, 1]) < 0.05
+    with pytest.raises(ValueError, match="noise must be gaussian"):
+        learner.init(FEW, prng.key(0))
+
+
 def test_discrete_actions_are_random_until_learning_starts():
     learner = sac(learning_starts=10)
     early, late = (start(learner, FEW)._replace(step=jnp.int32(step)) for step in (9, 10))

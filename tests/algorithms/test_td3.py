@@ -216,12 +216,12 @@ def test_correlated_noise_is_what_the_state_holds_and_moves_on():
         noise_theta=0.25,
     )
     state = start(td3, MANY)
-    expected = np.clip(np.tanh(0.5) + np.asarray(state.noise)[:, 0], -1, 1)
+    expected = np.clip(np.tanh(0.5) + 0.2 * np.asarray(state.noise)[:, 0], -1, 1)
     np.testing.assert_allclose(explore(td3, state), expected, rtol=1e-4, atol=1e-5)
     rollout = jax.tree.map(lambda x: jnp.tile(x, (1, MANY) + (1,) * (x.ndim - 2)), rows(STEP))
     done = jnp.zeros((1, MANY), bool).at[0, : MANY // 2].set(True)  # half begin anew
     after, _ = update(td3, state, rollout._replace(terminated=done), prng.key(4))
-    np.testing.assert_allclose(np.std(after.noise), 0.2, rtol=0.03)
+    np.testing.assert_allclose(np.std(after.noise), 1, rtol=0.03)
     pairs = np.stack([np.ravel(state.noise), np.ravel(after.noise)])
     np.testing.assert_allclose(np.corrcoef(pairs[:, MANY // 2 :])[0, 1], 0.75, atol=0.05)
     assert abs(np.corrcoef(pairs[:, : MANY // 2])[0, 1]) < 0.05

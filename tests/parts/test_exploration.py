@@ -75,20 +75,20 @@ DECAY = jnp.array([1.0, 0.5, 0.0])
 def test_ornstein_uhlenbeck_keeps_a_share_and_its_deviation():
     before = jnp.array([[3.0, -1.0]] * 3)
     fresh = np.asarray(jax.random.normal(prng.key(5), (3, 2)))
-    after = ornstein_uhlenbeck(before, 0.2, DECAY, prng.key(5))
+    after = ornstein_uhlenbeck(before, DECAY, prng.key(5))
     np.testing.assert_allclose(after[0], [3.0, -1.0])  # nothing is forgotten
-    np.testing.assert_allclose(after[1], [1.5, -0.5] + 0.2 * 0.75**0.5 * fresh[1], rtol=1e-5)
-    np.testing.assert_allclose(after[2], 0.2 * fresh[2], rtol=1e-5)  # all is
+    np.testing.assert_allclose(after[1], [1.5, -0.5] + 0.75**0.5 * fresh[1], rtol=1e-5)
+    np.testing.assert_allclose(after[2], fresh[2], rtol=1e-5)  # all is
 
 
 def test_ornstein_uhlenbeck_stays_as_wide_as_it_is_and_joins_steps():
     """Ten steps of which each forgets 0.1 are one that keeps 0.9^10."""
-    start = 0.3 * jax.random.normal(prng.key(6), (ROWS, 1))
+    start = jax.random.normal(prng.key(6), (ROWS, 1))
     noise, row = start, jnp.ones(ROWS)
     for key in jax.random.split(prng.key(7), 10):
-        noise = ornstein_uhlenbeck(noise, 0.3, 0.9 * row, key)
-    joined = ornstein_uhlenbeck(start, 0.3, 0.9**10 * row, prng.key(8))
+        noise = ornstein_uhlenbeck(noise, 0.9 * row, key)
+    joined = ornstein_uhlenbeck(start, 0.9**10 * row, prng.key(8))
     for end in (noise, joined):
-        assert abs(float(end.std()) - 0.3) < 5 * 0.3 / (2 * ROWS) ** 0.5
+        assert abs(float(end.std()) - 1) < 5 / (2 * ROWS) ** 0.5
         together = np.corrcoef(np.ravel(start), np.ravel(end))[0, 1]
         assert abs(together - 0.9**10) < 5 / ROWS**0.5

@@ -11,11 +11,11 @@ from palestra.core import Spec
 from palestra.envs.toy_text.model import evaluate, solve
 from palestra.envs.transforms import TimeLimit, simulator
 from palestra.tools.agent import Agent
-from palestra.tools.cli import main
+from palestra.tools.cli import _show_results
 from palestra.tools.evaluate import LONGEST, exact, in_gymnasium, in_ours, judge
 from palestra.tools.intervals import interval
-from palestra.tools.run import Run
 from palestra.tools.task import Task
+from palestra.tools.train import train
 
 TABULAR = ["FrozenLake-v1", "FrozenLake8x8-v1", "CliffWalking-v1", "Taxi-v4", "Blackjack-v1"]
 
@@ -101,15 +101,15 @@ def test_where_there_is_no_model_there_is_no_exact_value():
     [("Blackjack-v1", {"gymnasium", "palestra", "exact"}), ("Discrete/CartPole-v0", {"palestra"})],
 )
 def test_tables_go_the_whole_way(env_id, simulators, tmp_path, capsys):
-    """From training to a summary, a video and the command line."""
-    command = f"train q_learning {env_id} --steps 400 --num-envs 4 --quiet --run".split()
-    assert main([*command, str(tmp_path / "run")]) == 0
+    """From training to a summary, a video and what the command line shows."""
+    learner = QLearning()
+    run = train(env_id, learner, steps=400, num_envs=4, run=tmp_path / "run", quiet=True)
+    _show_results([run])
     assert ("exact value" in capsys.readouterr().out) == ("exact" in simulators)
-    run = Run(tmp_path / "run")
     for which, agent in (("best", run.agent), ("last", run.last)):
         assert set(run.summary[which]) == {"step", *simulators}
         assert run.summary[which].get("exact") == exact(agent)
-    assert run.video().stat().st_size > 1_000
+    assert (run.folder / "video.mp4").stat().st_size > 1_000
 
 
 def test_an_id_of_cells_is_judged_by_our_simulator():

@@ -8,7 +8,7 @@ CARTPOLE = Preset(
     num_envs=8,
     steps=500_000,
     source="rl-baselines3-zoo, hyperparams/a2c.yml; its step size stays, ours falls",
-    score="",
+    score="Best agents 500.0 [499.9, 500.0], last ones 498.8 [497.2, 500.5]; ten seeds.",
 )
 
 ACROBOT = Preset(
@@ -20,7 +20,25 @@ ACROBOT = Preset(
     num_envs=16,
     steps=500_000,
     source="rl-baselines3-zoo, hyperparams/a2c.yml; its step size stays, ours falls",
-    score="",
+    score="Best agents -82.3 [-84.0, -80.6], last ones -83.0 [-84.4, -81.5]; ten seeds.",
+)
+
+# Which way to push first depends on the start, and a policy that is sure of one way never learns of
+# the other: settings with little entropy ended near -126.
+MOUNTAIN_CAR = Preset(
+    A2C(
+        learning_rate=2e-3,
+        anneal_steps=1_000_000,
+        entropy_coef=0.04,
+        rollout_length=32,
+        rms_prop=False,
+        normalize_obs=True,
+        normalize_reward=True,
+    ),
+    num_envs=16,
+    steps=1_000_000,
+    source="our search over 19 settings: entropy throughout, rollouts of 32, Adam",
+    score="Best agents -109.9 [-113.3, -106.5], last ones -116.0 [-119.3, -112.6]; ten seeds.",
 )
 
 MOUNTAIN_CAR_CONTINUOUS = Preset(
@@ -35,11 +53,33 @@ MOUNTAIN_CAR_CONTINUOUS = Preset(
     num_envs=4,
     steps=100_000,
     source="rl-baselines3-zoo, hyperparams/a2c.yml; its noise lasts 16 steps, ours a rollout",
-    score="",
+    score="Best agents 98.1 [97.9, 98.3], last ones 92.2 [91.8, 92.7]; ten seeds.",
+)
+
+PENDULUM = Preset(
+    A2C(
+        learning_rate=2e-3,
+        anneal_steps=1_000_000,
+        gamma=0.9,
+        gae_lambda=0.9,
+        value_coef=0.4,
+        rollout_length=8,
+        rms_prop=False,
+        normalize_obs=True,
+        normalize_reward=True,
+        activation="relu",
+        sde=True,
+    ),
+    num_envs=8,
+    steps=1_000_000,
+    source="rl-baselines3-zoo, hyperparams/a2c.yml, but Adam and ReLU: both learn it sooner",
+    score="Best agents -145.6 [-152.3, -138.9], last ones -149.0 [-154.7, -143.4]; ten seeds.",
 )
 
 PRESETS = {
     "CartPole-v1": {"default": CARTPOLE},
     "Acrobot-v1": {"default": ACROBOT},
+    "MountainCar-v0": {"default": MOUNTAIN_CAR},
     "MountainCarContinuous-v0": {"default": MOUNTAIN_CAR_CONTINUOUS},
+    "Pendulum-v1": {"default": PENDULUM},
 }

@@ -1,5 +1,35 @@
 """DDPG's presets."""
 
+from palestra.algorithms.ddpg import DDPG
 from palestra.tools.presets.preset import Preset
 
-PRESETS: dict[str, dict[str, Preset]] = {}
+PENDULUM = Preset(
+    DDPG(
+        learning_rate=2e-3,
+        gamma=0.95,  # what matters here is over in a second, which is 20 steps
+        memory_size=20_000,
+        batch_size=128,
+        gradient_steps=2,
+        target_rate=0.04,  # for each update of 8 steps: what 0.005 is for each step
+        hidden=(64, 64),
+    ),
+    num_envs=8,
+    steps=20_000,
+    source="our search: a gradient step for 4 steps suffices, with small networks and a short view",
+    score="Best agents -132.4 [-133.1, -131.7], last ones -133.8 [-134.6, -132.9]; ten seeds.",
+)
+
+RL_ZOO_PENDULUM = Preset(
+    DDPG(
+        gamma=0.98,
+        memory_size=200_000,
+        learning_starts=10_000,
+        hidden=(400, 300),
+    ),
+    num_envs=1,
+    steps=20_000,
+    source="rl-baselines3-zoo, hyperparams/ddpg.yml, Pendulum-v1",
+    score="",
+)
+
+PRESETS = {"Pendulum-v1": {"default": PENDULUM, "rl-zoo": RL_ZOO_PENDULUM}}

@@ -12,10 +12,8 @@ FROZEN_LAKE = Preset(
     ),
     num_envs=64,
     steps=1_000_000,
-    source=(
-        "our search over 3 settings: a step that falls to zero, for on ice much is left to chance"
-    ),
-    score="Not measured yet.",
+    source="our choice: a step that falls to zero, for on ice much is left to chance",
+    score="Exact: best agents 0.7308 [0.7285, 0.7332], last ones 0.7339 [0.7301, 0.7378]; 10 seeds.",
 )
 
 FROZEN_LAKE_8X8 = Preset(
@@ -31,10 +29,10 @@ FROZEN_LAKE_8X8 = Preset(
     num_envs=256,
     steps=3_000_000,
     source=(
-        "our search over 3 settings: a gamma near to 1, for the way is long; a step that "
+        "our search over 2 settings: a gamma near to 1, for the way is long; a step that "
         "falls to zero"
     ),
-    score="Not measured yet.",
+    score="Exact: last agents 0.8664 [0.8549, 0.8780]; 10 seeds.",
 )
 
 CLIFF_WALKING = Preset(
@@ -49,10 +47,10 @@ CLIFF_WALKING = Preset(
     steps=200_000,
     source=(
         "our search over 3 settings: the short way is the best of an acting policy only "
-        "where epsilon is below 0.006, so it begins there; zeros are optimistic enough to "
-        "explore"
+        "where epsilon is below about 0.007, so it begins there; zeros are optimistic "
+        "enough to explore"
     ),
-    score="Not measured yet.",
+    score="Exact: last agents -13.00 [-13.00, -13.00]; 10 seeds.",
 )
 
 TAXI = Preset(
@@ -69,7 +67,7 @@ TAXI = Preset(
         "our search over 2 settings: epsilon falls to zero, so that what is learned "
         "becomes the best policy"
     ),
-    score="Not measured yet.",
+    score="Exact: last agents 7.92 [7.91, 7.93]; 10 seeds.",
 )
 
 PRESETS = {

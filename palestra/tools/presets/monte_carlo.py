@@ -12,10 +12,8 @@ FROZEN_LAKE = Preset(
     ),
     num_envs=64,
     steps=2_000_000,
-    source=(
-        "our search over 3 settings: a step that falls to zero, for on ice much is left to chance"
-    ),
-    score="Not measured yet.",
+    source="our choice: a step that falls to zero, for on ice much is left to chance",
+    score="Exact: last agents 0.7283 [0.7232, 0.7333]; 10 seeds.",
 )
 
 FROZEN_LAKE_8X8 = Preset(
@@ -31,28 +29,24 @@ FROZEN_LAKE_8X8 = Preset(
     num_envs=64,
     steps=6_000_000,
     source=(
-        "our search over 3 settings: a gamma near to 1, for the way is long; a step that "
+        "our search over 2 settings: a gamma near to 1, for the way is long; a step that "
         "falls to zero"
     ),
-    score="Not measured yet.",
+    score="Exact: last agents 0.6709 [0.5990, 0.7428]; 10 seeds.",
 )
 
 CLIFF_WALKING = Preset(
     MonteCarlo(
-        learning_rate=0.1,
+        learning_rate=0.05,
         gamma=1.0,
-        epsilon_start=0.005,
-        epsilon_steps=1_000_000,
+        epsilon_start=0.02,
+        epsilon_steps=2_000_000,
         epsilon_end=0.0,
     ),
     num_envs=64,
-    steps=1_000_000,
-    source=(
-        "our search over 3 settings: the short way is the best of an acting policy only "
-        "where epsilon is below 0.006, so it begins there; zeros are optimistic enough to "
-        "explore"
-    ),
-    score="Not measured yet.",
+    steps=2_000_000,
+    source="our search over 4 settings; none of them finds the short way",
+    score="Exact: last agents -16.80 [-17.25, -16.35]; 10 seeds.",
 )
 
 TAXI = Preset(
@@ -81,7 +75,7 @@ BLACKJACK = Preset(
     num_envs=64,
     steps=4_000_000,
     source="our choice: a short step that falls to zero, for one hand says little",
-    score="Not measured yet.",
+    score="Exact: last agents -0.0438 and -0.0446; 2 seeds.",
 )
 
 PRESETS = {

@@ -17,7 +17,7 @@ RL_ZOO_CARTPOLE = Preset(
     num_envs=8,
     steps=100_000,
     source="rl-baselines3-zoo, hyperparams/ppo.yml, CartPole-v1",
-    score="",
+    score="Best agents 500.0 [500.0, 500.0], last ones the same; ten seeds.",
 )
 
 ACROBOT = Preset(
@@ -59,8 +59,47 @@ MOUNTAIN_CAR = Preset(
     score="",
 )
 
+# The car must reach the flag by chance before anything can be learned, and until then each push
+# costs. By noise drawn anew at every step (deviation 1) it arrives in one of fifty episodes, which
+# is all that the budget holds; noise that is the same in the same state for 64 steps swings it up.
+MOUNTAIN_CAR_CONTINUOUS = Preset(
+    PPO(
+        learning_rate=1e-3,
+        rollout_length=64,
+        epochs=10,
+        normalize_obs=True,
+        normalize_reward=True,
+        sde=True,
+        log_std=1.0,
+        hidden=(64,),
+    ),
+    num_envs=8,
+    steps=50_000,
+    source="our search: state-dependent exploration as in rl-baselines3-zoo, but wide "
+    "(log_std) and in eight environments, because arrivals must come early",
+    score="Best agents 96.5 [95.4, 97.6], last ones 93.4 [92.9, 94.0]; ten seeds.",
+)
+
+PENDULUM = Preset(
+    PPO(
+        learning_rate=1e-3,
+        anneal_steps=100_000,
+        gamma=0.9,
+        rollout_length=256,
+        epochs=10,
+        minibatches=32,
+    ),
+    num_envs=8,
+    steps=100_000,
+    source="rl-baselines3-zoo, hyperparams/ppo.yml, with rollouts half as large and a step size "
+    "that falls, and without state-dependent exploration, which it does not need",
+    score="Best agents -157.2 [-170.2, -144.2], last ones -155.0 [-160.9, -149.1]; ten seeds.",
+)
+
 PRESETS: dict[str, dict[str, Preset]] = {
     "CartPole-v1": {"default": RL_ZOO_CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
     "Acrobot-v1": {"default": ACROBOT},
     "MountainCar-v0": {"default": MOUNTAIN_CAR},
+    "MountainCarContinuous-v0": {"default": MOUNTAIN_CAR_CONTINUOUS},
+    "Pendulum-v1": {"default": PENDULUM},
 }

@@ -12,10 +12,8 @@ FROZEN_LAKE = Preset(
     ),
     num_envs=64,
     steps=1_000_000,
-    source=(
-        "our search over 3 settings: a step that falls to zero, for on ice much is left to chance"
-    ),
-    score="Not measured yet.",
+    source="our choice: a step that falls to zero, for on ice much is left to chance",
+    score="Exact: best agents 0.7402 [0.7402, 0.7402], last ones 0.7402 [0.7402, 0.7402]; 10 seeds.",
 )
 
 FROZEN_LAKE_8X8 = Preset(
@@ -31,10 +29,10 @@ FROZEN_LAKE_8X8 = Preset(
     num_envs=256,
     steps=3_000_000,
     source=(
-        "our search over 3 settings: a gamma near to 1, for the way is long; a step that "
+        "our search over 2 settings: a gamma near to 1, for the way is long; a step that "
         "falls to zero"
     ),
-    score="Not measured yet.",
+    score="Exact: last agents 0.8904 [0.8898, 0.8909]; 10 seeds.",
 )
 
 CLIFF_WALKING = Preset(
@@ -47,7 +45,7 @@ CLIFF_WALKING = Preset(
     num_envs=8,
     steps=50_000,
     source="Sutton & Barto (2018), example 6.6, with eight environments in place of one",
-    score="Not measured yet.",
+    score="Exact: last agents -13.00 [-13.00, -13.00]; 10 seeds.",
 )
 
 TAXI = Preset(
@@ -58,20 +56,20 @@ TAXI = Preset(
     ),
     num_envs=64,
     steps=500_000,
-    source="our search over 2 settings: a long step, for nothing is left to chance",
-    score="Not measured yet.",
+    source="our choice: a long step, for nothing is left to chance",
+    score="Exact: last agents 7.93 [7.93, 7.93]; 10 seeds.",
 )
 
 BLACKJACK = Preset(
     QLearning(
         learning_rate=0.01,
-        anneal_steps=4_000_000,
+        anneal_steps=2_000_000,
         gamma=1.0,
-        epsilon_steps=2_000_000,
+        epsilon_steps=1_000_000,
         epsilon_end=0.1,
     ),
     num_envs=64,
-    steps=4_000_000,
+    steps=2_000_000,
     source="our choice: a short step that falls to zero, for one hand says little",
     score="Not measured yet.",
 )
@@ -90,7 +88,7 @@ CARTPOLE = Preset(
         "our choice: little exploration, for one wrong push may fell the pole, and a step "
         "that falls to zero"
     ),
-    score="Not measured yet.",
+    score="Last agents 199.6 [198.7, 200.5]; 10 seeds.",
 )
 
 MOUNTAIN_CAR = Preset(
@@ -108,7 +106,7 @@ MOUNTAIN_CAR = Preset(
         "our choice: zeros are optimistic where every step costs 1, so the hill is found "
         "without luck"
     ),
-    score="Not measured yet.",
+    score="Last agents -137.5 [-141.4, -133.7]; 10 seeds.",
 )
 
 PRESETS = {

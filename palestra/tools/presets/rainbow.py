@@ -1,5 +1,29 @@
 """Rainbow's presets."""
 
+from palestra.algorithms.rainbow import Rainbow
 from palestra.tools.presets.preset import Preset
 
-PRESETS: dict[str, dict[str, Preset]] = {}
+CARTPOLE = Preset(
+    Rainbow(
+        learning_rate=2e-3,
+        n_step=5,
+        memory_size=50_000,
+        learning_starts=500,
+        batch_size=64,
+        rollout_length=4,
+        gradient_steps=16,
+        target_period=1,
+        target_rate=0.1,
+        importance_steps=50_000,
+        atoms=51,
+        value_min=0.0,
+        value_max=100.0,
+        hidden=(64, 64),
+    ),
+    num_envs=8,
+    steps=50_000,
+    source="our DQN's, with atoms that cover what gamma 0.99 lets returns reach: 0 to 100",
+    score="Best agents 500.0 and 500.0, last ones the same; two seeds.",
+)
+
+PRESETS = {"CartPole-v1": {"default": CARTPOLE}}

@@ -12,8 +12,8 @@ CARTPOLE = Preset(
     ),
     num_envs=8,
     steps=500_000,
-    source="our search over 6 settings: a step size that does not fall loses again what was learned",
-    score="",
+    source="our search over 5 settings: a step size that stays loses again what was learned",
+    score="Best agents 500.0 [500.0, 500.0], last ones 493.7 [483.8, 503.6]; ten seeds.",
 )
 
 PRESETS = {"CartPole-v1": {"default": CARTPOLE}}

@@ -12,10 +12,8 @@ FROZEN_LAKE = Preset(
     ),
     num_envs=64,
     steps=1_000_000,
-    source=(
-        "our search over 3 settings: a step that falls to zero, for on ice much is left to chance"
-    ),
-    score="Not measured yet.",
+    source="our choice: a step that falls to zero, for on ice much is left to chance",
+    score="Exact: best agents 0.7228 [0.7084, 0.7373], last ones 0.7318 [0.7287, 0.7350]; 10 seeds.",
 )
 
 FROZEN_LAKE_8X8 = Preset(
@@ -31,10 +29,10 @@ FROZEN_LAKE_8X8 = Preset(
     num_envs=256,
     steps=3_000_000,
     source=(
-        "our search over 3 settings: a gamma near to 1, for the way is long; a step that "
+        "our search over 2 settings: a gamma near to 1, for the way is long; a step that "
         "falls to zero"
     ),
-    score="Not measured yet.",
+    score="Exact: last agents 0.8737 [0.8665, 0.8808]; 10 seeds.",
 )
 
 CLIFF_WALKING = Preset(
@@ -49,10 +47,10 @@ CLIFF_WALKING = Preset(
     steps=500_000,
     source=(
         "our search over 3 settings: the short way is the best of an acting policy only "
-        "where epsilon is below 0.006, so it begins there; zeros are optimistic enough to "
-        "explore; a short step, lest one fall scare it away"
+        "where epsilon is below about 0.007, so it begins there; zeros are optimistic "
+        "enough to explore; a short step, lest one fall scare it away"
     ),
-    score="Not measured yet.",
+    score="Exact: last agents -13.00 [-13.00, -13.00]; 10 seeds.",
 )
 
 TAXI = Preset(
@@ -60,16 +58,16 @@ TAXI = Preset(
         learning_rate=0.1,
         gamma=1.0,
         epsilon_start=0.03,
-        epsilon_steps=4_000_000,
-        epsilon_end=0.0,
+        epsilon_steps=2_000_000,
+        epsilon_end=0.015,
     ),
     num_envs=64,
-    steps=4_000_000,
+    steps=2_000_000,
     source=(
-        "our search over 3 settings: epsilon falls to zero slowly, so that what is learned "
-        "becomes the best policy"
+        "our search over 3 settings: so little exploration that the best acting policy is "
+        "the best of all; zeros are optimistic enough to explore"
     ),
-    score="Not measured yet.",
+    score="Exact: last agents 7.93 [7.92, 7.93]; 10 seeds.",
 )
 
 CARTPOLE = Preset(
@@ -86,7 +84,7 @@ CARTPOLE = Preset(
         "our choice: little exploration, for one wrong push may fell the pole, and a step "
         "that falls to zero"
     ),
-    score="Not measured yet.",
+    score="Last agents 200.0 [200.0, 200.0]; 10 seeds.",
 )
 
 PRESETS = {
