@@ -34,7 +34,7 @@ ACROBOT = Preset(
     steps=500_000,
     source="rl-baselines3-zoo, hyperparams/ppo.yml, with shorter rollouts, larger steps that fall "
     "and smaller networks",
-    score="",
+    score="Best agents -81.3 [-83.4, -79.1], last ones -81.4 [-83.8, -79.0]; ten seeds.",
 )
 
 # With PPO's defaults the car never arrives: from rewards of -1 at every step V soon knows what is
