@@ -21,6 +21,7 @@ Departures
     Several environments side by side; D holds them all.
     All the batches of an update are drawn at its start, so the target network, which stays the
     same during an update, values them in one matrix product.
+    Observations are brought to a common scale where `normalize_obs` is on; D holds them as seen.
 """
 
 from typing import NamedTuple
@@ -46,6 +47,7 @@ from palestra.parts.control import crosses, when
 from palestra.parts.exploration import epsilon_greedy, linear
 from palestra.parts.networks import Dueling, Network
 from palestra.parts.spaces import action_count, example_transition
+from palestra.parts.statistics import Moments, obs_moments, saw, see
 
 Q = Network | Dueling
 
@@ -58,6 +60,7 @@ class State(NamedTuple):
     target: Q
     optimizer: optax.OptState
     memory: replay.Replay
+    obs_moments: Moments | None
 
 
 @hyperparameters
@@ -96,6 +99,8 @@ class DQN:
     """Choose the next action with Q and value it with the target network."""
     dueling: bool = False
     """Split the network's head into a state's value and the actions' advantages."""
+    normalize_obs: bool = False
+    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (64, 64)
     """Widths of the hidden layers."""
 
@@ -109,10 +114,12 @@ class DQN:
         if memory.data.reward.shape[0] < self.n_step:
             least = self.n_step * spec.num_envs
             raise ValueError(f"memory_size must be at least n_step x num_envs, which is {least}.")
-        return State(jnp.zeros((), jnp.int32), q, target, self._optimizer().init(q), memory)
+        moments = obs_moments(spec.observation_space) if self.normalize_obs else None
+        optimizer = self._optimizer().init(q)
+        return State(jnp.zeros((), jnp.int32), q, target, optimizer, memory, moments)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
-        values = jax.vmap(state.q)(obs)  # [E, A]
+        values = jax.vmap(state.q)(see(state.obs_moments, obs))  # [E, A]
         if not explore:
             return values.argmax(-1)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
@@ -122,22 +129,26 @@ class DQN:
         step = state.step + rollout.reward.size
         memory = replay.add(state.memory, rollout)
         ready = (step >= self.learning_starts) & (memory.rows >= self.n_step)
-        learned = (state.q, state.optimizer)
-        (q, optimizer), metrics = when(ready, self._learn, learned, state.target, memory, key)
+        moments = saw(state.obs_moments, rollout.obs)
+        learned, given = (state.q, state.optimizer), (state.target, memory, moments)
+        (q, optimizer), metrics = when(ready, self._learn, learned, *given, key)
         rate = jnp.where(crosses(state.step, step, self.target_period), self.target_rate, 0.0)
         target = optax.incremental_update(q, state.target, rate)
-        return State(step, q, target, optimizer, memory), metrics
+        return State(step, q, target, optimizer, memory, moments), metrics
 
     def _learn(
         self,
         learned: tuple[Q, optax.OptState],
         target: Q,
         memory: replay.Replay,
+        moments: Moments | None,
         key: Key,
     ) -> tuple[tuple[Q, optax.OptState], Metrics]:
         shape = (self.gradient_steps, self.batch_size)
         batches = replay.sample(memory, shape, key, gamma=self.gamma, n_step=self.n_step)
-        next_values = jax.vmap(jax.vmap(target))(batches.next_obs)  # [gradient_steps, B, A]
+        obs, next_obs = (see(moments, x) for x in (batches.obs, batches.next_obs))
+        batches = batches._replace(obs=obs, next_obs=next_obs)
+        next_values = jax.vmap(jax.vmap(target))(next_obs)  # [gradient_steps, B, A]
         learned, metrics = jax.lax.scan(self._descend, learned, (batches, next_values))
         return learned, jax.tree.map(jnp.mean, metrics)
 

@@ -35,7 +35,7 @@ PENDULUM = Preset(
     steps=500_000,
     source="our search: with rewards as they are, V starts so far off that the policy is driven "
     "out of the box of actions, where it learns nothing, in a third of the seeds",
-    score="Best agents -140.2 [-141.7, -138.8], last ones -140.3 [-141.7, -138.8]; ten seeds.",
+    score="Best agents −140.2 [−141.7, −138.8], last ones −140.3 [−141.7, −138.8]; 10 seeds.",
 )
 
 PRESETS = {

@@ -29,7 +29,29 @@ RL_ZOO_PENDULUM = Preset(
     num_envs=1,
     steps=20_000,
     source="rl-baselines3-zoo, hyperparams/ddpg.yml, Pendulum-v1",
-    score="",
+    score="Not measured.",
 )
 
-PRESETS = {"Pendulum-v1": {"default": PENDULUM, "rl-zoo": RL_ZOO_PENDULUM}}
+MOUNTAIN_CAR_CONTINUOUS = Preset(
+    DDPG(
+        noise="ornstein-uhlenbeck",  # what forgets at once never leaves the valley
+        noise_std=0.5,
+        noise_theta=0.05,  # forgets in 20 steps, about a swing
+        memory_size=100_000,
+        learning_starts=10_000,  # random swings, most of which arrive within an episode
+        batch_size=128,
+        rollout_length=4,
+        gradient_steps=8,
+        target_rate=0.04,
+        hidden=(64, 64),
+    ),
+    num_envs=16,
+    steps=100_000,
+    source="our search, with the noise of rl-baselines3-zoo, hyperparams/ddpg.yml",
+    score="Best agents 93.6 [92.6, 94.5], last ones 91.8 [90.1, 93.6]; ten seeds.",
+)
+
+PRESETS = {
+    "Pendulum-v1": {"default": PENDULUM, "rl-zoo": RL_ZOO_PENDULUM},
+    "MountainCarContinuous-v0": {"default": MOUNTAIN_CAR_CONTINUOUS},
+}

@@ -37,11 +37,9 @@ ACROBOT = Preset(
     score="Best agents -81.3 [-83.4, -79.1], last ones -81.4 [-83.8, -79.0]; ten seeds.",
 )
 
-# With PPO's defaults the car never arrives: from rewards of -1 at every step V soon knows what is
-# lost whatever it does, and the advantages of 200 steps of that are noise, on which the policy
-# hardens. Here observations of ±0.07 in speed are as large as those in place, rewards are small
-# beside the return, so that V lags behind and every visited state looks worse than the next new
-# one, and 16 environments of 16 steps give updates often enough to follow that uphill.
+# With PPO's defaults no episode ever arrives. What is missing is normalize_obs: speeds are below
+# 0.07 beside places of up to 1.2, so a network of ordinary weights hardly tells coming from going.
+# Without it this setting stays at -200, normalized rewards or not; with it both reach the line.
 MOUNTAIN_CAR = Preset(
     PPO(
         learning_rate=1e-3,
@@ -56,7 +54,7 @@ MOUNTAIN_CAR = Preset(
     steps=1_000_000,
     source="rl-baselines3-zoo, hyperparams/ppo.yml, with larger steps that fall and smaller "
     "networks",
-    score="",
+    score="Best agents -105.8 [-107.4, -104.2], last ones -107.9 [-110.3, -105.4]; ten seeds.",
 )
 
 # The car must reach the flag by chance before anything can be learned, and until then each push

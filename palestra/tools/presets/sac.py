@@ -17,7 +17,7 @@ PENDULUM = Preset(
     num_envs=8,
     steps=20_000,
     source="our search: DDPG's settings, a gradient step for 4 steps and small networks",
-    score="",
+    score="Best agents -133.8 [-134.7, -132.9], last ones -134.2 [-135.1, -133.4]; ten seeds.",
 )
 
 RL_ZOO_PENDULUM = Preset(
@@ -30,7 +30,33 @@ RL_ZOO_PENDULUM = Preset(
     num_envs=1,
     steps=20_000,
     source="rl-baselines3-zoo, hyperparams/sac.yml, Pendulum-v1",
-    score="",
+    score="Not measured.",
 )
 
-PRESETS = {"Pendulum-v1": {"default": PENDULUM, "rl-zoo": RL_ZOO_PENDULUM}}
+MOUNTAIN_CAR_CONTINUOUS = Preset(
+    SAC(
+        learning_rate=1e-3,
+        actor_learning_rate=1e-3,
+        noise="ornstein-uhlenbeck",  # what forgets at once never leaves the valley
+        noise_theta=0.05,  # forgets in 20 steps, about a swing
+        temperature=0.1,
+        learn_temperature=False,
+        memory_size=50_000,
+        learning_starts=10_000,  # random swings, most of which arrive within an episode
+        batch_size=128,
+        rollout_length=4,
+        gradient_steps=8,
+        target_rate=0.04,
+        n_step=8,  # the flag is a hundred steps away: with 1 its news come too slowly for 50,000
+        hidden=(64, 64),
+    ),
+    num_envs=16,
+    steps=50_000,
+    source="our search, with the temperature of rl-baselines3-zoo, hyperparams/sac.yml",
+    score="Best agents 94.3 [94.1, 94.6], last ones 93.5 [93.4, 93.6]; ten seeds.",
+)
+
+PRESETS = {
+    "Pendulum-v1": {"default": PENDULUM, "rl-zoo": RL_ZOO_PENDULUM},
+    "MountainCarContinuous-v0": {"default": MOUNTAIN_CAR_CONTINUOUS},
+}
