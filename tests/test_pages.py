@@ -1,4 +1,4 @@
-"""The pages on environments and algorithms say what the code says; `python docs/pages.py` writes them anew."""
+"""The pages say what the code says; `python docs/pages.py` writes them anew."""
 
 import re
 import runpy

@@ -30,7 +30,10 @@ class Linear(eqx.Module):
 
     def __init__(self, inputs: int, outputs: int, scale: float, key: Key):
         """Orthogonal weights of gain `scale` (Saxe et al. 2014), zero bias."""
-        self.weight = jax.nn.initializers.orthogonal(scale)(key, (inputs, outputs))
+        # One after another where many are made at once: jaxlib 0.10 may hang in batched QR.
+        start = jax.nn.initializers.orthogonal(scale)
+        one = jax.custom_batching.sequential_vmap(lambda key: start(key, (inputs, outputs)))
+        self.weight = one(key)
         self.bias = jnp.zeros(outputs)
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:

@@ -141,6 +141,9 @@ def settle(
     num_envs = num_envs if num_envs is not None else chosen.num_envs if chosen else NUM_ENVS
     check("steps", steps, Count)
     check("num_envs", num_envs, Count)
+    batch = getattr(algorithm, "batch_size", 0)
+    if getattr(algorithm, "memory_size", batch) < batch:
+        raise ValueError(f"memory_size must be at least batch_size, which is {batch}.")
     job = Job(task, env, name, algorithm, num_envs, steps)
     try:  # shapes only: nothing is computed or compiled
         learner = jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))

@@ -36,7 +36,46 @@ CASES = {
     "gamma above 1": ([*TRAIN, "--gamma", "1.5"], "gamma must be a number from 0 to 1, not 1.5."),
     "zero width": ([*TRAIN, "--hidden", "64", "0"], "each part of hidden must be"),
     "memory too large": ([*TRAIN, "--memory-size", "100000000000"], "GiB and this machine has"),
-    "memory too small": ([*TRAIN, "--memory-size", "8"], "memory_size must be at least n_step"),
+    "memory below a batch": (
+        [*TRAIN, "--memory-size", "8"],
+        "memory_size must be at least batch_size, which is 64.",
+    ),
+    "memory below n steps": (
+        [*TRAIN, "--memory-size", "64", "--n-step", "9"],
+        "memory_size must be at least n_step x num_envs, which is 72.",
+    ),
+    "minibatches that do not divide": (
+        [
+            "train",
+            "ppo",
+            "CartPole-v1",
+            "--num-envs",
+            "8",
+            "--rollout-length",
+            "4",
+            "--minibatches",
+            "5",
+        ],
+        "minibatches must divide rollout_length x num_envs, which is 32, but 5 does not.",
+    ),
+    "a table for a vector": (
+        ["train", "q_learning", "CartPole-v1"],
+        "q_learning cannot learn CartPole-v1: the observation must be one of a few",
+    ),
+    "continuous for discrete": (
+        ["train", "ddpg", "CartPole-v1"],
+        "the action must be a vector (a Box of one axis), not Discrete(2). These can: reinforce,",
+    ),
+    "no such activation": (
+        ["train", "ppo", "CartPole-v1", "--activation", "gelu"],
+        "--activation must be one of relu, tanh, not 'gelu'.",
+    ),
+    "atoms in the wrong order": (
+        ["train", "c51", "CartPole-v1", "--value-min", "5", "--value-max", "1"],
+        "value_min must be below value_max",
+    ),
+    "cite nothing": (["cite"], "cite needs an algorithm: palestra cite ALGORITHM"),
+    "cite what is not there": (["cite", "sak"], "did you mean sac?"),
     "zero environments": ([*TRAIN, "--num-envs", "0"], "num_envs must be a whole number"),
     "zero seeds": ([*TRAIN, "--seeds", "0"], "seeds must be a whole number of at least 1"),
     "negative seed": ([*TRAIN, "--seed", "-1"], "seed must be a whole number of at least 0"),
