@@ -328,6 +328,9 @@ def main() -> None:
     if not asked:
         raise SystemExit(f"Nothing in the table is called {', '.join(chosen.only)}.")
     for i, cell in enumerate(asked if not chosen.show else [], 1):
+        if preset(cell.algorithm, cell.task.env_id) is None:
+            say(f"{i}/{len(asked)} {cell.algorithm} on {cell.task.env_id}: there is no preset")
+            continue
         result = None if chosen.fresh else cell.result()
         state = "kept" if result else "measured"
         if result is None:

@@ -35,7 +35,8 @@ def test_readme_python_blocks_run(tmp_path: Path, monkeypatch) -> None:
 
 def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    assert {words[1] for words in SHELL} == {"train", "evaluate", "plot", "video", "play", "list"}
+    commands = {"train", "evaluate", "plot", "video", "play", "list", "cite"}
+    assert {words[1] for words in SHELL} == commands
     monkeypatch.setattr("sys.stdin", io.StringIO())  # who plays leaves at once
     folder = "runs/first"
     for words in SHELL:
@@ -55,6 +56,8 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
                 arguments[arguments.index("--seeds") + 1] = "2"
             elif not Path(folder).exists():
                 arguments += ["--run", folder]
+            if folder not in arguments:
+                arguments += ["--no-video"]
             arguments += ["--quiet"]
         assert main(arguments) == 0, arguments
     capsys.readouterr()

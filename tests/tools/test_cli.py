@@ -305,10 +305,10 @@ def test_every_parameter_is_a_flag(env_id: str, capsys, monkeypatch) -> None:
 
 
 def test_an_old_id_is_taken_for_todays(capsys) -> None:
-    assert main(["train", "dqn", "Taxi-v3"]) == 2  # not a task for DQN, under either name
+    assert main(["train", "ddpg", "Taxi-v3"]) == 2  # not a task for DDPG, under either name
     told = capsys.readouterr().err.splitlines()
     assert told[0].startswith("palestra: Taxi-v3 is called Taxi-v4 now: ")
-    assert told[1].startswith("palestra: dqn cannot learn Taxi-v4")
+    assert told[1].startswith("palestra: ddpg cannot learn Taxi-v4")
 
 
 def test_the_agent_plays_in_plain_gymnasium(run: Path) -> None:

@@ -8,7 +8,7 @@ CARTPOLE = Preset(
     num_envs=8,
     steps=500_000,
     source="rl-baselines3-zoo, hyperparams/a2c.yml; its step size stays, ours falls",
-    score="Best agents 500.0 [499.9, 500.0], last ones 498.8 [497.2, 500.5]; ten seeds.",
+    score="Best agents 500.0 [499.9, 500.0], last ones 498.8 [497.2, 500.5]; 10 seeds.",
 )
 
 ACROBOT = Preset(
@@ -20,7 +20,7 @@ ACROBOT = Preset(
     num_envs=16,
     steps=500_000,
     source="rl-baselines3-zoo, hyperparams/a2c.yml; its step size stays, ours falls",
-    score="Best agents -82.3 [-84.0, -80.6], last ones -83.0 [-84.4, -81.5]; ten seeds.",
+    score="Best agents −82.3 [−84.0, −80.6], last ones −83.0 [−84.4, −81.5]; 10 seeds.",
 )
 
 # Which way to push first depends on the start, and a policy that is sure of one way never learns of

@@ -17,7 +17,7 @@ RL_ZOO_CARTPOLE = Preset(
     num_envs=8,
     steps=100_000,
     source="rl-baselines3-zoo, hyperparams/ppo.yml, CartPole-v1",
-    score="Best agents 500.0 [500.0, 500.0], last ones the same; ten seeds.",
+    score="Best agents 500.0 [500.0, 500.0], last ones 500.0 [500.0, 500.0]; 10 seeds.",
 )
 
 ACROBOT = Preset(
@@ -34,7 +34,7 @@ ACROBOT = Preset(
     steps=500_000,
     source="rl-baselines3-zoo, hyperparams/ppo.yml, with shorter rollouts, larger steps that fall "
     "and smaller networks",
-    score="Best agents -81.3 [-83.4, -79.1], last ones -81.4 [-83.8, -79.0]; ten seeds.",
+    score="Best agents −81.3 [−83.4, −79.1], last ones −81.4 [−83.8, −78.9]; 10 seeds.",
 )
 
 # With PPO's defaults no episode ever arrives. What is missing is normalize_obs: speeds are below
@@ -125,4 +125,5 @@ PRESETS: dict[str, dict[str, Preset]] = {
     "Pendulum-v1": {"default": PENDULUM},
     "MinAtar/Breakout-v1": {"default": minatar("Best agent 14.2, last one 12.2; one seed.")},
     "MinAtar/Asterix-v1": {"default": minatar("Best agent 3.0, last one 2.9; one seed.")},
+    "MinAtar/SpaceInvaders-v1": {"default": minatar("Best agent 66.5, last one 66.5; one seed.")},
 }

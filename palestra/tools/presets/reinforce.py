@@ -13,7 +13,7 @@ CARTPOLE = Preset(
     num_envs=8,
     steps=500_000,
     source="our search over 5 settings: a step size that stays loses again what was learned",
-    score="Best agents 500.0 [500.0, 500.0], last ones 493.7 [483.8, 503.6]; ten seeds.",
+    score="Best agents 500.0 [500.0, 500.0], last ones 493.7 [483.8, 503.6]; 10 seeds.",
 )
 
 PRESETS = {"CartPole-v1": {"default": CARTPOLE}}
