@@ -38,7 +38,7 @@ MOUNTAIN_CAR = Preset(
     num_envs=16,
     steps=1_000_000,
     source="our search over 19 settings: entropy throughout, rollouts of 32, Adam",
-    score="Best agents -109.9 [-113.3, -106.5], last ones -116.0 [-119.3, -112.6]; ten seeds.",
+    score="Best agents −109.9 [−113.3, −106.5], last ones −116.0 [−119.3, −112.6]; 10 seeds.",
 )
 
 MOUNTAIN_CAR_CONTINUOUS = Preset(

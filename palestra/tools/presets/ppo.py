@@ -54,7 +54,7 @@ MOUNTAIN_CAR = Preset(
     steps=1_000_000,
     source="rl-baselines3-zoo, hyperparams/ppo.yml, with larger steps that fall and smaller "
     "networks",
-    score="Best agents -105.8 [-107.4, -104.2], last ones -107.9 [-110.3, -105.4]; ten seeds.",
+    score="Best agents −105.8 [−107.4, −104.2], last ones −107.9 [−110.4, −105.4]; 10 seeds.",
 )
 
 # The car must reach the flag by chance before anything can be learned, and until then each push
@@ -75,7 +75,7 @@ MOUNTAIN_CAR_CONTINUOUS = Preset(
     steps=50_000,
     source="our search: state-dependent exploration as in rl-baselines3-zoo, but wide "
     "(log_std) and in eight environments, because arrivals must come early",
-    score="Best agents 96.5 [95.4, 97.6], last ones 93.4 [92.9, 94.0]; ten seeds.",
+    score="Best agents 96.5 [95.4, 97.6], last ones 93.4 [92.9, 94.0]; 10 seeds.",
 )
 
 PENDULUM = Preset(

@@ -37,7 +37,7 @@ ACROBOT = Preset(
     num_envs=16,
     steps=500_000,
     source="CartPole's, with less exploration at the end",
-    score="Best agents -85.2 [-88.8, -81.5], last ones -89.7 [-94.7, -84.6]; ten seeds.",
+    score="Best agents −85.2 [−88.8, −81.5], last ones −89.7 [−94.7, −84.6]; 10 seeds.",
 )
 
 

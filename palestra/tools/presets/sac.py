@@ -53,7 +53,7 @@ MOUNTAIN_CAR_CONTINUOUS = Preset(
     num_envs=16,
     steps=50_000,
     source="our search, with the temperature of rl-baselines3-zoo, hyperparams/sac.yml",
-    score="Best agents 94.3 [94.1, 94.6], last ones 93.5 [93.4, 93.6]; ten seeds.",
+    score="Best agents 94.3 [94.1, 94.6], last ones 93.5 [93.4, 93.6]; 10 seeds.",
 )
 
 PRESETS = {
