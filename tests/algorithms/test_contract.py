@@ -106,6 +106,19 @@ def test_exploring_differs_between_environments_and_keys(name, obs_kind, action_
 
 
 @EVERY
+def test_update_keeps_the_form_of_the_state(name, obs_kind, action_kind):
+    algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
+    rollout = experience(spec, 0, algorithm.rollout_length)
+    state = jax.eval_shape(lambda: algorithm.init(spec, prng.key(0)))
+    after, metrics = jax.eval_shape(algorithm.update, state, rollout, prng.key(1))
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+    kinds = lambda tree: [(x.shape, x.dtype) for x in jax.tree.leaves(tree)]
+    assert kinds(after) == kinds(state)
+    assert metrics
+    assert all(kind == ((), np.float32) for kind in kinds(metrics))
+
+
+@EACH
 def test_update_is_pure_finite_and_traced_once(name, obs_kind, action_kind):
     algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
     traces = []
@@ -136,10 +149,11 @@ def test_update_is_pure_finite_and_traced_once(name, obs_kind, action_kind):
     assert same(last, update(state, rollouts[0], prng.key(9)))
 
 
-@EACH
+@ALL
 @pytest.mark.usefixtures("seeds_side_by_side")
-def test_seeds_side_by_side_equal_seeds_alone(name, obs_kind, action_kind):
-    algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
+def test_seeds_side_by_side_equal_seeds_alone(name):
+    row, algorithm = ALGORITHMS[name], SMALL[name]
+    spec = spec_of(row.observations[0], row.actions[-1])
     rollouts = [experience(spec, 10 * i, algorithm.rollout_length) for i in range(3)]
 
     def learn(seed):

@@ -53,7 +53,7 @@ MOUNTAIN_CAR_CONTINUOUS = Preset(
     num_envs=4,
     steps=100_000,
     source="rl-baselines3-zoo, hyperparams/a2c.yml; its noise lasts 16 steps, ours a rollout",
-    score="Best agents 98.1 [97.9, 98.3], last ones 92.2 [91.8, 92.7]; ten seeds.",
+    score="Best agents 98.1 [97.9, 98.3], last ones 92.2 [91.8, 92.7]; 10 seeds.",
 )
 
 PENDULUM = Preset(
@@ -73,7 +73,7 @@ PENDULUM = Preset(
     num_envs=8,
     steps=1_000_000,
     source="rl-baselines3-zoo, hyperparams/a2c.yml, but Adam and ReLU: both learn it sooner",
-    score="Best agents -145.6 [-152.3, -138.9], last ones -149.0 [-154.7, -143.4]; ten seeds.",
+    score="Best agents −145.6 [−152.3, −138.9], last ones −149.0 [−154.7, −143.4]; 10 seeds.",
 )
 
 PRESETS = {

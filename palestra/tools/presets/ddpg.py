@@ -16,7 +16,7 @@ PENDULUM = Preset(
     num_envs=8,
     steps=20_000,
     source="our search: a gradient step for 4 steps suffices, with small networks and a short view",
-    score="Best agents -132.4 [-133.1, -131.7], last ones -133.8 [-134.6, -132.9]; ten seeds.",
+    score="Best agents −133.2 [−134.6, −131.8], last ones −134.6 [−135.6, −133.6]; 10 seeds.",
 )
 
 RL_ZOO_PENDULUM = Preset(
@@ -48,7 +48,7 @@ MOUNTAIN_CAR_CONTINUOUS = Preset(
     num_envs=16,
     steps=100_000,
     source="our search, with the noise of rl-baselines3-zoo, hyperparams/ddpg.yml",
-    score="Best agents 93.6 [92.6, 94.5], last ones 91.8 [90.1, 93.6]; ten seeds.",
+    score="Best agents 93.6 [92.6, 94.5], last ones 91.8 [90.1, 93.6]; 10 seeds.",
 )
 
 PRESETS = {

@@ -91,7 +91,7 @@ PENDULUM = Preset(
     steps=100_000,
     source="rl-baselines3-zoo, hyperparams/ppo.yml, with rollouts half as large and a step size "
     "that falls, and without state-dependent exploration, which it does not need",
-    score="Best agents -157.2 [-170.2, -144.2], last ones -155.0 [-160.9, -149.1]; ten seeds.",
+    score="Best agents −157.2 [−170.2, −144.2], last ones −155.0 [−160.9, −149.1]; 10 seeds.",
 )
 
 

@@ -17,7 +17,7 @@ PENDULUM = Preset(
     num_envs=8,
     steps=20_000,
     source="our search: DDPG's settings, a gradient step for 4 steps and small networks",
-    score="Best agents -133.8 [-134.7, -132.9], last ones -134.2 [-135.1, -133.4]; ten seeds.",
+    score="Best agents −133.8 [−134.7, −132.9], last ones −134.2 [−135.1, −133.4]; 10 seeds.",
 )
 
 RL_ZOO_PENDULUM = Preset(

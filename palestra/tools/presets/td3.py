@@ -16,7 +16,7 @@ PENDULUM = Preset(
     num_envs=8,
     steps=20_000,
     source="our search: DDPG's settings, a gradient step for 4 steps and small networks",
-    score="Best agents -133.4 [-134.9, -131.8], last ones -134.9 [-138.0, -131.8]; ten seeds.",
+    score="Best agents −133.4 [−134.9, −131.8], last ones −134.9 [−138.0, −131.8]; 10 seeds.",
 )
 
 MOUNTAIN_CAR_CONTINUOUS = Preset(
@@ -35,7 +35,7 @@ MOUNTAIN_CAR_CONTINUOUS = Preset(
     num_envs=16,
     steps=100_000,
     source="our search, with the noise of rl-baselines3-zoo, hyperparams/td3.yml",
-    score="Best agents 94.2 [93.4, 95.0], last ones 82.5 [60.2, 104.9]; ten seeds.",
+    score="Best agents 94.2 [93.4, 95.0], last ones 82.5 [60.2, 104.9]; 10 seeds.",
 )
 
 PRESETS = {
