@@ -23,7 +23,23 @@ if TYPE_CHECKING:
     from gymnasium import register as register
     from gymnasium import spaces as spaces
 
+    from palestra.algorithms.a2c import A2C as A2C
+    from palestra.algorithms.a3c import A3C as A3C
+    from palestra.algorithms.actor_critic import OneStepActorCritic as OneStepActorCritic
+    from palestra.algorithms.c51 import C51 as C51
+    from palestra.algorithms.ddpg import DDPG as DDPG
     from palestra.algorithms.dqn import DQN as DQN
+    from palestra.algorithms.expected_sarsa import ExpectedSarsa as ExpectedSarsa
+    from palestra.algorithms.monte_carlo import MonteCarlo as MonteCarlo
+    from palestra.algorithms.ppo import PPO as PPO
+    from palestra.algorithms.pqn import PQN as PQN
+    from palestra.algorithms.q_learning import QLearning as QLearning
+    from palestra.algorithms.qr_dqn import QRDQN as QRDQN
+    from palestra.algorithms.rainbow import Rainbow as Rainbow
+    from palestra.algorithms.reinforce import Reinforce as Reinforce
+    from palestra.algorithms.sac import SAC as SAC
+    from palestra.algorithms.sarsa import Sarsa as Sarsa
+    from palestra.algorithms.td3 import TD3 as TD3
     from palestra.envs.gym import make as make
     from palestra.envs.gym import make_vec as make_vec
     from palestra.tools.agent import Agent as Agent
@@ -45,9 +61,10 @@ _HOMES = {
     "train": "palestra.tools.train",
     **{name: f"palestra.algorithms.{module}" for module, name in _LEARNERS},
 }
-_GYMNASIUMS = [name for name in gymnasium.__all__ if name not in (*_HOMES, "envs", "algorithms", "__version__")]
 __all__ = ["__version__", "algorithms", "envs"]
-__all__ += [*_HOMES, *_GYMNASIUMS]
+__all__ += _HOMES
+_GYMNASIUMS = [name for name in gymnasium.__all__ if name not in __all__]
+__all__ += _GYMNASIUMS
 
 envs.register()
 
