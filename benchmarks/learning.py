@@ -263,7 +263,7 @@ def row(cell: Cell, result: dict | None) -> str:
         shown(best),
         shown(last),
         verdict,
-        str(result["settings"]["seeds"]),
+        str(cell.task.seeds),
         f"{result['trained_steps']:,}",
         f"{result['seconds']:.0f}",
     ]
@@ -283,7 +283,7 @@ def sentence(cell: Cell, result: dict) -> str:
     """What a preset says of itself."""
     best, last = (shown(judged(cell, result, which)) for which in ("best", "last"))
     what = "Exact: best" if cell.task.exact else "Best agents"
-    return f"{what} {best}, last ones {last}; {result['settings']['seeds']} seeds."
+    return f"{what} {best}, last ones {last}; {cell.task.seeds} seeds."
 
 
 def write_score(cell: Cell, result: dict) -> None:
@@ -297,7 +297,7 @@ def write_score(cell: Cell, result: dict) -> None:
     offset = lambda line, column: sum(len(x.encode()) for x in lines[: line - 1]) + column
     begin = offset(score.lineno, score.col_offset)
     end = offset(score.end_lineno, score.end_col_offset)
-    text = f'"{sentence(cell, result)}"'.encode()
+    text = json.dumps(sentence(cell, result), ensure_ascii=False).encode()
     raw = source.encode()
     file.write_bytes(raw[:begin] + text + raw[end:])
 

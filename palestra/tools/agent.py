@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ from palestra.parts.spaces import example, legal
 from palestra.tools.task import Task
 
 BOX_TYPES = ("bool", "uint8", "int32", "int64", "float32", "float64")
+LARGEST = 2**24  # numbers in a space that a file describes
+# What a header of the wrong kind may lead to; spaces assert that their numbers make sense.
+UNFIT = ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError
 FORMAT = 1  # raise it when a file of the old form can no longer be read by the new code
 
 
@@ -160,7 +164,7 @@ def load(path: str | Path) -> Agent:
         with safe_open(path, "numpy") as file:
             header = json.loads((file.metadata() or {})["palestra"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (KeyError, json.JSONDecodeError):
+    except (KeyError, RecursionError, json.JSONDecodeError):
         raise ValueError(f"{path} is a safetensors file, but not a palestra agent.") from None
     except SafetensorError:
         raise ValueError(f"{path} is damaged or not an agent file; copy it anew.") from None
@@ -175,7 +179,7 @@ def load(path: str | Path) -> Agent:
         agent = Agent(algorithm, spec, Task.from_json(header), arrays)
         if {name: array.shape for name, array in arrays.items()} != reads(algorithm, spec):
             raise ValueError("its arrays do not fit its header")
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as fault:
+    except UNFIT as fault:
         raise ValueError(f"{path} is not an agent this palestra can use: {fault}.") from None
     return agent
 
@@ -221,6 +225,8 @@ def _space(description: dict[str, Any]) -> gymnasium.Space:
             shape, dtype = tuple(description["shape"]), description.get("dtype", "float32")
             if dtype not in BOX_TYPES:
                 raise ValueError(f"a Box of {dtype!r} is not known")
+            if prod(shape) > LARGEST:  # before anything is allocated
+                raise ValueError(f"a Box of {prod(shape):,} numbers is larger than any")
             return Box(
                 _bound(description["low"], -np.inf, shape),
                 _bound(description["high"], np.inf, shape),

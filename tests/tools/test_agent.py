@@ -153,6 +153,27 @@ DAMAGE = {
         lambda p: _header(p, hyperparameters={"hidden": [10**9, 10**9]}),
         "its arrays do not fit its header",
     ),
+    "a picture larger than memory": (
+        lambda p: _header(
+            p,
+            observation_space={
+                "kind": "Box",
+                "shape": [10**6, 10**6, 3],
+                "dtype": "float32",
+                "low": 0.0,
+                "high": 1.0,
+            },
+        ),
+        "a Box of 3,000,000,000,000 numbers is larger than any",
+    ),
+    "fewer than no actions": (
+        lambda p: _header(p, action_space={"kind": "Discrete", "n": -1}),
+        "not an agent this palestra can use",
+    ),
+    "a header without a bottom": (
+        lambda p: save_file(_read(p)[1], p, {"palestra": "[" * 100_000}),
+        "not a palestra agent",
+    ),
     "no environments": (lambda p: _header(p, num_envs=0), "not an agent this palestra can use"),
     "header of another kind": (lambda p: _header(p, hyperparameters=[1]), "can use"),
     "bad parameters": (lambda p: _header(p, env_kwargs=[1]), "env_kwargs must be names and values"),
