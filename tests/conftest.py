@@ -3,6 +3,7 @@
 The order matters: the hook must be in place before anything imports palestra.
 """
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,17 @@ simulators = [row.simulator for row in palestra.envs.ENVIRONMENTS.values()]  # i
 learners = [row.learner for row in palestra.algorithms.ALGORITHMS.values()]
 for cls in passed:  # the hook has passed; the mark would hide the fields' types from the parser
     del cls.__no_type_check__
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs_of_one_module():
+    """Forget a module's compiled programs after it: thousands would exhaust memory maps.
+
+    Linux allows a process 65,530 of them, and XLA dies without a word at the one after.
+    """
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture

@@ -158,7 +158,8 @@ class Program(NamedTuple):
     epoch: Callable  # env, algorithm, Carry -> Carry, (metrics, episodes)
 
 
-_programs: dict[Hashable, Program] = {}
+_programs: dict[Hashable, Program] = {}  # the last one used comes last
+MOST_PROGRAMS = 16  # kept for another run: each holds some of the memory maps a process may have
 _compiling = threading.Lock()
 
 
@@ -169,14 +170,18 @@ def _program(
     leaves, structure = jax.tree.flatten((env, algorithm))
     key = (structure, *map(jax.typeof, leaves), num_envs, updates, len(seeds))
     with _compiling:
-        if key not in _programs:
+        program = _programs.pop(key, None)
+        if program is None:
             start = _start.lower(env, algorithm, num_envs, seeds)
             carry = _start.eval_shape(env, algorithm, num_envs, seeds)
             with ThreadPoolExecutor(1) as meanwhile:  # the one compiles while the other is traced
                 started = meanwhile.submit(start.compile)
                 epoch = _epoch.lower(env, algorithm, updates, carry).compile()
-            _programs[key] = Program(started.result(), epoch)
-    return _programs[key]
+            program = Program(started.result(), epoch)
+        _programs[key] = program
+        if len(_programs) > MOST_PROGRAMS:
+            del _programs[next(iter(_programs))]
+    return program
 
 
 def _each_seed(function: Callable, carry: PyTree) -> PyTree:

@@ -1,15 +1,20 @@
 """What every algorithm of the table keeps: its State is arrays, its functions are pure."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
+from jaxtyping import PyTree
 from learners import SMALL, E
 
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, algorithm_class, name_of
-from palestra.core import Spec, Transition
+from palestra.core import Algorithm, Spec, Transition
 
 OBSERVATIONS = {
     "vector": Box(-1, 1, (4,)),
@@ -30,9 +35,27 @@ SERVED = [
     if row.observations[0] == obs or row.actions[0] == action
 ]
 MAIN = [case for case in SERVED if case[1] == ALGORITHMS[case[0]].observations[0]]
-EVERY = pytest.mark.parametrize(("name", "obs_kind", "action_kind"), SERVED)
-EACH = pytest.mark.parametrize(("name", "obs_kind", "action_kind"), MAIN)
+EVERY = pytest.mark.parametrize("case", SERVED, indirect=True, scope="module", ids="/".join)
+EACH = pytest.mark.parametrize("case", MAIN, indirect=True, scope="module", ids="/".join)
 ALL = pytest.mark.parametrize("name", ALGORITHMS)
+
+
+class Case(NamedTuple):
+    """An algorithm in the spaces it is tested with; compiled once for all tests of them."""
+
+    algorithm: Algorithm
+    spec: Spec
+    state: PyTree  # a learner before its first step
+    act: Callable  # obs, key, explore -> actions
+
+
+@pytest.fixture(scope="module")
+def case(request):
+    name, obs_kind, action_kind = request.param
+    algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
+    state = jax.jit(partial(algorithm.init, spec))(prng.key(0))
+    act = lambda obs, key, explore: algorithm.act(state, obs, key, explore=explore)
+    return Case(algorithm, spec, state, jax.jit(act, static_argnums=2))
 
 
 def spec_of(obs_kind: str, action_kind: str) -> Spec:
@@ -69,84 +92,80 @@ def test_every_algorithm_has_small_settings():
 
 
 @EVERY
-def test_state_is_arrays_with_memory_of_their_own(name, obs_kind, action_kind):
-    leaves = jax.tree.leaves(SMALL[name].init(spec_of(obs_kind, action_kind), prng.key(0)))
-    assert all(isinstance(leaf, jax.Array) for leaf in leaves)
-    assert len({leaf.unsafe_buffer_pointer() for leaf in leaves}) == len(leaves)
+def test_state_is_arrays_with_memory_of_their_own(case):
+    init = jax.make_jaxpr(partial(case.algorithm.init, case.spec))(prng.key(0)).jaxpr
+    assert not {id(x) for x in init.outvars} & {id(x) for x in (*init.invars, *init.constvars)}
+    assert len({id(x) for x in init.outvars}) == len(init.outvars)  # no two are one and the same
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(case.state))
 
 
 @EVERY
-def test_greedy_actions_are_the_same_each_time_and_in_the_space(name, obs_kind, action_kind):
-    algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
-    state = algorithm.init(spec, prng.key(0))
-    obs = draw(spec.observation_space, (E,), 0)
-    act = jax.jit(lambda obs, key: algorithm.act(state, obs, key, explore=False))
-    actions = [act(obs, prng.key(i)) for i in range(3)]
+def test_greedy_actions_are_the_same_each_time_and_in_the_space(case):
+    obs = draw(case.spec.observation_space, (E,), 0)
+    actions = [case.act(obs, prng.key(i), False) for i in range(3)]
     assert same(actions[0], actions[1])
     assert same(actions[0], actions[2])
-    assert actions[0].shape == (E, *spec.action_space.shape)
-    assert all(spec.action_space.contains(np.asarray(action)) for action in actions[0])
-    one_by_one = [act(row[None], prng.key(0))[0] for row in obs]
+    assert actions[0].shape == (E, *case.spec.action_space.shape)
+    assert all(case.spec.action_space.contains(np.asarray(action)) for action in actions[0])
+    one_by_one = [case.act(row[None], prng.key(0), False)[0] for row in obs]
     np.testing.assert_allclose(actions[0], one_by_one, rtol=1e-4, atol=1e-5)
 
 
 @EACH
-def test_exploring_differs_between_environments_and_keys(name, obs_kind, action_kind):
-    algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
-    state = algorithm.init(spec, prng.key(0))
-    one = draw(spec.observation_space, (1,), 0)
+def test_exploring_differs_between_environments_and_keys(case):
+    one = draw(case.spec.observation_space, (1,), 0)
     obs = jnp.repeat(one, E, 0)  # all see the same
-    first, again, other = (algorithm.act(state, obs, prng.key(i)) for i in (0, 0, 1))
+    first, again, other = (case.act(obs, prng.key(i), True) for i in (0, 0, 1))
     assert len(np.unique(first, axis=0)) > 1
     assert same(first, again)
     assert not same(first, other)
-    assert first.shape == (E, *spec.action_space.shape)
-    if action_kind != "continuous":  # the runner brings those back into their box
-        assert all(spec.action_space.contains(np.asarray(action)) for action in first)
+    assert first.shape == (E, *case.spec.action_space.shape)
+    if not isinstance(case.spec.action_space, Box):  # the runner brings those back into their box
+        assert all(case.spec.action_space.contains(np.asarray(action)) for action in first)
+
+
+def kinds(tree) -> list:
+    return [(x.shape, x.dtype) for x in jax.tree.leaves(tree)]
 
 
 @EVERY
-def test_update_keeps_the_form_of_the_state(name, obs_kind, action_kind):
-    algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
-    rollout = experience(spec, 0, algorithm.rollout_length)
-    state = jax.eval_shape(lambda: algorithm.init(spec, prng.key(0)))
-    after, metrics = jax.eval_shape(algorithm.update, state, rollout, prng.key(1))
-    assert jax.tree.structure(after) == jax.tree.structure(state)
-    kinds = lambda tree: [(x.shape, x.dtype) for x in jax.tree.leaves(tree)]
-    assert kinds(after) == kinds(state)
+def test_update_keeps_the_form_of_the_state(case):
+    rollout = experience(case.spec, 0, case.algorithm.rollout_length)
+    after, metrics = jax.eval_shape(case.algorithm.update, case.state, rollout, prng.key(1))
+    assert jax.tree.structure(after) == jax.tree.structure(case.state)
+    assert kinds(after) == kinds(case.state)
     assert metrics
     assert all(kind == ((), np.float32) for kind in kinds(metrics))
 
 
 @EACH
-def test_update_is_pure_finite_and_traced_once(name, obs_kind, action_kind):
-    algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
+def test_update_is_pure_finite_and_traced_once(case):
     traces = []
 
     @jax.jit
     def update(state, rollout, key):
         traces.append(key)
-        return algorithm.update(state, rollout, key)
+        return case.algorithm.update(state, rollout, key)
 
-    state = start = algorithm.init(spec, prng.key(0))
-    before = jax.tree.map(np.array, start)
-    rollouts = [experience(spec, 10 * i, algorithm.rollout_length) for i in range(20)]
+    state = case.state
+    before = jax.tree.map(np.array, state)
+    rollouts = [experience(case.spec, 10 * i, case.algorithm.rollout_length) for i in range(20)]
     for i, rollout in enumerate(rollouts):
         state, metrics = update(state, rollout, prng.key(i))
     assert len(traces) == 1
-    assert same(before, start)
-    assert jax.tree.structure(state) == jax.tree.structure(start)
-    kinds = lambda tree: [(x.shape, x.dtype) for x in jax.tree.leaves(tree)]
-    assert kinds(state) == kinds(start)
+    assert same(before, case.state)
+    assert jax.tree.structure(state) == jax.tree.structure(case.state)
+    assert kinds(state) == kinds(case.state)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
     assert metrics
     assert all(np.isfinite(m) and m.shape == () for m in metrics.values())
-    obs = draw(spec.observation_space, (E,), 0)
-    act = lambda state: algorithm.act(state, obs, prng.key(0), explore=False)
-    assert not same(state, start)
-    assert act(state).shape == act(start).shape
+    assert not same(state, case.state)
     last = update(state, rollouts[0], prng.key(9))
     assert same(last, update(state, rollouts[0], prng.key(9)))
+
+
+# What runs once had better compile fast than run fast.
+quickly = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @ALL
@@ -155,17 +174,18 @@ def test_seeds_side_by_side_equal_seeds_alone(name):
     row, algorithm = ALGORITHMS[name], SMALL[name]
     spec = spec_of(row.observations[0], row.actions[-1])
     rollouts = [experience(spec, 10 * i, algorithm.rollout_length) for i in range(3)]
+    rollouts = jax.tree.map(lambda *x: jnp.stack(x), *rollouts)
 
     def learn(seed):
-        key = prng.key(seed)
-        state = algorithm.init(spec, key)
-        for i, rollout in enumerate(rollouts):
-            state, _ = algorithm.update(state, rollout, jax.random.fold_in(key, i))
-        return state
+        init_key, key = jax.random.split(prng.key(seed))
+        learned = lambda state, now: (algorithm.update(state, *now)[0], None)
+        state = algorithm.init(spec, init_key)
+        return jax.lax.scan(learned, state, (rollouts, jax.random.split(key, 3)))[0]
 
-    together = jax.jit(jax.vmap(learn))(jnp.arange(2))
+    together = quickly(jax.vmap(learn))(jnp.arange(2))
+    learn = quickly(learn)
     for i in range(2):
-        alone = jax.jit(learn)(jnp.int32(i))
+        alone = learn(jnp.int32(i))
         for one, both in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
             np.testing.assert_allclose(one, both[i], rtol=2e-3, atol=2e-4)
 

@@ -1,5 +1,7 @@
 """Every algorithm gives the probes' answers; and one that learns time-outs as endings does not."""
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,34 +15,59 @@ from palestra.envs.transforms import Discretize
 from palestra.runners import compiled
 
 TASKS = [i for i in envs.ENVIRONMENTS if i.startswith("probe/")]
-ACTIONS = {i: "continuous" if i == "probe/Continuous-v0" else "discrete" for i in TASKS}
+CONTINUOUS = "probe/Continuous-v0"
+TWO_ACTIONS = [i for i in TASKS if i != CONTINUOUS]
+ACTIONS = {i: "continuous" if i == CONTINUOUS else "discrete" for i in TASKS}
 CASES = [(n, i) for n, row in ALGORITHMS.items() for i in TASKS if ACTIONS[i] in row.actions]
 SEEDS = (0, 1)
 
 
+@hyperparameters
+class OneOf:
+    """The probe of that number: one environment, so that an algorithm is compiled once for all."""
+
+    number: float = 0.0
+
+    probes: ClassVar = tuple(map(envs.make, TWO_ACTIONS))
+    observation_space: ClassVar = probes[0].observation_space
+    action_space: ClassVar = probes[0].action_space
+
+    def reset(self, key):
+        return self._choose([probe.reset for probe in self.probes], key)
+
+    def step(self, state, action, key):
+        return self._choose([probe.step for probe in self.probes], state, action, key)
+
+    def _choose(self, functions, *arguments):
+        return jax.lax.switch(jnp.int32(self.number), functions, *arguments)
+
+
 def task(name: str, env_id: str):
     """The probe as the algorithm can see it: in cells, for tables."""
-    env = envs.make(env_id)
+    if env_id == CONTINUOUS:
+        return envs.make(env_id)
+    env = OneOf(number=float(TWO_ACTIONS.index(env_id)))
     if "vector" in ALGORITHMS[name].observations:
         return env
     return Discretize(env=env, bins=(3,), low=(-1.5,), high=(1.5,))
 
 
-def answers(env, algorithm, num_envs: int, steps: int, seed: int) -> list:
+def answers(env, env_id: str, algorithm, num_envs: int, steps: int, seed: int) -> list:
     """What greedy `act` says, after training, to the observations that matter."""
     train = compiled.train(
         env, algorithm, num_envs=num_envs, total_steps=steps, reports=1, seeds=[seed]
     )
     (report,) = train
     learner = jax.tree.map(lambda x: x[0], report.learner)
-    obs = jnp.array([obs for obs, _ in probe(env).answers])
+    obs = jnp.array([obs for obs, _ in envs.make(env_id).answers])
     if isinstance(env, Discretize):
         obs = jax.vmap(env.see)(obs)
-    return np.asarray(algorithm.act(learner, obs, prng.key(0), explore=False)).tolist()
+    return np.asarray(greedy(algorithm, learner, obs)).tolist()
 
 
-def probe(env):
-    return probe(env.env) if hasattr(env, "env") else env
+@jax.jit
+def greedy(algorithm, learner, obs):
+    return algorithm.act(learner, obs, prng.key(0), explore=False)
 
 
 def settings(name: str, env_id: str):
@@ -52,10 +79,10 @@ def settings(name: str, env_id: str):
 @pytest.mark.parametrize(("name", "env_id"), CASES)
 def test_it_gives_the_answers(name, env_id):
     env = task(name, env_id)
-    right = [answer for _, answer in probe(env).answers]
+    right = [answer for _, answer in envs.make(env_id).answers]
     tolerance = 0.1 if ACTIONS[env_id] == "continuous" else 0
     for seed in SEEDS:
-        found = answers(env, *settings(name, env_id), seed)
+        found = answers(env, env_id, *settings(name, env_id), seed)
         np.testing.assert_allclose(found, right, atol=tolerance)
 
 
@@ -83,5 +110,6 @@ class EndingsAndTimeOutsMerged:
 
 @pytest.mark.parametrize("name", ["dqn", "ppo"])
 def test_a_learner_that_merges_time_outs_and_endings_fails(name):
-    env = EndingsAndTimeOutsMerged(env=envs.make("probe/TimeOut-v0"))
-    assert [answers(env, *settings(name, "probe/TimeOut-v0"), seed) for seed in SEEDS] == [[0], [0]]
+    env_id = "probe/TimeOut-v0"
+    env, setting = EndingsAndTimeOutsMerged(env=task(name, env_id)), settings(name, env_id)
+    assert [answers(env, env_id, *setting, seed) for seed in SEEDS] == [[0], [0]]

@@ -45,8 +45,8 @@ RL_ZOO_CARTPOLE = Preset(
 )
 
 
-def minatar(score: str, steps: int = 500_000) -> Preset:
-    """One setting for all of MinAtar's games; half a million steps are few, most still improve."""
+def minatar(score: str) -> Preset:
+    """One setting for all of MinAtar's games; a million steps are few, most still improve."""
     return Preset(
         DQN(
             learning_rate=1e-3,
@@ -62,7 +62,7 @@ def minatar(score: str, steps: int = 500_000) -> Preset:
             hidden=(128,),
         ),
         num_envs=32,
-        steps=steps,
+        steps=1_000_000,
         source="our search over 2 settings on Breakout, economical with gradient steps: one of 128 "
         "transitions for 64 steps, with 5-step returns and larger learning rate to make up for it",
         score=score,
@@ -97,4 +97,6 @@ PRESETS = {
     "MinAtar/Breakout-v1": {"default": minatar("Best agent 10.2, last one 9.5; one seed.")},
     "MinAtar/Asterix-v1": {"default": minatar("Best agent 3.4, last one 3.4; one seed.")},
     "MinAtar/SpaceInvaders-v1": {"default": minatar("Best agent 53.4, last one 37.5; one seed.")},
+    "MinAtar/Freeway-v1": {"default": minatar("Not measured yet.")},
+    "MinAtar/Seaquest-v1": {"default": minatar("Not measured yet.")},
 }

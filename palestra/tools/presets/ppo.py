@@ -95,12 +95,12 @@ PENDULUM = Preset(
 )
 
 
-def minatar(score: str, steps: int = 500_000) -> Preset:
-    """One setting for all of MinAtar's games; half a million steps are few, most still improve."""
+def minatar(score: str) -> Preset:
+    """One setting for all of MinAtar's games; a million steps are few, most still improve."""
     return Preset(
         PPO(
             learning_rate=5e-3,
-            anneal_steps=steps,
+            anneal_steps=1_000_000,
             entropy_coef=0.01,
             rollout_length=128,
             epochs=4,
@@ -110,7 +110,7 @@ def minatar(score: str, steps: int = 500_000) -> Preset:
             shared=True,
         ),
         num_envs=64,
-        steps=steps,
+        steps=1_000_000,
         source="our search over 3 settings on Breakout: rollouts of 128 steps and few, large "
         "minibatches with large steps; with 32 steps and minibatches of 256 it stays below 7",
         score=score,
@@ -126,4 +126,6 @@ PRESETS: dict[str, dict[str, Preset]] = {
     "MinAtar/Breakout-v1": {"default": minatar("Best agent 14.2, last one 12.2; one seed.")},
     "MinAtar/Asterix-v1": {"default": minatar("Best agent 3.0, last one 2.9; one seed.")},
     "MinAtar/SpaceInvaders-v1": {"default": minatar("Best agent 66.5, last one 66.5; one seed.")},
+    "MinAtar/Freeway-v1": {"default": minatar("Not measured yet.")},
+    "MinAtar/Seaquest-v1": {"default": minatar("Not measured yet.")},
 }

@@ -41,12 +41,12 @@ ACROBOT = Preset(
 )
 
 
-def minatar(score: str, steps: int = 500_000) -> Preset:
-    """One setting for all of MinAtar's games; half a million steps are few, most still improve."""
+def minatar(score: str) -> Preset:
+    """One setting for all of MinAtar's games; a million steps are few, most still improve."""
     return Preset(
         PQN(
             learning_rate=1e-3,
-            anneal_steps=steps,
+            anneal_steps=1_000_000,
             q_lambda=0.65,
             epsilon_steps=100_000,
             epsilon_end=0.01,
@@ -56,7 +56,7 @@ def minatar(score: str, steps: int = 500_000) -> Preset:
             hidden=(128,),
         ),
         num_envs=64,
-        steps=steps,
+        steps=1_000_000,
         source="purejaxql, config/alg/pqn_minatar.yaml, for far fewer steps: half as many "
         "environments, twice the learning rate, and less exploration at the end",
         score=score,
@@ -66,9 +66,7 @@ def minatar(score: str, steps: int = 500_000) -> Preset:
 PRESETS = {
     "CartPole-v1": {"default": CARTPOLE},
     "Acrobot-v1": {"default": ACROBOT},
-    "MinAtar/Breakout-v1": {
-        "default": minatar("Best agent 15.8, last one 15.2; one seed.", steps=1_000_000)
-    },
+    "MinAtar/Breakout-v1": {"default": minatar("Best agent 15.8, last one 15.2; one seed.")},
     "MinAtar/Asterix-v1": {"default": minatar("Best agent 1.4, last one 1.4; one seed.")},
     "MinAtar/Freeway-v1": {"default": minatar("Best agent 48.0, last one 48.0; one seed.")},
     "MinAtar/Seaquest-v1": {"default": minatar("Best agent 3.2, last one 3.4; one seed.")},
