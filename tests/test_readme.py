@@ -1,4 +1,4 @@
-"""What the README and the examples show is run as it stands, with fewer steps."""
+"""What the README and the examples show is run as it stands, with fewer steps and episodes."""
 
 import io
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from palestra.tools import evaluate
 from palestra.tools.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -16,6 +17,11 @@ SHELL = [
     line.split("#")[0].split() for line in re.findall(r"^    (palestra .*)", README, flags=re.M)
 ]
 FEWER = (("steps=100_000", "steps=1_000"), ("seeds=10", "seeds=2, steps=1_000"))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(evaluate, "EPISODES", 3)
 
 
 def shorter(code: str) -> str:

@@ -131,6 +131,15 @@ def test_a_pass_sees_each_step_once():
     assert not weight(after)[:, 1].any()
 
 
+def test_minibatches_are_drawn_by_the_key():
+    rollout = rows(*[(S, i % 2, float(i), Z, True, False) for i in range(4)])
+    pqn = PQN(**{**BASE, "rollout_length": 4, "minibatches": 2, "learning_rate": 0.1})
+    update = jax.jit(pqn.update)
+    found = [weight(update(start(pqn), rollout, prng.key(i))[0]).tobytes() for i in (0, 0, 1, 2, 3)]
+    assert found[0] == found[1]
+    assert len(set(found)) > 1
+
+
 def test_minibatches_must_divide_the_rollout():
     with pytest.raises(ValueError, match="minibatches must divide rollout_length x num_envs"):
         PQN(rollout_length=3, minibatches=2).init(SPEC, prng.key(0))

@@ -46,7 +46,7 @@ CLIFF_WALKING = Preset(
     num_envs=64,
     steps=2_000_000,
     source="our search over 4 settings; none of them finds the short way",
-    score="Exact: last agents -16.80 [-17.25, -16.35]; 10 seeds.",
+    score="Exact: best −16.80 [−17.25, −16.35], last ones −16.80 [−17.25, −16.35]; 10 seeds.",
 )
 
 TAXI = Preset(
@@ -60,7 +60,7 @@ TAXI = Preset(
     num_envs=64,
     steps=3_000_000,
     source=("our choice: epsilon falls to zero, so that what is learned becomes the best policy"),
-    score="Not measured yet.",
+    score="Exact: best 6.84 [6.58, 7.09], last ones 6.66 [6.31, 7.00]; 10 seeds.",
 )
 
 BLACKJACK = Preset(

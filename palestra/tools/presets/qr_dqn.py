@@ -22,7 +22,7 @@ CARTPOLE = Preset(
     num_envs=8,
     steps=100_000,  # with half as many some seeds are not there yet
     source="our DQN's; 10 quantiles as in rl-baselines3-zoo, hyperparams/qrdqn.yml",
-    score="Not measured.",
+    score="Best agents 500.0 [500.0, 500.0], last ones 456.5 [377.7, 535.4]; 10 seeds.",
 )
 
 PRESETS = {"CartPole-v1": {"default": CARTPOLE}}

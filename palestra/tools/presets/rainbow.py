@@ -21,9 +21,10 @@ CARTPOLE = Preset(
         hidden=(64, 64),
     ),
     num_envs=8,
-    steps=50_000,
-    source="our DQN's, with atoms that cover what gamma 0.99 lets returns reach: 0 to 100",
-    score="Best agents 500.0 and 500.0, last ones the same; two seeds.",
+    steps=100_000,
+    source="our DQN's for twice as long, with atoms that cover what gamma 0.99 lets returns reach: "
+    "0 to 100; after 50,000 steps nine of ten seeds are there",
+    score="Best agents 487.7 [459.8, 515.5], last ones 482.3 [453.2, 511.3]; 10 seeds.",
 )
 
 PRESETS = {"CartPole-v1": {"default": CARTPOLE}}
