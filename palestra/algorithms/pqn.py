@@ -43,7 +43,6 @@ from palestra.parts.control import anneal
 from palestra.parts.exploration import epsilon_greedy, linear
 from palestra.parts.networks import Network
 from palestra.parts.returns import q_lambda
-from palestra.parts.shuffle import permutation
 from palestra.parts.spaces import action_count
 
 
@@ -123,7 +122,7 @@ class PQN:
         remaining = anneal(self.anneal_steps, state.step)
 
         def epoch(learned: tuple[Network, optax.OptState], key: Key):
-            order = permutation(count, key).reshape(self.minibatches, -1)
+            order = jax.random.permutation(key, count).reshape(self.minibatches, -1)
             batches = jax.tree.map(lambda x: x[order], flat)
             return jax.lax.scan(partial(self._descend, remaining), learned, batches)
 
