@@ -42,7 +42,7 @@ def judge(agent: Agent, *, episodes: int = EPISODES, seed: int = 0) -> dict[str,
 
 
 def score(
-    agent: Agent, env: Environment, *, episodes: int = EPISODES, seed: int = 0, both: bool = True
+    agent: Agent, env: Environment, *, episodes: int, seed: int, both: bool = True
 ) -> dict[str, dict[str, Any]]:
     """An evaluation in Gymnasium's environment, where it has one, and one in ours, by simulator.
 

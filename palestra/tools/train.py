@@ -259,7 +259,10 @@ def finish(
     recorder = recorders[seed]
     recorder.close()
     run = Run(recorder.folder)
-    best, last = (evaluate.score(agent, job.env, seed=seed) for agent in (run.agent, run.last))
+    best, last = (
+        evaluate.score(agent, job.env, episodes=evaluate.EPISODES, seed=seed)
+        for agent in (run.agent, run.last)
+    )
     exact = [evaluate.exact(agent) for agent in (run.agent, run.last)]
     exact_best, exact_last = ({} if value is None else {"exact": value} for value in exact)
     threshold = job.task.threshold
