@@ -1,5 +1,6 @@
 """Presets: what there is, and that each says what was measured."""
 
+import ast
 import runpy
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ from palestra import envs
 from palestra.algorithms import ALGORITHMS, served
 from palestra.tools.presets import PRESETS, preset
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+ROOT = Path(__file__).parents[2]
+BENCHMARKS, PRESETS_FOLDER = ROOT / "benchmarks", ROOT / "palestra" / "tools" / "presets"
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,14 @@ def test_scores_are_those_of_the_results(learning):
     for cell, result in kept:
         chosen = preset(cell.algorithm, cell.task.env_id)
         assert chosen.score == learning["sentence"](cell, result)
+
+
+def test_each_score_can_be_found_and_replaced(learning):
+    for cell in learning["cells"]([]):
+        if chosen := preset(cell.algorithm, cell.task.env_id):
+            source = (PRESETS_FOLDER / f"{cell.algorithm}.py").read_text()
+            node = learning["score_node"](ast.parse(source), cell.task.env_id)
+            assert ast.literal_eval(node) == chosen.score
 
 
 def test_the_page_of_results_is_up_to_date(learning):

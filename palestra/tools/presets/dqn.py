@@ -119,14 +119,14 @@ PRESETS = {
     "Acrobot-v1": {"default": ACROBOT},
     "MountainCar-v0": {"default": MOUNTAIN_CAR},
     "MinAtar/Breakout-v1": {
-        "default": minatar("Best agent 10.2, last one 9.5, after half the steps; one seed.")
+        "default": minatar(score="Best agent 10.2, last one 9.5, after half the steps; one seed.")
     },
     "MinAtar/Asterix-v1": {
-        "default": minatar("Best agent 3.4, last one 3.4, after half the steps; one seed.")
+        "default": minatar(score="Best agent 3.4, last one 3.4, after half the steps; one seed.")
     },
     "MinAtar/SpaceInvaders-v1": {
-        "default": minatar("Best agent 53.4, last one 37.5, after half the steps; one seed.")
+        "default": minatar(score="Best agent 53.4, last one 37.5, after half the steps; one seed.")
     },
-    "MinAtar/Freeway-v1": {"default": minatar("Not measured.")},
-    "MinAtar/Seaquest-v1": {"default": minatar("Not measured.")},
+    "MinAtar/Freeway-v1": {"default": minatar(score="Not measured.")},
+    "MinAtar/Seaquest-v1": {"default": minatar(score="Not measured.")},
 }

@@ -124,14 +124,14 @@ PRESETS: dict[str, dict[str, Preset]] = {
     "MountainCarContinuous-v0": {"default": MOUNTAIN_CAR_CONTINUOUS},
     "Pendulum-v1": {"default": PENDULUM},
     "MinAtar/Breakout-v1": {
-        "default": minatar("Best agent 14.2, last one 12.2, after half the steps; one seed.")
+        "default": minatar(score="Best agent 14.2, last one 12.2, after half the steps; one seed.")
     },
     "MinAtar/Asterix-v1": {
-        "default": minatar("Best agent 3.0, last one 2.9, after half the steps; one seed.")
+        "default": minatar(score="Best agent 3.0, last one 2.9, after half the steps; one seed.")
     },
     "MinAtar/SpaceInvaders-v1": {
-        "default": minatar("Best agent 66.5, last one 66.5, after half the steps; one seed.")
+        "default": minatar(score="Best agent 66.5, last one 66.5, after half the steps; one seed.")
     },
-    "MinAtar/Freeway-v1": {"default": minatar("Not measured.")},
-    "MinAtar/Seaquest-v1": {"default": minatar("Not measured.")},
+    "MinAtar/Freeway-v1": {"default": minatar(score="Not measured.")},
+    "MinAtar/Seaquest-v1": {"default": minatar(score="Not measured.")},
 }
