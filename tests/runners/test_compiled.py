@@ -11,6 +11,7 @@ import pytest
 
 from palestra import envs
 from palestra.algorithms.dqn import DQN
+from palestra.algorithms.q_learning import QLearning
 from palestra.core import Environment, Transition, hyperparameters
 from palestra.envs.classic.cartpole import MAX_ANGLE, CartPole
 from palestra.envs.transforms import TimeLimit
@@ -210,3 +211,14 @@ def test_floats_of_the_environment_reach_the_program():
 def test_time_limit_of_the_table_is_met():
     (report,) = train(envs.make("probe/TimeOut-v0"), reports=1, total_steps=64)
     assert set(np.unique(report.episodes.steps[report.episodes.finished])) <= {1, 2}
+
+
+def test_programs_used_least_recently_are_let_go(monkeypatch):
+    monkeypatch.setattr(compiled, "MOST_PROGRAMS", 2)
+    monkeypatch.setattr(compiled, "_programs", kept := {})
+    make = lambda num_envs: compiled._program(
+        envs.make("FrozenLake-v1"), QLearning(), num_envs, 1, np.zeros(1, np.uint32)
+    )
+    one, _, again, _ = (make(num_envs) for num_envs in (1, 2, 1, 3))
+    assert again is one
+    assert [key[-3] for key in kept] == [1, 3]
