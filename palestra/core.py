@@ -25,6 +25,8 @@ from typing import (
 import gymnasium
 import jax
 import jaxtyping
+import numpy as np
+from gymnasium.spaces import Box
 from jaxtyping import Array, Bool, Float, PyTree
 
 Key = jaxtyping.Key[Array, ""]  # a typed key, from prng.key; used once, then split
@@ -63,6 +65,18 @@ class Spec(NamedTuple):
     observation_space: gymnasium.Space
     action_space: gymnasium.Space
     num_envs: int
+
+
+class Frames(Box):
+    """Pictures [H, W, C] whose channels are `stack` frames, one step apart, the newest last.
+
+    At an episode's start the first frame stands in for those before it. Who knows that may keep
+    each frame once.
+    """
+
+    def __init__(self, height: int, width: int, channels: int = 1, *, stack: int):
+        self.stack = stack
+        super().__init__(0, 255, (height, width, channels * stack), np.uint8)
 
 
 class Environment(Protocol):

@@ -51,7 +51,7 @@ from palestra.parts.categorical import atoms, project
 from palestra.parts.control import crosses, when
 from palestra.parts.exploration import epsilon_greedy, linear
 from palestra.parts.networks import Network
-from palestra.parts.spaces import action_count, example_transition
+from palestra.parts.spaces import action_count
 
 
 class State(NamedTuple):
@@ -116,11 +116,7 @@ class C51:
         actions = action_count(spec.action_space)
         q = Network(spec.observation_space, self.hidden, actions * self.atoms, key)
         target = jax.tree.map(jnp.copy, q)  # its own buffers: a State is donated whole
-        example = example_transition(spec)
-        memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
-        if memory.data.reward.shape[0] < self.n_step:
-            least = self.n_step * spec.num_envs
-            raise ValueError(f"memory_size must be at least n_step x num_envs, which is {least}.")
+        memory = replay.of(spec, self.memory_size, self.rollout_length, self.n_step)
         return State(jnp.zeros((), jnp.int32), q, target, self._optimizer().init(q), memory)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
@@ -134,7 +130,7 @@ class C51:
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step = state.step + rollout.reward.size
         memory = replay.add(state.memory, rollout)
-        ready = (step >= self.learning_starts) & (memory.rows >= self.n_step)
+        ready = (step >= self.learning_starts) & replay.ready(memory, self.n_step)
         learned = (state.q, state.optimizer)
         (q, optimizer), metrics = when(ready, self._learn, learned, state.target, memory, key)
         rate = jnp.where(crosses(state.step, step, self.target_period), self.target_rate, 0.0)

@@ -46,7 +46,7 @@ from palestra.parts import replay
 from palestra.parts.control import crosses, when
 from palestra.parts.exploration import epsilon_greedy, linear
 from palestra.parts.networks import Dueling, Network
-from palestra.parts.spaces import action_count, example_transition
+from palestra.parts.spaces import action_count
 from palestra.parts.statistics import Moments, obs_moments, saw, see
 
 Q = Network | Dueling
@@ -109,11 +109,7 @@ class DQN:
         kind = Dueling if self.dueling else Network
         q = kind(spec.observation_space, self.hidden, actions, key)
         target = jax.tree.map(jnp.copy, q)  # its own buffers: a State is donated whole
-        example = example_transition(spec)
-        memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
-        if memory.data.reward.shape[0] < self.n_step:
-            least = self.n_step * spec.num_envs
-            raise ValueError(f"memory_size must be at least n_step x num_envs, which is {least}.")
+        memory = replay.of(spec, self.memory_size, self.rollout_length, self.n_step)
         moments = obs_moments(spec.observation_space) if self.normalize_obs else None
         optimizer = self._optimizer().init(q)
         return State(jnp.zeros((), jnp.int32), q, target, optimizer, memory, moments)
@@ -128,7 +124,7 @@ class DQN:
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step = state.step + rollout.reward.size
         memory = replay.add(state.memory, rollout)
-        ready = (step >= self.learning_starts) & (memory.rows >= self.n_step)
+        ready = (step >= self.learning_starts) & replay.ready(memory, self.n_step)
         moments = saw(state.obs_moments, rollout.obs)
         learned, given = (state.q, state.optimizer), (state.target, memory, moments)
         (q, optimizer), metrics = when(ready, self._learn, learned, *given, key)

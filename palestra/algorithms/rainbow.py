@@ -60,7 +60,7 @@ from palestra.parts.categorical import atoms, project
 from palestra.parts.control import crosses, when
 from palestra.parts.exploration import linear
 from palestra.parts.networks import Noisy
-from palestra.parts.spaces import action_count, example_transition
+from palestra.parts.spaces import action_count
 
 
 class State(NamedTuple):
@@ -137,11 +137,7 @@ class Rainbow:
         outputs = (1 + actions) * self.atoms
         q = Noisy(spec.observation_space, self.hidden, outputs, key, noise=self.noise_start)
         target = jax.tree.map(jnp.copy, q)  # its own buffers: a State is donated whole
-        example = example_transition(spec)
-        memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
-        if memory.data.reward.shape[0] < self.n_step:
-            least = self.n_step * spec.num_envs
-            raise ValueError(f"memory_size must be at least n_step x num_envs, which is {least}.")
+        memory = replay.of(spec, self.memory_size, self.rollout_length, self.n_step)
         optimizer, priorities = self._optimizer().init(q), prioritized.empty(memory)
         return State(jnp.zeros((), jnp.int32), q, target, optimizer, memory, priorities)
 
@@ -157,7 +153,7 @@ class Rainbow:
         step = state.step + rollout.reward.size
         priorities = prioritized.add(state.priorities, state.memory, len(rollout.reward))
         memory = replay.add(state.memory, rollout)
-        ready = (step >= self.learning_starts) & (memory.rows >= self.n_step)
+        ready = (step >= self.learning_starts) & replay.ready(memory, self.n_step)
         learned = Learned(state.q, state.optimizer, priorities)
         (q, optimizer, priorities), metrics = when(
             ready, self._learn, learned, state.target, memory, step, key

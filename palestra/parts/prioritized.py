@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from palestra.core import Key
-from palestra.parts.replay import Replay
+from palestra.parts.replay import Replay, ages, begins
 
 Priorities = Float[Array, "rows E"]  # p^alpha; 0 where nothing is stored
 
@@ -49,20 +49,20 @@ def draw(
     The sum of the priorities is cut into B equal parts and each batch has one number from each.
     """
     rows, num_envs = priorities.shape
-    age = (replay.head - 1 - jnp.arange(rows)) % rows  # rows before the newest
-    begins = (n_step - 1 <= age) & (age < replay.rows)  # its n_step rows are stored
-    chances = jnp.where(begins[:, None], priorities, 0.0)
+    possible = begins(replay, n_step)
+    chances = jnp.where(possible, priorities, 0.0)
     sums = jnp.cumsum(chances.ravel())
 
     part = jnp.broadcast_to(jnp.arange(shape[1], dtype=jnp.float32), shape)
     number = (part + jax.random.uniform(key, shape)) / shape[1] * sums[-1]
     found = jnp.searchsorted(sums, number, side="right")
     # Rounding must not lead beyond what is stored: there the nearest row is taken.
-    age = jnp.clip((replay.head - 1 - found // num_envs) % rows, n_step - 1, replay.rows - 1)
+    least, end = ages(replay, n_step)
+    age = jnp.clip((replay.head - 1 - found // num_envs) % rows, least, end - 1)
     row, env = (replay.head - 1 - age) % rows, found % num_envs
 
-    count = ((replay.rows - n_step + 1) * num_envs).astype(jnp.float32)
-    weight = (count * chances[row, env] / sums[-1]) ** -beta
+    count = possible.sum().astype(jnp.float32)
+    weight = (count * priorities[row, env] / sums[-1]) ** -beta
     return row, env, weight / weight.max(-1, keepdims=True)
 
 

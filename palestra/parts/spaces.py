@@ -1,12 +1,34 @@
-"""What algorithms need to know of Gymnasium spaces: sizes, examples, and whether they fit."""
+"""What algorithms need to know of Gymnasium spaces, and the few kinds that all others are made.
+
+An environment may see and do whatever Gymnasium describes. Algorithms see one of four things:
+
+    a vector      Box [n]
+    a picture     Box [H, W, C], channels last
+    one of a few  Discrete, counted from 0
+    several       a Tuple of such
+
+and act in one of three: Discrete, MultiDiscrete [n] or Box [n]. `flat_observation_space` and
+`flat_action_space` say which, `flatten_observation` and `unflatten_action` go there and back. All
+four are NumPy on the host, for any batch axes in front, and leave alone what is flat already.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from math import prod
+from textwrap import shorten
+from typing import Any
 
 import gymnasium
 import jax.numpy as jnp
 import numpy as np
-from gymnasium.spaces import Box, Discrete, Tuple
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from jaxtyping import PyTree
 
-from palestra.core import Spec, Transition
+from palestra.core import Frames, Spec, Transition
+
+MOST_CHOICES = 16  # a MultiDiscrete of more is one vector, not as many things seen
+SMALLEST_SIDE = 3  # of a picture, as convolutions need it
+CERTAIN_SIDE = 8  # from which on two or four axes are taken for a picture
 
 
 def action_count(space: gymnasium.Space) -> int:
@@ -21,10 +43,7 @@ def example(space: gymnasium.Space) -> PyTree:
     they are, its other numbers are float32; whole numbers to choose from are int32."""
     if isinstance(space, Tuple):
         return tuple(map(example, space))
-    if isinstance(space, Box):
-        kept = space.dtype in (np.bool_, np.uint8)
-        return jnp.zeros(space.shape, space.dtype if kept else jnp.float32)
-    return jnp.zeros(space.shape, jnp.int32)
+    return jnp.zeros(space.shape, _device_dtype(space))
 
 
 def legal(space: gymnasium.Space, action: PyTree) -> PyTree:
@@ -39,3 +58,259 @@ def example_transition(spec: Spec) -> Transition:
     """A transition of zeros, without batch axes: the shape of a replay slot."""
     obs, no = example(spec.observation_space), jnp.zeros((), bool)
     return Transition(obs, example(spec.action_space), jnp.zeros(()), obs, no, no)
+
+
+def flat_observation_space(space: gymnasium.Space) -> gymnasium.Space:
+    """What algorithms see of the space's observations; the space itself where it is that already.
+
+    The parts of nested Dicts and Tuples become one Tuple, in Gymnasium's order, or the part itself
+    where there is only one:
+
+        Discrete       Discrete, counted from 0
+        MultiDiscrete  as many Discrete as it has entries; of more than 16 a vector of flags, of
+                       which one is set for each entry
+        MultiBinary    as a Box of zeros and ones
+        Frames         as it is
+        Box            a picture, channels last, or a vector of all its numbers
+
+    Pictures are Boxes
+        of three axes    [H, W, C] with H and W at least 3, or [C, H, W] where C is at most half of
+                         both H and W, such as (4, 84, 84)
+        of two axes      [H, W], of bytes, both at least 8; they get one channel
+        of four axes     [frames, H, W, C] or, C as above, [frames, C, H, W], with H and W at least
+                         8; the frames' channels are joined, the last frame's last
+
+    Raises ValueError, in one sentence that names the part, for what has no fixed size (Text,
+    Sequence, Graph, OneOf) and where there is nothing to see.
+    """
+    parts = [part for leaf in _leaves(space, "observation") for part in _seen_as(*leaf)]
+    if not parts:
+        raise ValueError(f"the observation is {space}, in which there is nothing to see.")
+    flat = parts[0] if len(parts) == 1 else Tuple(parts)
+    return space if flat == space else flat
+
+
+def flatten_observation(space: gymnasium.Space, obs: PyTree) -> PyTree:
+    """An observation of `space`, as Gymnasium gives it, as one of `flat_observation_space(space)`.
+
+    Leaves [*batch, ...], such as a vector environment's, with dtypes as `example` has them; views
+    of the given arrays where nothing has to be computed. Raises ValueError where the observation
+    has not the parts or the shapes of the space.
+    """
+    found = [x for leaf in _values(space, obs, "observation") for x in _see(*leaf)]
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def flat_action_space(space: gymnasium.Space) -> gymnasium.Space:
+    """How algorithms act in the space; the space itself where it is that already.
+
+    One choice, however it is wrapped, is a Discrete counted from 0. Several, in MultiDiscrete,
+    MultiBinary and nested Dicts and Tuples, are a MultiDiscrete of one axis, counted from 0. Boxes
+    are one Box of one axis and float32, with all their numbers in Gymnasium's order.
+
+    Raises ValueError, in one sentence, for other parts, for choices beside Boxes, and where there
+    is nothing to do.
+    """
+    leaves = list(_leaves(space, "action"))
+    for name, leaf in leaves:
+        if not isinstance(leaf, Box | Discrete | MultiDiscrete | MultiBinary):
+            raise ValueError(
+                f"{name} is {_short(leaf)}, which no algorithm here can choose; actions are made "
+                "of Box or of Discrete, MultiDiscrete and MultiBinary, in Dict and Tuple."
+            )
+    boxes = [leaf for _, leaf in leaves if isinstance(leaf, Box)]
+    if 0 < len(boxes) < len(leaves):
+        box = next(name for name, leaf in leaves if isinstance(leaf, Box))
+        choice = next(name for name, leaf in leaves if not isinstance(leaf, Box))
+        raise ValueError(
+            f"{box} is a Box and {choice} is a choice, but an action must be made of Boxes alone "
+            "or of choices alone."
+        )
+    size = sum(_size(leaf) for _, leaf in leaves)
+    if size == 0:
+        raise ValueError(f"the action is {space}, in which there is nothing to do.")
+    flat: gymnasium.Space
+    if boxes:
+        with np.errstate(over="ignore"):  # bounds beyond float32 are none
+            join = lambda bounds: np.concatenate([x.ravel().astype(np.float32) for x in bounds])
+            flat = Box(join([box.low for box in boxes]), join([box.high for box in boxes]))
+    else:
+        counts = np.concatenate([_counts(leaf) for _, leaf in leaves])
+        flat = Discrete(int(counts[0])) if size == 1 else MultiDiscrete(counts)
+    return space if flat == space else flat
+
+
+def unflatten_action(space: gymnasium.Space, action: np.ndarray | np.generic) -> PyTree:
+    """An action of `flat_action_space(space)` as one of `space`, with its starts and its dtypes.
+
+    `action` is [*batch] for a Discrete, else [*batch, n]. With one batch axis it is what a vector
+    environment takes whose `single_action_space` is `space`. Where the flat action lies in its Box
+    this one does too: the numbers of a Box that is not float32 are clipped, of whole numbers
+    rounded to the nearest.
+    """
+    leaves = [leaf for _, leaf in _leaves(space, "action")]
+    sizes = [*map(_size, leaves)]
+    action = np.asarray(action)
+    if sum(sizes) == 1 and not isinstance(leaves[0], Box):
+        action = action[..., None]
+    parts = [action[..., end - n : end] for n, end in zip(sizes, accumulate(sizes), strict=True)]
+    return _nest(space, map(_do, leaves, parts))
+
+
+def _leaves(space: gymnasium.Space, name: str) -> Iterator[tuple[str, gymnasium.Space]]:
+    """What nested Dicts and Tuples are made of, in Gymnasium's order, each with how to get it."""
+    if isinstance(space, Dict):
+        for key, part in space.spaces.items():
+            yield from _leaves(part, f"{name}[{key!r}]")
+    elif isinstance(space, Tuple):
+        for i, part in enumerate(space.spaces):
+            yield from _leaves(part, f"{name}[{i}]")
+    else:
+        yield name, space
+
+
+def _values(
+    space: gymnasium.Space, value: Any, name: str
+) -> Iterator[tuple[gymnasium.Space, np.ndarray]]:
+    """The leaves of a space, in the order of `_leaves`, with their values. Raises ValueError."""
+    if isinstance(space, Dict):
+        if not (isinstance(value, Mapping) and space.spaces.keys() <= value.keys()):
+            keys = ", ".join(map(repr, space.spaces))
+            raise ValueError(f"{name} must be a dict of {keys}, not {_short(value)}.")
+        for key, part in space.spaces.items():
+            yield from _values(part, value[key], f"{name}[{key!r}]")
+    elif isinstance(space, Tuple):
+        if not (isinstance(value, tuple) and len(value) == len(space)):
+            raise ValueError(f"{name} must be a tuple of {len(space)}, not {_short(value)}.")
+        for i, part in enumerate(space.spaces):
+            yield from _values(part, value[i], f"{name}[{i}]")
+    else:
+        x, shape = np.asarray(value), space.shape or ()
+        if x.ndim < len(shape) or x.shape[x.ndim - len(shape) :] != shape:
+            raise ValueError(
+                f"{name} has shape {shape}, behind the axes of a batch, not {x.shape}."
+            )
+        yield space, x
+
+
+def _nest(space: gymnasium.Space, parts: Iterator[np.ndarray | np.generic]) -> PyTree:
+    """Values of the leaves, in the order of `_leaves`, in the Dicts and Tuples of the space."""
+    if isinstance(space, Dict):
+        return {key: _nest(part, parts) for key, part in space.spaces.items()}
+    if isinstance(space, Tuple):
+        return tuple(_nest(part, parts) for part in space.spaces)
+    return next(parts)
+
+
+def _seen_as(name: str, leaf: gymnasium.Space) -> list[gymnasium.Space]:
+    """The flat spaces of a leaf, each for an array of `_see`."""
+    match leaf:
+        case Discrete():
+            return [leaf if leaf.start == 0 else Discrete(int(leaf.n))]
+        case MultiDiscrete() if leaf.nvec.size <= MOST_CHOICES:
+            return [Discrete(n) for n in _counts(leaf).tolist()]
+        case MultiDiscrete():
+            return [Box(0, 1, (int(_counts(leaf).sum()),), bool)]
+        case MultiBinary():
+            shape = _arrange(leaf, np.broadcast_to(0, leaf.shape)).shape
+            return [Box(0, 1, shape)]
+        case Box():
+            low, high = _arrange(leaf, leaf.low), _arrange(leaf, leaf.high)
+            same = low.shape == leaf.shape
+            return [leaf if same else Box(low, high, dtype=leaf.dtype)]
+    raise ValueError(
+        f"{name} is {_short(leaf)}, which has no fixed size that a network could take; these can "
+        "be learned from: Box, Discrete, MultiDiscrete, MultiBinary, and Dict and Tuple of such."
+    )
+
+
+def _see(leaf: gymnasium.Space, x: np.ndarray) -> list[np.ndarray]:
+    """A leaf's values [*batch, *shape] as those of its flat spaces."""
+    match leaf:
+        case Discrete():
+            return [np.asarray(x - leaf.start if leaf.start else x, np.int32)]
+        case MultiDiscrete():
+            batch, counts = x.shape[: x.ndim - len(leaf.shape)], _counts(leaf)
+            choices = (x - leaf.start).reshape(*batch, counts.size).astype(np.int32)
+            if counts.size <= MOST_CHOICES:
+                choices = np.ascontiguousarray(np.moveaxis(choices, -1, 0))
+                return [choices[i, ...] for i in range(counts.size)]
+            flags = np.zeros((*batch, counts.sum()), bool)
+            np.put_along_axis(flags, np.cumsum(counts) - counts + choices, True, -1)
+            return [flags]
+        case MultiBinary():
+            return [_arrange(leaf, x).astype(np.float32)]
+        case Box():
+            return [_arrange(leaf, x).astype(_device_dtype(leaf), copy=False)]
+    raise ValueError(f"nothing is seen of {_short(leaf)}.")
+
+
+def _arrange(space: Box | MultiBinary, x: np.ndarray) -> np.ndarray:
+    """x [*batch, *shape] as a picture or as a vector; a view where NumPy can."""
+    batch, rows = x.shape[: x.ndim - len(space.shape)], _rows(space)
+    if rows is None:
+        return x.reshape(*batch, _size(space))
+    height, width = space.shape[rows : rows + 2]
+    if rows:
+        x = np.moveaxis(x, (len(batch) + rows, len(batch) + rows + 1), (len(batch), len(batch) + 1))
+    return x.reshape(*batch, height, width, _size(space) // (height * width))
+
+
+def _rows(space: Box | MultiBinary) -> int | None:
+    """Which axis a picture's rows are, the columns behind it; None for what is no picture."""
+    shape = space.shape
+    if isinstance(space, Frames):
+        return 0
+    if len(shape) == 2 and space.dtype == np.uint8:
+        return 0 if min(shape) >= CERTAIN_SIDE else None
+    if len(shape) not in (3, 4):
+        return None
+    # Before the last three axes there may be one of frames.
+    frames = len(shape) - 3
+    channels, *sides = shape[frames:]
+    rows = frames + (2 * channels <= min(sides))
+    smallest = CERTAIN_SIDE if frames else SMALLEST_SIDE
+    return rows if min(shape[rows : rows + 2]) >= smallest else None
+
+
+def _size(leaf: gymnasium.Space) -> int:
+    """How many numbers a leaf's values have."""
+    return prod(leaf.shape or ())
+
+
+def _counts(leaf: gymnasium.Space) -> np.ndarray:
+    """Among how many things each of a leaf's choices is, one axis."""
+    match leaf:
+        case Discrete():
+            return np.array([leaf.n], np.int64)
+        case MultiDiscrete():
+            return leaf.nvec.ravel().astype(np.int64)
+    return np.full(_size(leaf), 2)
+
+
+def _do(leaf: Any, x: np.ndarray) -> np.ndarray | np.generic:
+    """A leaf's value, from its numbers in the flat action. [*batch, size] -> [*batch, *shape]"""
+    x = x.reshape((*x.shape[:-1], *leaf.shape))
+    if not isinstance(leaf, Box):
+        x = x.astype(leaf.dtype, copy=False)
+        return x if isinstance(leaf, MultiBinary) else x + leaf.start
+    if leaf.dtype == np.float32:
+        return x.astype(np.float32, copy=False)
+    if leaf.dtype.kind == "f":
+        return np.clip(x.astype(leaf.dtype), leaf.low, leaf.high)
+    # The bounds are put in as they are: as floats the largest of whole numbers are others.
+    x = np.rint(x)
+    inside = (leaf.low < x) & (x < leaf.high)
+    whole = np.where(inside, x, 0).astype(leaf.dtype)
+    return np.where(inside, whole, np.where(x <= leaf.low, leaf.low, leaf.high))
+
+
+def _device_dtype(space: gymnasium.Space) -> Any:
+    if isinstance(space, Box):
+        return space.dtype if space.dtype in (np.bool_, np.uint8) else np.float32
+    return np.int32
+
+
+def _short(thing: Any) -> str:
+    """In words that fit into a sentence."""
+    return shorten(str(thing), 60, placeholder=" ...")

@@ -18,7 +18,7 @@ import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
-from gymnasium.spaces import Box, Discrete, MultiDiscrete, Tuple
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
@@ -26,12 +26,23 @@ from safetensors.numpy import save
 import palestra
 from palestra import prng
 from palestra.algorithms import algorithm_class, name_of
-from palestra.core import Algorithm, Spec
-from palestra.parts.spaces import example, legal
+from palestra.core import Algorithm, Frames, Spec
+from palestra.parts.spaces import (
+    example,
+    flat_action_space,
+    flat_observation_space,
+    flatten_observation,
+    legal,
+    unflatten_action,
+)
 from palestra.tools.task import Task
 
-BOX_TYPES = ("bool", "uint8", "int32", "int64", "float32", "float64")
-LARGEST = 2**24  # numbers in a space that a file describes
+BOX_TYPES = (
+    *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
+    *("float16", "float32", "float64"),
+)
+LARGEST = 2**24  # numbers in the spaces that a file describes
+DEEPEST = 32  # Dicts and Tuples inside each other
 # What a header of the wrong kind may lead to; spaces assert that their numbers make sense.
 UNFIT = ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError
 FORMAT = 1  # raise it when a file of the old form can no longer be read by the new code
@@ -42,9 +53,11 @@ class Agent:
     """Something that acts. Made by `Agent.of` from a learner, or by `load` from a file."""
 
     algorithm: Algorithm
-    spec: Spec
+    spec: Spec  # with spaces as the algorithm sees them, which are flat
     task: Task  # where it learned
     arrays: Mapping[str, np.ndarray] = field(repr=False)
+    observation_space: gymnasium.Space  # the environment's own, which `predict` keeps to
+    action_space: gymnasium.Space
 
     @classmethod
     def of(
@@ -53,47 +66,51 @@ class Agent:
         spec: Spec,
         task: Task | str,
         learner: PyTree,
-        row: int,
+        row: int | None,
         names: Collection[str] | None = None,
+        spaces: tuple[gymnasium.Space, gymnasium.Space] | None = None,
     ) -> "Agent":
         """The agent of seed number `row` inside a report's learner, whose leaves are [seeds, ...].
 
-        Copies, so that the learner may learn on in place. `task` may be an id alone. `names` is
-        what `reads` gives, for whoever asks again and again.
+        Where `row` is None the learner is alone, its leaves [...]. Copies, so that the learner may
+        learn on in place. `task` may be an id alone. `names` is what `reads` gives, for whoever
+        asks again and again. `spaces` are the environment's own, for observations and for actions,
+        where `spec` has flat ones in their place.
         """
         names = reads(algorithm, spec) if names is None else names
         leaves = jax.tree_util.tree_leaves_with_path(learner)
-        arrays = {_name(p): np.asarray(leaf)[row].copy() for p, leaf in leaves if _name(p) in names}
+        place = () if row is None else row
+        kept = ((_name(path), leaf) for path, leaf in leaves if _name(path) in names)
+        arrays = {name: np.array(np.asarray(leaf)[place]) for name, leaf in kept}
         task = Task(task) if isinstance(task, str) else task
-        return cls(algorithm, spec, task, arrays)
+        return cls(algorithm, spec, task, arrays, *(spaces or spec[:2]))
 
     @property
     def env_id(self) -> str:
         """The id of the environment that it learned in."""
         return self.task.env_id
 
-    def predict(self, obs: Any) -> np.ndarray:
+    def predict(self, obs: Any) -> Any:
         """The greedy action for one observation, or for a batch with one more leading axis.
 
-        Raises ValueError if the observation has neither shape.
+        Both are as in a Gymnasium environment, of which a batch is a vector environment: what is a
+        Dict or a Tuple there is a dict or a tuple of arrays. Raises ValueError if the observation
+        has neither form.
         """
-        like = example(self.spec.observation_space)
-        if isinstance(like, tuple):
-            if not (isinstance(obs, tuple) and len(obs) == len(like)):
-                raise ValueError(f"an observation is one of {self.spec.observation_space}.")
-            obs = tuple(map(np.asarray, obs))
+        flat = flatten_observation(self.observation_space, obs)
+        like = jax.tree.leaves(self._like)
+        shapes = [x.shape for x in jax.tree.leaves(flat)]
+        batches = {s[: len(s) - x.ndim] for s, x in zip(shapes, like, strict=True)}
+        if batches == {()}:
+            action = self._act(jax.tree.map(lambda x: x[None], flat))[0]
+        elif len(batches) == 1 and len(min(batches)) == 1:
+            action = self._act(flat)
         else:
-            obs = np.asarray(obs)
-        shapes = lambda tree, skip: [np.shape(leaf)[skip:] for leaf in jax.tree.leaves(tree)]
-        if shapes(obs, 0) == shapes(like, 0):
-            return np.asarray(self._act(jax.tree.map(lambda x: x[None], obs)))[0]
-        if any(x.ndim == 0 for x in jax.tree.leaves(obs)) or shapes(obs, 1) != shapes(like, 0):
-            found = shapes(obs, 0)
+            right, found = (" and ".join(map(str, s)) for s in ([x.shape for x in like], shapes))
             raise ValueError(
-                f"an observation has shape {' and '.join(map(str, shapes(like, 0)))} or, as a "
-                f"batch, (n, ...), not {' and '.join(map(str, found))}."
+                f"an observation has shape {right} or, as a batch, (n, ...), not {found}."
             )
-        return np.asarray(self._act(obs))
+        return unflatten_action(self.action_space, action)
 
     def save(self, path: str | Path) -> None:
         """Write the agent to a .safetensors file, whole or not at all."""
@@ -104,8 +121,8 @@ class Agent:
             "algorithm": name_of(self.algorithm),
             "hyperparameters": asdict(self.algorithm),  # type: ignore[call-overload]
             "num_envs": self.spec.num_envs,
-            "observation_space": _describe(self.spec.observation_space),
-            "action_space": _describe(self.spec.action_space),
+            "observation_space": _describe(self.observation_space),
+            "action_space": _describe(self.action_space),
         }
         # One entry, because safetensors writes several in an order that changes from run to run.
         content = save(dict(self.arrays), {"palestra": json.dumps(header, sort_keys=True)})
@@ -115,12 +132,14 @@ class Agent:
         part.replace(path)
 
     @cached_property
+    def _like(self) -> PyTree:
+        return jax.tree.map(np.asarray, example(self.spec.observation_space))
+
+    @cached_property
     def _act(self):
-        like = example(self.spec.observation_space)
         act = jax.jit(partial(greedy, self.algorithm, self.spec))
         arrays = jax.device_put(dict(self.arrays))
-        cast = lambda obs: jax.tree.map(lambda x, zero: jnp.asarray(x, zero.dtype), obs, like)
-        return lambda obs: act(arrays, cast(obs))
+        return lambda obs: np.asarray(act(arrays, obs))
 
 
 def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:
@@ -131,8 +150,8 @@ def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyT
     return legal(spec.action_space, action)
 
 
-def reads(algorithm: Algorithm, spec: Spec) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the State's leaves that greedy `act` reads, from its traced program."""
+def reads(algorithm: Algorithm, spec: Spec) -> dict[str, jax.ShapeDtypeStruct]:
+    """Names and forms of the State's leaves that greedy `act` reads, from its traced program."""
     learner = _shapes(algorithm, spec)
     obs = jax.tree.map(lambda x: x[None], example(spec.observation_space))
     act = lambda learner, obs: algorithm.act(learner, obs, prng.key(0), explore=False)
@@ -141,7 +160,7 @@ def reads(algorithm: Algorithm, spec: Spec) -> dict[str, tuple[int, ...]]:
     used |= {id(v) for v in program.outvars}
     leaves = jax.tree_util.tree_leaves_with_path(learner)
     return {
-        _name(path): leaf.shape
+        _name(path): leaf
         for (path, leaf), variable in zip(leaves, program.invars, strict=False)
         if id(variable) in used
     }
@@ -171,13 +190,15 @@ def load(path: str | Path) -> Agent:
     try:
         if header["format"] > FORMAT:
             raise ValueError(f"written by palestra {header['palestra']}, newer than this one")
-        spaces = _space(header["observation_space"]), _space(header["action_space"])
-        spec = Spec(*spaces, header["num_envs"])
+        spaces = _spaces(header["observation_space"], header["action_space"])
+        flat = flat_observation_space(spaces[0]), flat_action_space(spaces[1])
+        spec = Spec(*flat, header["num_envs"])
         given = header["hyperparameters"].items()
         fields = {name: tuple(x) if isinstance(x, list) else x for name, x in given}
         algorithm = algorithm_class(header["algorithm"])(**fields)
-        agent = Agent(algorithm, spec, Task.from_json(header), arrays)
-        if {name: array.shape for name, array in arrays.items()} != reads(algorithm, spec):
+        agent = Agent(algorithm, spec, Task.from_json(header), arrays, *spaces)
+        forms = lambda leaves: {name: (leaf.shape, leaf.dtype) for name, leaf in leaves.items()}
+        if forms(arrays) != forms(reads(algorithm, spec)):
             raise ValueError("its arrays do not fit its header")
     except UNFIT as fault:
         raise ValueError(f"{path} is not an agent this palestra can use: {fault}.") from None
@@ -194,51 +215,101 @@ def _name(path: tuple) -> str:
 
 def _describe(space: gymnasium.Space) -> dict[str, Any]:
     """A space as JSON; an infinite bound is null, and equal bounds are one."""
-    if isinstance(space, Discrete):
-        return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
-    if isinstance(space, MultiDiscrete) and len(space.shape) == 1:
-        return {"kind": "MultiDiscrete", "nvec": space.nvec.tolist()}
-    if isinstance(space, Tuple):
-        return {"kind": "Tuple", "spaces": [_describe(part) for part in space]}
-    if isinstance(space, Box):
-        number = lambda x: float(x) if np.isfinite(x) else None
-        bound = lambda x: number(x.flat[0]) if (x == x.flat[0]).all() else [*map(number, x.ravel())]
-        return {
-            "kind": "Box",
-            "shape": list(space.shape),
-            "dtype": str(space.dtype),
-            "low": bound(space.low),
-            "high": bound(space.high),
-        }
+    # Gymnasium's own choices are int64; older versions know no others.
+    dtype = {} if space.dtype == np.int64 else {"dtype": str(space.dtype)}
+    match space:
+        case Discrete():
+            return {"kind": "Discrete", "n": int(space.n), "start": int(space.start), **dtype}
+        case MultiDiscrete():
+            start = {"start": space.start.tolist()} if space.start.any() else {}
+            return {"kind": "MultiDiscrete", "nvec": space.nvec.tolist(), **start, **dtype}
+        case MultiBinary():
+            return {"kind": "MultiBinary", "n": space.n if isinstance(space.n, int) else [*space.n]}
+        case Tuple():
+            return {"kind": "Tuple", "spaces": [_describe(part) for part in space]}
+        case Dict() if all(isinstance(key, str | int) for key in space):
+            parts = [_describe(part) for part in space.spaces.values()]
+            return {"kind": "Dict", "keys": [*space], "spaces": parts}  # the order is kept
+        case Frames():
+            height, width, channels = space.shape
+            shape = [height, width, channels // space.stack]
+            return {"kind": "Frames", "shape": shape, "stack": space.stack}
+        case Box() if str(space.dtype) in BOX_TYPES:
+            return {
+                "kind": "Box",
+                "shape": list(space.shape),
+                "dtype": str(space.dtype),
+                "low": _numbers(space.low),
+                "high": _numbers(space.high),
+            }
     raise ValueError(f"an agent for {space} cannot be saved.")
 
 
+def _numbers(bound: np.ndarray) -> Any:
+    """A Box's bound as JSON."""
+    several = [x if np.isfinite(x) else None for x in bound.ravel().tolist()]
+    return several[0] if several and all(x == several[0] for x in several) else several
+
+
+def _spaces(*descriptions: dict[str, Any]) -> tuple[gymnasium.Space, ...]:
+    """What `_describe` said. Raises one of UNFIT, before anything large is allocated."""
+    size = sum(_size(description, 0) for description in descriptions)
+    if not size <= LARGEST:
+        raise ValueError(f"spaces of {size:,} numbers are larger than any")
+    return tuple(map(_space, descriptions))
+
+
+def _size(description: dict[str, Any], depth: int) -> float:
+    """How many numbers, or things to choose from where they may be flags, a space has."""
+    if depth > DEEPEST:
+        raise ValueError(f"spaces inside each other, more than {DEEPEST} of them, are not known")
+    match description["kind"]:
+        case "Tuple" | "Dict":
+            return sum(_size(part, depth + 1) for part in description["spaces"])
+        case "MultiDiscrete":
+            return float(np.abs(np.array(description["nvec"], np.float64)).sum())
+        case "MultiBinary":
+            return abs(prod(np.atleast_1d(description["n"]).tolist()))
+        case "Box" | "Frames":
+            return abs(prod(description["shape"]) * description.get("stack", 1))
+    return 1
+
+
 def _space(description: dict[str, Any]) -> gymnasium.Space:
+    dtype = {name: description[name] for name in ("dtype",) if name in description}
     match description["kind"]:
         case "Discrete":
-            return Discrete(description["n"], start=description.get("start", 0))
+            return Discrete(description["n"], start=description.get("start", 0), **dtype)
         case "MultiDiscrete":
-            return MultiDiscrete(description["nvec"])
+            return MultiDiscrete(description["nvec"], start=description.get("start"), **dtype)
+        case "MultiBinary":
+            return MultiBinary(description["n"])
         case "Tuple":
             return Tuple([_space(part) for part in description["spaces"]])
+        case "Dict":
+            parts = map(_space, description["spaces"])
+            return Dict([*zip(description["keys"], parts, strict=True)])
+        case "Frames":
+            return Frames(*description["shape"], stack=description["stack"])
         case "Box":
-            shape, dtype = tuple(description["shape"]), description.get("dtype", "float32")
-            if dtype not in BOX_TYPES:
-                raise ValueError(f"a Box of {dtype!r} is not known")
-            if prod(shape) > LARGEST:  # before anything is allocated
-                raise ValueError(f"a Box of {prod(shape):,} numbers is larger than any")
-            return Box(
-                _bound(description["low"], -np.inf, shape),
-                _bound(description["high"], np.inf, shape),
-                shape,
-                dtype,
+            shape, kind = tuple(description["shape"]), description.get("dtype", "float32")
+            if kind not in BOX_TYPES:
+                raise ValueError(f"a Box of {kind!r} is not known")
+            low, high = (
+                _bound(description[name], infinite, shape, np.dtype(kind))
+                for name, infinite in (("low", -np.inf), ("high", np.inf))
             )
+            return Box(low, high, shape, kind)
         case kind:
             raise ValueError(f"a space of kind {kind!r} is not known")
 
 
-def _bound(numbers: float | list | None, infinite: float, shape: tuple[int, ...]) -> np.ndarray:
+def _bound(
+    numbers: float | list | None, infinite: float, shape: tuple[int, ...], dtype: np.dtype
+) -> np.ndarray:
     """A Box's bound: one number for all, or one for each. Raises ValueError if they do not fit."""
     several = numbers if isinstance(numbers, list) else [numbers]
-    found = np.array([infinite if x is None else x for x in several], np.float32)
+    found = np.array([infinite if x is None else x for x in several])
+    # Whole numbers stay what they are, so that Box may say whether they are of its type.
+    found = found.astype(dtype) if dtype.kind == "f" else found
     return np.full(shape, found[0]) if len(several) == 1 else found.reshape(shape)

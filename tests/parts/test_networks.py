@@ -27,6 +27,7 @@ RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.normal(size=4).astype(np.float32))
 VECTOR = Box(-1, 1, (4,))
 SMALL, LARGE = Box(0, 1, (10, 10, 4), bool), Box(0, 255, (84, 84, 2), np.uint8)
+MIDDLE = Box(0, 255, (42, 42, 4), np.uint8)
 
 
 def with_biases(network):
@@ -108,7 +109,9 @@ def test_dueling_is_value_plus_advantage():
     np.testing.assert_allclose(q - q[0], advantage - advantage[0], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("size", "width", "stride"), [(10, 3, 1), (20, 8, 4), (9, 4, 2)])
+@pytest.mark.parametrize(
+    ("size", "width", "stride"), [(10, 3, 1), (20, 8, 4), (9, 4, 2), (12, 5, 3)]
+)
 def test_conv_is_a_convolution(size, width, stride):
     conv = with_biases(Conv(2, 5, width, stride, prng.key(4)))
     x = jnp.asarray(RNG.normal(size=(size, size + 1, 2)), jnp.float32)
@@ -137,9 +140,13 @@ def test_conv_with_layer_norm_normalizes_each_square():
 
 @pytest.mark.parametrize(
     ("space", "filters", "size"),
-    [(SMALL, [16], 8 * 8 * 16), (LARGE, [32, 64, 64], 7 * 7 * 64)],
+    [
+        (SMALL, [16], 8 * 8 * 16),
+        (MIDDLE, [16, 32], 6 * 6 * 32),
+        (LARGE, [32, 64, 64], 7 * 7 * 64),
+    ],
 )
-def test_cnn_has_the_published_layers(space, filters, size):
+def test_cnn_has_the_layers_for_its_pictures(space, filters, size):
     network = CNN(space.shape, prng.key(5))
     assert [len(layer.linear.bias) for layer in network.layers] == filters
     obs = jnp.asarray(space.sample())
@@ -148,6 +155,31 @@ def test_cnn_has_the_published_layers(space, filters, size):
     assert out.shape == (size,) == (network.size,)
     x = obs.astype(jnp.float32) / (255 if obs.dtype == jnp.uint8 else 1)
     np.testing.assert_allclose(out, see(network, x), rtol=1e-4, atol=1e-6)
+
+
+def test_the_shorter_side_decides():
+    layers = lambda *shape: len(CNN((*shape, 1), prng.key(0)).layers)
+    assert [layers(35, 90), layers(90, 36), layers(63, 63), layers(64, 90)] == [1, 2, 2, 3]
+
+
+@pytest.mark.parametrize("space", [SMALL, MIDDLE, LARGE])
+def test_large_pictures_are_multiplied_in_bfloat16_unless_on_a_cpu(space, monkeypatch):
+    network, obs = CNN(space.shape, prng.key(5)), jnp.asarray(space.sample())
+    text, out = str(jax.make_jaxpr(network)(obs)), network(obs)
+    assert "bf16" not in text
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    elsewhere = str(jax.make_jaxpr(network)(obs))
+    if space != LARGE:
+        assert elsewhere == text
+        return
+    products = [line for line in elsewhere.splitlines() if "dot_general" in line]
+    assert len(products) == 3
+    assert all(":f32[" in line for line in products)  # the sums
+    assert elsewhere.count("preferred_element_type=float32") == 3
+    assert elsewhere.count("new_dtype=bfloat16") == 2 * 3  # both factors
+    rounded = network(obs)
+    assert rounded.dtype == jnp.float32
+    assert 0 < np.abs(rounded - out).max() < 0.02 * np.abs(out).max()
 
 
 def test_encoders_by_the_kind_of_observation():

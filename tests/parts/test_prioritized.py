@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gymnasium.spaces import Discrete
 from scipy.stats import chi2
 
 from palestra import prng
-from palestra.core import Transition
+from palestra.core import Frames, Spec, Transition
 from palestra.parts import prioritized, replay
 
 E, T = 2, 3
@@ -115,3 +116,50 @@ def test_rounding_does_not_lead_beyond_what_may_be_drawn(monkeypatch):
     row, _, weight = prioritized.draw(priorities, memory, (1, 16), prng.key(5), beta=1.0, n_step=5)
     assert int(row[0, -1]) == 10  # four before the newest: the last with five steps
     np.testing.assert_allclose(weight, np.ones((1, 16)))
+
+
+def memory_of_frames(rollouts: int, truncated: float):
+    """As `memory_after`, of pictures of one pixel in stacks of three, 12 rows."""
+    spec = Spec(Frames(1, 1, stack=3), Discrete(9), E)
+    memory = replay.of(spec, 12 * E, T)
+    rng = np.random.default_rng(0)
+    for start in range(0, rollouts * T, T):
+        number = 10 * jnp.arange(start, start + T)[:, None] + jnp.arange(E)[None]
+        x, obs = number.astype(jnp.float32), jnp.zeros((T, E, 1, 1, 3), jnp.uint8)
+        flags = (rng.random((2, T, E)) < [[[0.2]], [[truncated]]]).astype(bool)
+        memory = replay.add(memory, Transition(obs, number, x, obs, *map(jnp.asarray, flags)))
+    return memory
+
+
+@pytest.mark.parametrize("rollouts", [3, 4, 7])
+def test_frames_are_drawn_in_proportion_where_what_came_after_is_known(rollouts):
+    memory = memory_of_frames(rollouts, truncated=0.3)
+    priorities = random_priorities(memory)
+    row, env, weight = prioritized.draw(
+        jnp.asarray(priorities), memory, (5_000, 8), prng.key(1), beta=1.0, n_step=2
+    )
+    age = (int(memory.head) - 1 - np.arange(12)) % 12
+    chances = priorities.copy()
+    chances[(age < 2) | (age > int(memory.rows) - 3)] = 0  # two steps ahead, two frames before
+    unknown = np.asarray(memory.data.truncated & ~memory.data.terminated)
+    assert chances[unknown].any()
+    chances[unknown] = 0
+    assert set(zip(*map(list, np.nonzero(chances)), strict=True)) == set(
+        zip(np.ravel(row).tolist(), np.ravel(env).tolist(), strict=True)
+    )
+    chances /= chances.sum()
+    counts = np.zeros_like(chances)
+    np.add.at(counts, (np.asarray(row), np.asarray(env)), 1)
+    expected = chances[chances > 0] * counts.sum()
+    statistic = ((counts[chances > 0] - expected) ** 2 / expected).sum()
+    assert statistic < chi2.ppf(0.999, len(expected) - 1)
+    by_hand = 1 / ((chances > 0).sum() * chances[row, env])
+    np.testing.assert_allclose(weight, by_hand / by_hand.max(-1, keepdims=True), rtol=1e-4)
+
+
+def test_where_every_frame_is_truncated_weights_are_numbers():
+    memory = memory_of_frames(4, truncated=1.0)
+    memory = memory._replace(data=memory.data._replace(terminated=jnp.zeros((12, E), bool)))
+    row, _, weight = prioritized.draw(jnp.ones((12, E)), memory, (3, 8), prng.key(2), beta=0.5)
+    assert ((row >= 2) & (row <= 10)).all()
+    np.testing.assert_allclose(weight, np.ones((3, 8)))

@@ -2,24 +2,30 @@
 
 import json
 import struct
+from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from gymnasium.spaces import Discrete, Tuple
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Text, Tuple
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, served
 from palestra.algorithms.dqn import DQN
+from palestra.algorithms.ppo import PPO
 from palestra.algorithms.q_learning import QLearning
-from palestra.core import Spec
+from palestra.algorithms.td3 import TD3
+from palestra.core import Frames, Spec
 from palestra.envs import make
 from palestra.envs.classic.cartpole import CartPole
-from palestra.tools.agent import Agent, load, reads
+from palestra.parts.spaces import flat_action_space, flat_observation_space
+from palestra.tools.agent import Agent, _describe, _spaces, load, reads
 from palestra.tools.cli import main
 from palestra.tools.task import Task
 
@@ -79,10 +85,13 @@ def test_predict_takes_one_observation_or_a_batch(agent: Agent) -> None:
     assert one.shape == ()
     assert agent.spec.action_space.contains(one)
     assert agent.predict(np.zeros((3, 4))).shape == (3,)
-    with pytest.raises(ValueError, match=r"an observation has shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"^observation has shape \(4,\), .* not \(5,\)\.$"):
         agent.predict(np.zeros(5))
+    with pytest.raises(ValueError, match=r"^an observation has shape \(4,\) or, .*\(2, 3, 4\)\.$"):
+        agent.predict(np.zeros((2, 3, 4)))
 
 
+VECTOR = Box(-1, 1, (4,))
 CARDS = Tuple([Discrete(4), Discrete(2)])
 
 
@@ -102,10 +111,12 @@ def test_predict_takes_several_things_seen_at_once(card_player: Agent) -> None:
     batch = (np.array([0, 2, 3, 2]), np.array([1, 1, 1, 0]))
     assert card_player.predict(batch).tolist() == [1, 1, 0, 0]
     for wrong in (2, [2, 1], (2, 1, 0)):
-        with pytest.raises(ValueError, match=r"an observation is one of Tuple"):
+        with pytest.raises(ValueError, match=r"observation must be a tuple of 2, not"):
             card_player.predict(wrong)
     with pytest.raises(ValueError, match=r"an observation has shape \(\) and \(\)"):
         card_player.predict((np.zeros((2, 2), int), np.zeros((2, 2), int)))
+    with pytest.raises(ValueError, match=r"an observation has shape \(\) and \(\)"):
+        card_player.predict((np.zeros(2, int), np.zeros(3, int)))
 
 
 def test_a_table_is_saved_and_loaded(card_player: Agent, tmp_path: Path) -> None:
@@ -115,6 +126,110 @@ def test_a_table_is_saved_and_loaded(card_player: Agent, tmp_path: Path) -> None
     assert set(again.arrays) == {"q"}
     everything = tuple(np.indices((4, 2)).reshape(2, -1))
     assert again.predict(everything).tolist() == [0, 1, 0, 1, 0, 1, 0, 0]
+
+
+ROOM = Dict(
+    OrderedDict(
+        [
+            ("where", Discrete(3, start=1)),
+            ("camera", Box(0, 255, (3, 8, 8), np.uint8)),
+            ("arm", Tuple([Box(-1, 1, (2, 2), np.float64), MultiBinary(2)])),
+        ]
+    )
+)
+HANDS = Dict(grip=MultiBinary(2), finger=MultiDiscrete([[3], [2]], start=[[5], [-1]]))
+FORCE = Tuple([Box(-0.1, 0.1, (2, 1), np.float64), Box(0, 9, (1,), np.uint8)])
+
+
+def room_agent(algorithm, action_space) -> Agent:
+    spec = Spec(flat_observation_space(ROOM), flat_action_space(action_space), 2)
+    learner = jax.jit(partial(algorithm.init, spec))(prng.key(1))
+    spaces = ROOM, action_space
+    return Agent.of(algorithm, spec, "CartPole-v1", learner, None, spaces=spaces)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "action_space"), [(PPO(hidden=(8,)), HANDS), (TD3(hidden=(8,)), FORCE)]
+)
+def test_an_agent_keeps_to_the_spaces_of_its_environment(algorithm, action_space, tmp_path) -> None:
+    agent = room_agent(algorithm, action_space)
+    agent.save(tmp_path / "agent.safetensors")
+    again = load(tmp_path / "agent.safetensors")
+    assert (again.observation_space, again.action_space) == (ROOM, action_space)
+    assert again.spec == agent.spec
+    assert [*again.observation_space] == ["where", "camera", "arm"]
+    ROOM.seed(0)
+    seen = [ROOM.sample() for _ in range(20)]
+    batch = create_empty_array(ROOM, 20)
+    concatenate(ROOM, seen, batch)
+    actions = again.predict(batch)
+    alone = list(iterate(batch_space(action_space, 20), actions))
+    numbers = lambda action: np.concatenate([*map(np.ravel, jax.tree.leaves(action))])
+    for obs, action in zip(seen, alone, strict=True):
+        one = again.predict(obs)
+        assert action_space.contains(one)
+        assert action_space.contains(action)
+        np.testing.assert_allclose(numbers(one), numbers(action), atol=1e-6)
+    np.testing.assert_array_equal(numbers(actions), numbers(agent.predict(batch)))
+    assert len({numbers(action).tobytes() for action in alone}) > 1
+
+
+def test_a_learner_may_be_one_of_several_or_alone(agent: Agent) -> None:
+    learner = agent.algorithm.init(agent.spec, prng.key(0))
+    several = jax.tree.map(lambda x: np.stack([np.zeros_like(x), np.asarray(x)]), learner)
+    for found in (
+        Agent.of(agent.algorithm, agent.spec, "CartPole-v1", learner, None),
+        Agent.of(agent.algorithm, agent.spec, "CartPole-v1", several, 1),
+    ):
+        assert set(found.arrays) == set(agent.arrays)
+        for name, array in found.arrays.items():
+            np.testing.assert_array_equal(array, agent.arrays[name])
+
+
+SPACES = [
+    Discrete(3),
+    Discrete(3, start=-4),
+    Discrete(3, dtype=np.int8),
+    MultiDiscrete([2, 3]),
+    MultiDiscrete([[2, 3], [4, 5]], dtype=np.uint8, start=[[1, 0], [0, 2]]),
+    MultiBinary(4),
+    MultiBinary([4]),
+    MultiBinary([2, 3]),
+    Frames(9, 8, 3, stack=4),
+    Box(0, 1, ()),
+    Box(0, 1, (0, 3)),
+    Box(0, 1, (2, 2), bool),
+    Box(-0.1, np.inf, (2,), np.float64),
+    Box(np.float64([-np.inf, 0.1]), np.float64([1e300, 0.2]), dtype=np.float64),
+    Box(-np.inf, np.inf, (2,), np.int64),
+    Box(np.array([-(2**53) - 1, 0]), np.array([2**53 + 1, 7])),
+    Box(0, 2**63, (1,), np.uint64),
+    Tuple([]),
+    Dict({1: Discrete(2), 2: Tuple([VECTOR])}),
+    ROOM,
+    HANDS,
+    FORCE,
+]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: type(space).__name__)
+def test_a_space_is_the_same_after_it_was_written(space) -> None:
+    (again,) = _spaces(json.loads(json.dumps(_describe(space), sort_keys=True)))
+    assert again == space
+    assert (type(again), again.dtype) == (type(space), space.dtype)
+    if isinstance(space, Box):
+        np.testing.assert_array_equal(again.low, space.low)
+        np.testing.assert_array_equal(again.high, space.high)
+        assert getattr(again, "stack", 0) == getattr(space, "stack", 0)
+    if isinstance(space, Dict):
+        assert [*again] == [*space]
+
+
+@pytest.mark.parametrize("space", [Text(3), Dict(a=Text(3)), Dict({(0, 1): VECTOR})])
+def test_other_spaces_are_not_saved(agent: Agent, space, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="cannot be saved"):
+        replace(agent, observation_space=space).save(tmp_path / "agent.safetensors")
+    assert not list(tmp_path.iterdir())
 
 
 def _foreign(path: Path) -> None:
@@ -134,6 +249,12 @@ def _read(path: Path) -> tuple[dict, dict]:
 def _header(path: Path, **changes) -> None:
     header, arrays = _read(path)
     save_file(arrays, path, {"palestra": json.dumps(header | changes)})
+
+
+def _wrapped(description: dict, times: int) -> dict:
+    for _ in range(times):
+        description = {"kind": "Tuple", "spaces": [description]}
+    return description
 
 
 DAMAGE = {
@@ -164,7 +285,57 @@ DAMAGE = {
                 "high": 1.0,
             },
         ),
-        "a Box of 3,000,000,000,000 numbers is larger than any",
+        "spaces of 3,000,000,000,001 numbers are larger than any",
+    ),
+    "large pictures, each of them small enough": (
+        lambda p: _header(
+            p,
+            observation_space={
+                "kind": "Tuple",
+                "spaces": [
+                    {"kind": "Frames", "shape": [1000, 1000, 1], "stack": 4},
+                    {"kind": "Box", "shape": [1000, -5000], "low": 0, "high": 1},
+                    {"kind": "Dict", "keys": [0], "spaces": [_describe(MultiBinary([3000, 3000]))]},
+                ],
+            },
+        ),
+        "spaces of 18,000,001 numbers are larger than any",
+    ),
+    "more to choose from than memory": (
+        lambda p: _header(p, observation_space={"kind": "MultiDiscrete", "nvec": [10**9] * 20}),
+        "spaces of 20,000,000,001.0 numbers are larger than any",
+    ),
+    "not a number to choose from": (
+        lambda p: _header(p, observation_space={"kind": "MultiDiscrete", "nvec": [float("nan")]}),
+        "spaces of nan numbers are larger than any",
+    ),
+    "spaces without a bottom": (
+        lambda p: _header(p, action_space=_wrapped(_describe(Discrete(2)), 40)),
+        "spaces inside each other, more than 32 of them",
+    ),
+    "keys without spaces": (
+        lambda p: _header(p, observation_space={"kind": "Dict", "keys": ["a"], "spaces": []}),
+        "not an agent this palestra can use",
+    ),
+    "bounds of another size": (
+        lambda p: _header(p, observation_space=_describe(VECTOR) | {"low": [0, 1, 2]}),
+        "not an agent this palestra can use",
+    ),
+    "bytes beyond 255": (
+        lambda p: _header(p, observation_space=_describe(VECTOR) | {"dtype": "uint8", "high": 256}),
+        "not an agent this palestra can use",
+    ),
+    "what nobody learns from": (
+        lambda p: _header(p, observation_space={"kind": "Tuple", "spaces": []}),
+        "there is nothing to see",
+    ),
+    "numbers of another type": (
+        lambda p: save_file(
+            {name: array.astype(np.float64) for name, array in _read(p)[1].items()},
+            p,
+            {"palestra": json.dumps(_read(p)[0])},
+        ),
+        "its arrays do not fit its header",
     ),
     "fewer than no actions": (
         lambda p: _header(p, action_space={"kind": "Discrete", "n": -1}),
