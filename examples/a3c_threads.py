@@ -1,4 +1,4 @@
-"""A3C as it was published: real threads, each with an environment of its own.
+"""A3C as it was published: real threads, each with environments of its own.
 
 The environments are Gymnasium's, and could be anyone's. About a minute.
 """
@@ -6,6 +6,7 @@ The environments are Gymnasium's, and could be anyone's. About a minute.
 import gymnasium
 import jax
 import numpy as np
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from palestra import prng
 from palestra.algorithms.a3c import A3C
@@ -16,14 +17,19 @@ def make_env() -> gymnasium.Env:
     return gymnasium.make("CartPole-v1")
 
 
+def make_envs() -> SyncVectorEnv:
+    """One worker's."""
+    return SyncVectorEnv([make_env], autoreset_mode=AutoresetMode.SAME_STEP)
+
+
 algorithm = A3C(learning_rate=1e-3, rollout_length=20, gae_lambda=0.95)
 for report in threads.train(
-    make_env, algorithm, workers=4, total_steps=100_000, reports=10, seed=0
+    make_envs, algorithm, workers=4, total_steps=100_000, reports=10, seed=0
 ):
     ended, totals = report.episodes.finished, report.episodes.total
     print(f"{report.step:7,} steps, {ended.sum():3} episodes of {totals[ended].mean():5.1f}")
 
-learner = jax.tree.map(lambda x: x[0], report.learner)
+learner = report.learner
 act = jax.jit(lambda obs: algorithm.act(learner, obs, prng.key(0), explore=False))
 env, totals = make_env(), []
 for episode in range(10):

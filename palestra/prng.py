@@ -31,6 +31,11 @@ def key(seed: int | jax.Array) -> jax.Array:
     return jax.random.key(seed, impl=IMPL)
 
 
+def of_words(words: jax.Array) -> jax.Array:
+    """The typed key of its two words, which jax.random.key_data gives."""
+    return jax.random.wrap_key_data(words, impl=IMPL)
+
+
 def mix(x: jax.Array) -> jax.Array:
     """A bijection of the 32-bit words in which every input bit sways every output bit."""
     x = (x ^ (x >> np.uint32(16))) * np.uint32(0x21F0AAAD)

@@ -24,6 +24,7 @@ class Entry(NamedTuple):
     paper: str  # a key of palestra/tools/references.bib
     observations: tuple[str, ...] = ANY_OBS  # kinds: vector, picture, discrete
     actions: tuple[str, ...] = ("discrete",)  # kinds: discrete, multi-discrete, continuous
+    off_policy: bool = False  # learns from whatever was done, by whomever
 
     @property
     def learner(self) -> type[Any]:
@@ -38,6 +39,7 @@ ALGORITHMS: dict[str, Entry] = {
         "Q-learning with a table: learns the best policy while another acts.",
         "watkins1992qlearning",
         observations=("discrete",),
+        off_policy=True,
     ),
     "sarsa": Entry(
         "sarsa:Sarsa",
@@ -87,38 +89,56 @@ ALGORITHMS: dict[str, Entry] = {
         "schulman2017proximal",
         actions=ANY_ACTION,
     ),
-    "dqn": Entry("dqn:DQN", "Deep Q-learning; also double, dueling and n-step.", "mnih2015human"),
+    "dqn": Entry(
+        "dqn:DQN",
+        "Deep Q-learning; also double, dueling and n-step.",
+        "mnih2015human",
+        off_policy=True,
+    ),
     "c51": Entry(
-        "c51:C51", "Q-learning of the whole distribution of returns.", "bellemare2017distributional"
+        "c51:C51",
+        "Q-learning of the whole distribution of returns.",
+        "bellemare2017distributional",
+        off_policy=True,
     ),
     "qr_dqn": Entry(
         "qr_dqn:QRDQN",
         "Q-learning of the quantiles of returns.",
         "dabney2018distributional",
+        off_policy=True,
     ),
     "rainbow": Entry(
         "rainbow:Rainbow",
         "C51, double, dueling, prioritized, n-step and noisy.",
         "hessel2018rainbow",
+        off_policy=True,
     ),
-    "pqn": Entry("pqn:PQN", "Deep Q-learning without replay or target.", "gallici2025simplifying"),
+    "pqn": Entry(
+        "pqn:PQN",
+        "Deep Q-learning without replay or target.",
+        "gallici2025simplifying",
+        off_policy=True,
+    ),
     "ddpg": Entry(
         "ddpg:DDPG",
         "Deep deterministic policy gradient.",
         "lillicrap2016continuous",
         actions=("continuous",),
+        off_policy=True,
     ),
     "td3": Entry(
         "td3:TD3",
         "Twin delayed deterministic policy gradient.",
         "fujimoto2018addressing",
         actions=("continuous",),
+        off_policy=True,
     ),
     "sac": Entry(
         "sac:SAC",
         "Soft actor-critic with a learned temperature.",
         "haarnoja2018applications",
         actions=("discrete", "continuous"),
+        off_policy=True,
     ),
 }
 
@@ -153,6 +173,8 @@ def kind_of(space: "gymnasium.Space") -> str:
             return "discrete"
         case Tuple() if len(space) and all(kind_of(part) == "discrete" for part in space):
             return "discrete"
+        case Tuple() if len(space) and {kind_of(x) for x in space} <= set(ANY_OBS):
+            return "vector"  # as which networks see several things at once
         case MultiDiscrete() if len(space.shape) == 1:
             return "multi-discrete"
         case Box() if len(space.shape) == 1:

@@ -2,7 +2,7 @@
 
     W workers, each with a copy of the shared networks
     repeat
-        each worker acts with pi of its copy for `rollout_length` steps, in its own environment
+        each worker acts with pi of its copy for `rollout_length` steps, in its own environments
         for the workers, one after another, in random order
             A <- GAE(rollout, V of my copy),  R <- A + V        gae_lambda = 1: n-step returns
             one step of the SHARED networks up the gradient, AT MY COPY, of
@@ -18,6 +18,7 @@ Departures
     networks were some updates ago. Here that is W - 1 updates on average and 2 (W - 1) at most, the
     same with the same key, and compiled. `palestra/runners/threads.py` runs real ones, which call
     `act`, `gradient` and `apply` as `update` does.
+    A worker may have several environments (`worker_envs`); the paper's has one.
     Updates are applied one at a time, so none is lost to another that writes at the same moment.
     The gradient is that of the mean over a rollout, not of the sum, and is clipped.
     The deviation of Gaussian actions is a parameter of its own, not an output of the network.
@@ -56,7 +57,7 @@ class State(NamedTuple):
     step: Int[Array, ""]  # environment steps taken, summed over environments
     networks: ActorCritic  # the shared ones
     optimizer: optax.OptState  # shared, too
-    workers: ActorCritic  # each worker's copy; leaves [W, ...], a worker to an environment
+    workers: ActorCritic  # each worker's copy; leaves [W, ...]
 
 
 @hyperparameters
@@ -83,6 +84,8 @@ class A3C:
     """The gradient is scaled down to this norm where it is longer."""
     rollout_length: Count = 5
     """Steps of each environment between updates: the n of n-step returns."""
+    worker_envs: Count = 1
+    """Environments of each worker: more make a gradient less noisy, and acting cheaper."""
     rms_prop: bool = True
     """RMSProp with moments that all workers share, as in the paper; off, Adam likewise."""
     reward_scale: Positive = 1.0
@@ -105,32 +108,44 @@ class A3C:
             shared=self.shared,
             log_std=self.log_std,
         )
-        workers = jax.tree.map(lambda x: jnp.repeat(x[None], spec.num_envs, 0), networks)
+        count, left = divmod(spec.num_envs, self.worker_envs)
+        if left:
+            raise ValueError(
+                f"worker_envs must divide num_envs, which is {spec.num_envs}, but "
+                f"{self.worker_envs} does not."
+            )
+        workers = jax.tree.map(lambda x: jnp.repeat(x[None], count, 0), networks)
         optimizer = self._optimizer(1.0).init(networks)
         return State(jnp.zeros((), jnp.int32), networks, optimizer, workers)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree:
         if not explore:
             return jax.vmap(state.networks.policy)(obs).mode()
-        return jax.vmap(ActorCritic.policy)(state.workers, obs).sample(key)
+        of_worker = jax.vmap(ActorCritic.policy, (None, 0))
+        grouped = jax.tree.map(lambda x: x.reshape(-1, self.worker_envs, *x.shape[1:]), obs)
+        policy = jax.vmap(of_worker)(state.workers, grouped)  # [W, E / W]
+        ungrouped = lambda x: x.reshape(-1, *x.shape[2:])
+        return jax.tree.map(ungrouped, policy).sample(key)
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         def turn(state: State, worker: Int[Array, ""]) -> tuple[State, Metrics]:
-            own = lambda x: jax.lax.dynamic_slice_in_dim(x, worker, 1, axis=1)
+            first = worker * self.worker_envs
+            own = lambda x: jax.lax.dynamic_slice_in_dim(x, first, self.worker_envs, axis=1)
             gradient, metrics = self.gradient(state, jax.tree.map(own, rollout), worker)
             return self.apply(state, gradient, worker), metrics
 
-        order = jax.random.permutation(key, rollout.reward.shape[1])
+        workers = rollout.reward.shape[1] // self.worker_envs
+        order = jax.random.permutation(key, workers)
         state, metrics = jax.lax.scan(turn, state, order)
         return state, jax.tree.map(jnp.mean, metrics)
 
     def gradient(
         self, state: State, rollout: Transition, worker: int | Int[Array, ""] = 0
     ) -> tuple[ActorCritic, Metrics]:
-        """What a worker learns from its rollout, leaves [T, 1, ...], at its copy."""
+        """What a worker learns from its rollout, leaves [T, worker_envs, ...], at its copy."""
         copy = jax.tree.map(lambda x: x[worker], state.workers)
         scaled = rollout._replace(reward=self.reward_scale * rollout.reward)
-        next_values = jax.vmap(jax.vmap(copy.value))(rollout.next_obs)  # [T, 1]
+        next_values = jax.vmap(jax.vmap(copy.value))(rollout.next_obs)  # [T, worker_envs]
 
         def loss(networks: ActorCritic) -> tuple[Float[Array, ""], Metrics]:
             policy, values = jax.vmap(jax.vmap(networks))(rollout.obs)
@@ -153,7 +168,8 @@ class A3C:
         networks = optax.apply_updates(state.networks, change)
         put = lambda copies, new: copies.at[worker].set(new)
         workers = jax.tree.map(put, state.workers, networks)
-        return State(state.step + self.rollout_length, networks, optimizer, workers)
+        step = state.step + self.rollout_length * self.worker_envs
+        return State(step, networks, optimizer, workers)
 
     def _optimizer(self, rate: float | Float[Array, ""]) -> optax.GradientTransformation:
         steps = optax.rmsprop(rate, decay=0.99, eps=1e-5) if self.rms_prop else optax.adam(rate)

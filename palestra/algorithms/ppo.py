@@ -170,11 +170,17 @@ class PPO:
         policy = jax.vmap(state.networks.policy)(obs)
         return policy.sample(key) if explore else policy.mode()
 
-    def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
+    def update(
+        self, state: State, rollout: Transition, key: Key, *, acted: State | None = None
+    ) -> tuple[State, Metrics]:
+        """`acted` is the State that acted, where that is an earlier one."""
         step, count = state.step + rollout.reward.size, rollout.reward.size
         reward_scale, scaled = scale_rewards(state.reward_scale, rollout, self.gamma)
         obs, next_obs = (see(state.obs_moments, x) for x in (rollout.obs, rollout.next_obs))
         policy, values = jax.vmap(jax.vmap(state.networks))(obs)  # [T, E]
+        if acted is not None:
+            seen = see(acted.obs_moments, rollout.obs)
+            policy = jax.vmap(jax.vmap(acted.networks.policy))(seen)
         next_values = jax.vmap(jax.vmap(state.networks.value))(next_obs)
         data = Data(
             obs=obs,

@@ -1,4 +1,6 @@
-"""Train in real threads: each plays in an environment of its own, and all improve one learner.
+"""Train in real threads, on vector environments on the host.
+
+`train`: every worker plays in environments of its own, and all improve one learner (A3C).
 
     in every thread, until all steps are taken
         mine <- the shared learner                                    read without a lock
@@ -6,12 +8,22 @@
         gradient <- algorithm.gradient(mine, rollout)
         with the lock: the shared learner <- algorithm.apply(the shared learner, gradient)
 
+`beside`: one thread plays while another learns from what was played before.
+
+    thread 1   rollout 1 | rollout 2 | rollout 3 | rollout 4 | ...
+    acts with    p_0     |   p_0     |   p_1     |   p_2     |
+    thread 2             | update 1  | update 2  | update 3  | ...
+    gives                |   p_1     |   p_2     |   p_3     |
+
 A learner never changes; another takes its place. So to read the shared one is to read one
-reference, and what was read is whole. The environments are Gymnasium's, on the host. Threads
-serve because compiled programs, and environments written in C, run outside of Python's lock. Who
-comes first is up to the machine: unlike the compiled runner's, two runs of the same seed differ.
+reference, and what was read is whole. Threads serve because compiled programs, emulators and other
+environments written in C run outside of Python's lock. Who comes first in `train` is up to the
+machine: unlike the other runners', two runs of the same seed differ. `beside` repeats: each rollout
+but the first is played with the learner of exactly one update ago, and an algorithm that would be
+wrong about that is told which.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -20,19 +32,18 @@ from queue import SimpleQueue
 from threading import Event, Lock
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from gymnasium.vector import VectorEnv
+from jaxtyping import Array, PyTree
 
 from palestra import prng
-from palestra.core import Count, Key, Metrics, Spec, Transition, check
+from palestra.core import Algorithm, Count, Key, Metrics, Spec, Transition, check
 from palestra.parts.spaces import example, example_transition, legal
 from palestra.runners.compiled import plan
+from palestra.runners.host import EnvironmentFaultError, Leaves, Players, Profile, Programs
 from palestra.runners.report import Episodes, Report
-
-Leaves = list[Any]  # the arrays of a learner, in the order of its tree
 
 
 @runtime_checkable
@@ -41,6 +52,8 @@ class Asynchronous(Protocol):
 
     @property
     def rollout_length(self) -> int: ...
+    @property
+    def worker_envs(self) -> int: ...  # environments of each worker
     def init(self, spec: Spec, key: Key) -> PyTree: ...
     def act(self, state: PyTree, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree: ...
     def update(self, state: PyTree, rollout: Transition, key: Key) -> tuple[PyTree, Metrics]: ...
@@ -49,47 +62,48 @@ class Asynchronous(Protocol):
 
 
 def train(
-    make_env: Callable[[], gymnasium.Env],
+    make_envs: Callable[[], VectorEnv],
     algorithm: Asynchronous,
     *,
     workers: int,
     total_steps: int,
     reports: int,
     seed: int,
+    profile: Profile | None = None,
 ) -> Iterator[Report]:
-    """Yield about `reports` reports, evenly spaced over `total_steps` steps. Leaves [1, ...].
+    """Yield about `reports` reports, evenly spaced over `total_steps` steps, of one learner.
 
-    Steps are rounded up to whole reports. An update is one worker's, so a report's episodes have
-    leaves [1, updates, T, 1]; the learner is one for a single environment, as each worker has it.
-    Workers go on while a report is looked at; closing the iterator stops them and closes the
-    environments. Raises RuntimeError, from what went wrong, where a worker fails.
+    `make_envs` makes one worker's environments. Steps are rounded up to whole reports. An update is
+    one worker's, so that a report's episodes have leaves [updates, T, E of a worker], its metrics
+    [updates]; the learner is that of one worker. `profile` is given the seconds of each phase,
+    summed over workers. Workers go on while a report is looked at; closing the iterator stops them
+    and closes the environments. Raises EnvironmentFaultError; RuntimeError, from what went wrong,
+    where a worker fails otherwise.
     """
     check("workers", workers, Count)
-    updates, count, steps_per_update = plan(algorithm, 1, total_steps, reports)
+    profile = Profile() if profile is None else profile
     init_key, *keys = jax.random.split(prng.key(seed), 1 + workers)
     seeds = np.random.SeedSequence(seed).generate_state(workers).tolist()
     with ExitStack() as stack:  # undone from the last to the first
-        envs = [stack.enter_context(closing(make_env())) for _ in range(workers)]
-        spec = Spec(envs[0].observation_space, envs[0].action_space, 1)
+        envs = [stack.enter_context(closing(make_envs())) for _ in range(workers)]
+        players = [Players(*each, profile) for each in zip(envs, seeds, strict=True)]
+        spec = players[0].spec
+        updates, count, steps_per_update = plan(algorithm, spec.num_envs, total_steps, reports)
         learner = jax.jit(partial(algorithm.init, spec))(init_key)
         leaves, structure = jax.tree.flatten(learner)
         shared = Shared(leaves, updates, count)
-        programs = compile_programs(spec, algorithm, leaves, structure)
+        halves = compile_halves(spec, algorithm, leaves, structure)
         pool = stack.enter_context(ThreadPoolExecutor(workers, "worker"))
         stack.callback(shared.stop.set)
-        for worker, (env, env_seed, key) in enumerate(zip(envs, seeds, keys, strict=True)):
-            player = Player(env, spec, env_seed, key)
-            pool.submit(work, worker, player, algorithm.rollout_length, programs, shared)
+        for worker, (player, key) in enumerate(zip(players, keys, strict=True)):
+            pool.submit(work, worker, player, key, halves, shared, profile)
         for i in range(1, count + 1):
             news = shared.news.get()
             if isinstance(news, Failure):
-                kind = type(news.error).__name__
-                raise RuntimeError(
-                    f"worker {news.worker} failed: {kind}: {news.error}"
-                ) from news.error
+                raise news.as_error()
             leaves, history = news
-            learner = jax.tree.unflatten(structure, [x[None] for x in leaves])
-            metrics, episodes = jax.tree.map(lambda *x: np.stack(x)[None], *history)
+            learner = jax.tree.unflatten(structure, leaves)
+            metrics, episodes = jax.tree.map(lambda *x: np.stack(x), *history)
             yield Report(i * updates * steps_per_update, learner, metrics, episodes)
 
 
@@ -98,6 +112,15 @@ class Failure(NamedTuple):
 
     worker: int
     error: BaseException
+
+    def as_error(self) -> Exception:
+        """What to raise: an environment's fault as it is."""
+        if isinstance(self.error, EnvironmentFaultError):
+            return self.error
+        told = f"worker {self.worker} failed: {type(self.error).__name__}: {self.error}"
+        error = RuntimeError(told)
+        error.__cause__ = self.error
+        return error
 
 
 class Shared:
@@ -125,27 +148,27 @@ class Shared:
                     self.stop.set()
 
 
-class Programs(NamedTuple):
-    """What the threads execute. A learner is the list of its leaves.
+class Halves(NamedTuple):
+    """What the threads of `train` execute. A learner is the list of its leaves."""
 
-    Half the time of calling a small program would go into taking the same tree apart each time.
-    """
-
-    act: Callable  # learner, obs [1, ...], key -> action [1, ...], a legal one, the next key
-    gradient: Callable  # learner, rollout [T, 1, ...] -> gradient, metrics
+    act: Callable  # learner, words of a key, obs [E, ...] -> action [E, ...], a legal one
+    keys: Callable  # key -> the next one, words of those to act with [T, 2]
+    gradient: Callable  # learner, rollout [T, E, ...] -> gradient, metrics
     apply: Callable  # learner, gradient -> learner
 
 
-def compile_programs(
-    spec: Spec, algorithm: Asynchronous, learner: Leaves, structure: Any
-) -> Programs:
+def compile_halves(spec: Spec, algorithm: Asynchronous, learner: Leaves, structure: Any) -> Halves:
     """Compile them once, before there are threads that would each do so."""
-    whole = lambda learner: jax.tree.unflatten(structure, learner)
+    length = algorithm.rollout_length
+    whole = partial(jax.tree.unflatten, structure)
 
-    def act(learner: Leaves, obs: PyTree, key: Key) -> tuple[PyTree, PyTree, Key]:
-        key, act_key = jax.random.split(key)
-        action = algorithm.act(whole(learner), obs, act_key)
-        return action, legal(spec.action_space, action)[0], key
+    def act(learner: Leaves, words: Array, obs: PyTree) -> tuple[PyTree, PyTree]:
+        action = algorithm.act(whole(learner), obs, prng.of_words(words))
+        return action, legal(spec.action_space, action)
+
+    def keys(key: Key) -> tuple[Key, Array]:
+        key, rollout_key = jax.random.split(key)
+        return key, jax.random.key_data(jax.random.split(rollout_key, length))
 
     def gradient(learner: Leaves, rollout: Transition) -> tuple[PyTree, Metrics]:
         return algorithm.gradient(whole(learner), rollout)
@@ -153,67 +176,112 @@ def compile_programs(
     def apply(learner: Leaves, gradient: PyTree) -> Leaves:
         return jax.tree.leaves(algorithm.apply(whole(learner), gradient))
 
-    once = jax.tree.map(lambda x: jnp.zeros((1, *x.shape), x.dtype), example_transition(spec))
-    rollout = jax.tree.map(lambda x: jnp.stack([x] * algorithm.rollout_length), once)
-    compiled = lambda function, *args: jax.jit(function).lower(learner, *args).compile()
-    return Programs(
-        compiled(act, once.obs, prng.key(0)),
-        compiled(gradient, rollout),
-        compiled(apply, jax.eval_shape(gradient, learner, rollout)[0]),
+    filled = lambda x, *axes: jnp.zeros((*axes, *x.shape), x.dtype)
+    rollout = jax.tree.map(lambda x: filled(x, length, spec.num_envs), example_transition(spec))
+    obs = jax.tree.map(lambda x: filled(x, spec.num_envs), example(spec.observation_space))
+    words = jax.random.key_data(prng.key(0))
+    compiled = lambda function, *args: jax.jit(function).lower(*args).compile()
+    return Halves(
+        compiled(act, learner, words, obs),
+        compiled(keys, prng.key(0)),
+        compiled(gradient, learner, rollout),
+        compiled(apply, learner, jax.eval_shape(gradient, learner, rollout)[0]),
     )
 
 
-class Player:
-    """One environment, and the episode under way in it."""
-
-    def __init__(self, env: gymnasium.Env, spec: Spec, seed: int, key: Key):
-        self._env, self._seed, self._key = env, seed, key
-        self._like = example(spec.observation_space)
-        self._obs: PyTree = None  # before the first episode
-        self._total, self._steps = 0.0, 0
-
-    def unroll(self, act: Callable, length: int) -> tuple[Transition, Episodes]:
-        """Play `length` steps; one episode begins where another ends. Leaves [T, 1, ...]."""
-        if self._obs is None:
-            self._begin(seed=self._seed)
-        history = [self._step(act) for _ in range(length)]
-        return jax.tree.map(lambda *x: np.stack(x), *history)
-
-    def _step(self, act: Callable) -> tuple[Transition, Episodes]:
-        obs = self._obs
-        action, allowed, self._key = act(obs, self._key)
-        seen, reward, terminated, truncated, _ = self._env.step(np.asarray(allowed)[()])
-        self._obs = next_obs = self._see(seen)
-        self._total, self._steps = self._total + float(reward), self._steps + 1
-        ended = row(terminated, bool), row(truncated, bool)
-        transition = Transition(obs, np.asarray(action), row(reward, np.float32), next_obs, *ended)
-        done = terminated or truncated
-        counted = row(self._total, np.float32), row(self._steps, np.int32)
-        if done:
-            self._begin()
-        return transition, Episodes(row(done, bool), *counted)
-
-    def _begin(self, seed: int | None = None) -> None:
-        self._obs = self._see(self._env.reset(seed=seed)[0])
-        self._total, self._steps = 0.0, 0
-
-    def _see(self, obs: PyTree) -> PyTree:
-        """A copy of its own, as the device has it. Leaves [1, ...]"""
-        return jax.tree.map(lambda like, x: np.array(x, like.dtype)[None], self._like, obs)
-
-
-def row(x: Any, kind: Any) -> Any:
-    """One environment's number as an array of one."""
-    return np.array([x], kind)
-
-
-def work(worker: int, player: Player, length: int, programs: Programs, shared: Shared) -> None:
+def work(
+    worker: int, players: Players, key: Key, halves: Halves, shared: Shared, profile: Profile
+) -> None:
     """A thread's whole life."""
     try:
         while not shared.stop.is_set():
             mine = shared.learner
-            rollout, episodes = player.unroll(partial(programs.act, mine), length)
-            gradient, metrics = programs.gradient(mine, rollout)
-            shared.improve(programs.apply, gradient, (metrics, episodes))
+            key, words = halves.keys(key)
+            rollout, episodes = players.unroll(partial(halves.act, mine), np.asarray(words))
+            with profile("learn"):
+                gradient, metrics = halves.gradient(mine, rollout)
+                shared.improve(halves.apply, gradient, (metrics, episodes))
     except BaseException as error:  # whatever it is: somebody waits for news
         shared.news.put(Failure(worker, error))
+
+
+def beside(
+    envs: VectorEnv,
+    algorithm: Algorithm,
+    *,
+    total_steps: int,
+    reports: int,
+    seed: int,
+    profile: Profile | None = None,
+) -> Iterator[Report]:
+    """As `host.train`, but the next rollout is played while the algorithm learns from the last.
+
+    Each rollout but the first is played with the learner of one update before. For algorithms that
+    learn from whatever was done; and for those whose `update` takes `acted`, the State that acted,
+    of which only what `act` reads is there. The two never wait longer than for each other: there is
+    one rollout in the making and at most one in waiting. Raises EnvironmentFaultError.
+    """
+    profile = Profile() if profile is None else profile
+    updates, count, steps_per_update = plan(algorithm, envs.num_envs, total_steps, reports)
+    key, init_key, _ = jax.random.split(prng.key(seed), 3)
+    players = Players(envs, seed, profile)
+    learner = jax.jit(partial(algorithm.init, players.spec))(init_key)
+    leaves, structure = jax.tree.flatten(learner)
+    programs = Programs.of(players.spec, algorithm, learner)
+    update = compile_update(algorithm, structure, programs.read)
+    acting: SimpleQueue = SimpleQueue()  # what to act with in the next rollout; None to end
+    played: SimpleQueue = SimpleQueue()  # what was acted with and what came of it, or an error
+
+    def play(key: Key) -> None:
+        try:
+            while (mine := acting.get()) is not None:
+                key, words, update_key = programs.keys(key)
+                rollout, episodes = players.unroll(partial(programs.act, mine), np.asarray(words))
+                played.put((mine, rollout, episodes, update_key))
+        except BaseException as error:  # whatever it is: somebody waits for a rollout
+            played.put(error)
+
+    with ThreadPoolExecutor(1, "player") as pool:
+        pool.submit(play, key)
+        try:
+            first = [jnp.copy(leaves[i]) for i in programs.read]
+            acting.put(first)  # two rollouts, of which the second is played during update 1
+            acting.put(first)
+            for i in range(1, count + 1):
+                history = []
+                for _ in range(updates):
+                    news = played.get()
+                    if isinstance(news, BaseException):
+                        raise news
+                    mine, rollout, episodes, update_key = news
+                    with profile("learn"):
+                        leaves, metrics, fresh = update(leaves, rollout, update_key, mine)
+                        jax.block_until_ready(fresh)
+                    acting.put(fresh)
+                    history.append((metrics, episodes))
+                metrics, episodes = jax.tree.map(lambda *x: np.stack(x), *history)
+                learner = jax.tree.unflatten(structure, leaves)
+                yield Report(i * updates * steps_per_update, learner, metrics, episodes)
+        finally:
+            acting.put(None)
+
+
+def compile_update(algorithm: Algorithm, structure: Any, read: list[int]) -> Callable:
+    """leaves, rollout, key, what acted -> leaves, metrics, a copy of those leaves to act with."""
+    told = "acted" in inspect.signature(algorithm.update).parameters
+
+    def update(
+        leaves: Leaves, rollout: Transition, key: Key, acting: Leaves
+    ) -> tuple[Leaves, Metrics, Leaves]:
+        learner = jax.tree.unflatten(structure, leaves)
+        more = {}
+        if told:
+            rest = list(leaves)
+            for place, leaf in zip(read, acting, strict=True):
+                rest[place] = leaf
+            more = {"acted": jax.tree.unflatten(structure, rest)}
+        learner, metrics = algorithm.update(learner, rollout, key, **more)
+        leaves = jax.tree.leaves(learner)
+        return leaves, metrics, [jnp.copy(leaves[i]) for i in read]
+
+    return jax.jit(update, donate_argnums=0)

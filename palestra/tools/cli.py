@@ -1,4 +1,4 @@
-"""The command line: palestra train | evaluate | plot | video | play | list | cite.
+"""The command line: palestra train | evaluate | plot | video | watch | play | list | cite.
 
 Every number is checked before anything compiles; what cannot be done is said in one sentence on
 standard error, with exit code 2.
@@ -9,9 +9,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr
-from dataclasses import dataclass, fields, is_dataclass, make_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -36,6 +36,7 @@ usage: palestra COMMAND ...
   evaluate RUN          play greedy episodes; mean and 95 % interval
   plot RUN...           draw the learning curves of one or more runs
   video RUN             record one greedy episode
+  watch VIDEO RUN       show a video of an Atari game to an agent; draw its action values
   play ENV              play yourself, in a window or with typed keys
   list                  algorithms, environments and presets, with one line each
   cite ALGORITHM        BibTeX of its paper
@@ -55,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "evaluate": evaluate,
         "plot": plot,
         "video": video,
+        "watch": watch,
         "play": play,
         "list": list_all,
         "cite": cite,
@@ -106,6 +108,8 @@ class TrainFlags:
     """The run folder to make [runs/<env>__<algorithm>__seed<S>__<time>]; never overwritten."""
     preset: str | None = None
     """Start from these settings; `palestra list` names them [default, where there is one]."""
+    episodes: int | None = None
+    """Greedy episodes of the final evaluation [100; of Atari's games 30]."""
     video: bool = True
     """Record an episode at the end."""
     quiet: bool = False
@@ -145,14 +149,18 @@ def train(arguments: list[str]) -> int:
             "for example palestra train dqn CartPole-v1."
         )
     from palestra.algorithms import algorithm_class
-    from palestra.envs import entry
     from palestra.tools.presets import preset
+    from palestra.tools.task import Task
     from palestra.tools.train import NUM_ENVS, STEPS
     from palestra.tools.train import train as run_training
 
     name, env_id = names[0], _today(names[1])
-    cls, simulator = algorithm_class(name), _simulator(env_id)
+    cls = algorithm_class(name)
     chosen = preset(name, env_id, _value_of("--preset", arguments))
+    preset_kwargs = dict(chosen.env_kwargs) if chosen else {}
+    if (seen := _value_of("--env.preprocessing", arguments)) is not None:
+        preset_kwargs = {"preprocessing": seen}
+    simulator = _simulator(env_id, preset_kwargs)
     flags = make_dataclass(
         "Flags",
         [
@@ -165,7 +173,7 @@ def train(arguments: list[str]) -> int:
         TrainFlags(
             steps=chosen.steps if chosen else STEPS,
             num_envs=chosen.num_envs if chosen else NUM_ENVS,
-            max_episode_steps=entry(env_id).limit or -1,
+            max_episode_steps=Task.of(env_id).limit or -1,
         ),
         chosen.algorithm if chosen else cls(),
         simulator,
@@ -183,9 +191,10 @@ def train(arguments: list[str]) -> int:
         seed=options.seed,
         seeds=options.seeds,
         num_envs=options.num_envs,
-        env_kwargs=_changed(simulator, given.env),
+        env_kwargs=preset_kwargs | _changed(simulator, given.env),
         max_episode_steps=options.max_episode_steps,
         run=options.run,
+        episodes=options.episodes,
         video=options.video,
         quiet=options.quiet,
     )
@@ -277,6 +286,38 @@ def video(arguments: list[str]) -> int:
     return 0
 
 
+def watch(arguments: list[str]) -> int:
+    """palestra watch VIDEO RUN [--output FILE] [--seconds N]"""
+
+    @dataclass
+    class Flags:
+        """Show a video of an Atari game to a run's best agent, or to an agent file, and write an
+        mp4 with the values of its actions beside the picture."""
+
+        video: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="VIDEO")]]
+        """Of the game's picture alone, such as `palestra video` makes."""
+        run: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="RUN")]]
+        """A run folder, or an agent's .safetensors file."""
+        output: Path | None = None
+        """The mp4 to write [watched-<video>.mp4 in the run folder]."""
+        seconds: float | None = None
+        """Only so much of its beginning [all of it]."""
+
+    usage = "palestra watch VIDEO RUN"
+    if len([a for a in arguments[:2] if not a.startswith("-")]) < 2 and not (
+        {"-h", "--help"} & set(arguments)
+    ):
+        raise ValueError(f"watch needs a video and a run first: {usage}.")
+    flags = _parse(Flags, arguments, "palestra watch")
+    from palestra.tools.agent import load
+    from palestra.tools.watch import watch as look_on
+
+    folder = flags.run if flags.run.is_dir() else flags.run.parent
+    target = flags.output or folder / f"watched-{flags.video.stem}.mp4"
+    _print(str(look_on(load(flags.run), flags.video, target, seconds=flags.seconds)))
+    return 0
+
+
 def play(arguments: list[str]) -> int:
     """palestra play ENV [flags]"""
     usage = "palestra play ENV"
@@ -296,6 +337,7 @@ def play(arguments: list[str]) -> int:
     from palestra.envs import entry
 
     env_id = _today(arguments[0])
+    entry(env_id)  # raises: only our own can be played
     simulator = _simulator(env_id)
     flags = make_dataclass(
         "Flags",
@@ -420,12 +462,12 @@ def _one_sentence(box: str, usage: str) -> str:
 
 def _flag_names(cls: Any) -> list[str]:
     names: list[str] = []
-    for field in fields(cls):
-        alone = getattr(field.type, "__origin__", field.type)  # without OmitArgPrefixes
+    for one in fields(cls):
+        alone = getattr(one.type, "__origin__", one.type)  # without OmitArgPrefixes
         if not is_dataclass(alone):
-            names.append(field.name)
-        elif alone is field.type:
-            names += [f"{field.name}.{name}" for name in _flag_names(alone)]
+            names.append(one.name)
+        elif alone is one.type:
+            names += [f"{one.name}.{name}" for name in _flag_names(alone)]
         else:
             names += _flag_names(alone)
     return names
@@ -442,12 +484,38 @@ def _today(env_id: str) -> str:
     return name
 
 
-def _simulator(env_id: str) -> Any:
-    """The simulator of an id, with the parameters that the table gives it."""
-    from palestra.envs import entry
+def _simulator(env_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
+    """What `--env.` flags set, as an instance of a dataclass: a simulator of ours, a game's
+    preprocessing, or the parameters of another environment."""
+    from palestra.tools.task import kind_of
 
-    row = entry(env_id)
-    return row.simulator(**row.parameters)
+    match kind_of(env_id):
+        case "palestra":
+            from palestra.envs import entry
+
+            row = entry(env_id)
+            return row.simulator(**row.parameters)
+        case "atari":
+            return _preprocessing(kwargs or {})
+    from palestra.envs.host import parameters
+
+    plain = parameters(env_id)
+    return replace(plain, **{k: x for k, x in (kwargs or {}).items() if hasattr(plain, k)})
+
+
+def _preprocessing(kwargs: Mapping[str, Any]) -> Any:
+    """A game's preprocessing, with a flag that names the specification it starts from."""
+    from palestra.tools.task import DEFAULT, preprocessing
+
+    chosen = preprocessing(kwargs)
+    named = make_dataclass(
+        "Named",
+        [("preprocessing", str, field(default=kwargs.get("preprocessing", DEFAULT)))]
+        + [(f.name, f.type, field(default=getattr(chosen, f.name))) for f in fields(chosen)],
+        frozen=True,
+        kw_only=True,
+    )
+    return named()
 
 
 def _changed(plain: Any, given: Any) -> dict[str, Any]:
@@ -479,8 +547,12 @@ def _show_results(results: Sequence[Any]) -> None:
 
     summaries = [result.summary for result in results]
     first, task = summaries[0], Task.from_json(summaries[0])
-    simulators = [name for name in ("gymnasium", "palestra") if name in first["best"]]
-    labels = {"gymnasium": f"in Gymnasium's {first['environment']}", "palestra": "in Palestra's"}
+    simulators = [name for name in ("gymnasium", "ale", "palestra") if name in first["best"]]
+    labels = {
+        "gymnasium": f"in Gymnasium's {first['environment']}",
+        "ale": "in whole games, unclipped",
+        "palestra": "in Palestra's",
+    }
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("seed", justify="right")
     table.add_column("agent")
@@ -505,7 +577,7 @@ def _show_results(results: Sequence[Any]) -> None:
         f"Mean return and 95 % interval over {episodes} greedy episodes:\n"
     )
     console.print(table)
-    if task.altered and gymnasium_has(task.env_id):
+    if simulators == ["palestra"] and task.altered and gymnasium_has(task.env_id):
         console.print(
             f"\nJudged in Palestra's simulator alone: this is not the {task.env_id} of Gymnasium."
         )

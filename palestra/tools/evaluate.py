@@ -1,9 +1,10 @@
 """How good is an agent? Greedy episodes from fresh starts, in our simulator or in Gymnasium's."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium
 import jax
@@ -14,13 +15,20 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from palestra import prng
 from palestra.core import Algorithm, Count, CountOrZero, Environment, Spec, check
+from palestra.envs.host import close
 from palestra.envs.toy_text.model import Model, evaluate
 from palestra.envs.transforms import TimeLimit, simulator
+from palestra.runners.host import Players
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.cache import use_compilation_cache
 from palestra.tools.intervals import interval
+from palestra.tools.task import Task
 
 EPISODES = 100  # per evaluation, unless asked otherwise
+GAMES = 30  # of Atari's, likewise
+FEW = 10  # per evaluation on the way, on the host
+LANES = 8  # of them side by side
+NO_WORDS = np.zeros((1, 0), np.uint32)  # of a key, which greedy play does not need
 # Added to a run's seed, so that evaluations begin where training never did: periodic ones, which
 # choose the best agent, and the final one, which judges it.
 JUDGE, EXAM = 2**31, 3 * 2**30
@@ -36,22 +44,25 @@ def judge(agent: Agent, *, episodes: int = EPISODES, seed: int = 0) -> dict[str,
     check("episodes", episodes, Count)
     check("seed", seed, CountOrZero)
     use_compilation_cache()
-    env = agent.task.make()
+    env = agent.task.make() if agent.task.kind == "palestra" else None
     name, scores = next(iter(score(agent, env, episodes=episodes, seed=seed, both=False).items()))
     return {**agent.task.as_json(), "simulator": name, **scores}
 
 
 def score(
-    agent: Agent, env: Environment, *, episodes: int, seed: int, both: bool = True
+    agent: Agent, env: Environment | None, *, episodes: int, seed: int, both: bool = True
 ) -> dict[str, dict[str, Any]]:
     """An evaluation in Gymnasium's environment, where it has one, and one in ours, by simulator.
 
-    An altered task is played in ours alone: Gymnasium's names and defaults are not always ours.
+    `env` is ours, if it is one of ours. An altered task is played in ours alone: Gymnasium's names
+    and defaults are not always ours.
     """
     players: dict[str, Callable[..., np.ndarray]] = {}
-    if gymnasium_has(agent.env_id) and not agent.task.altered:
+    if env is None:
+        players["ale" if agent.task.kind == "atari" else "gymnasium"] = on_host
+    elif gymnasium_has(agent.env_id) and not agent.task.altered:
         players["gymnasium"] = partial(in_gymnasium, agent.env_id)
-    if both or not players:
+    if env is not None and (both or not players):
         players["palestra"] = partial(in_ours, env)
     scores = {}
     for name, play in players.items():
@@ -93,6 +104,90 @@ def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> np.n
     return totals
 
 
+def on_host(agent: Agent, *, episodes: int, seed: int) -> np.ndarray:
+    """Totals of `episodes` greedy episodes in the agent's environment on the host. [episodes]"""
+    with closing(OnHost(agent.task, agent.algorithm, agent.spec, min(episodes, LANES))) as play:
+        return play.returns(agent, episodes=episodes, seed=seed)[0]
+
+
+class Judge(Protocol):
+    """Who evaluates agents on the way."""
+
+    def __call__(self, agent: Agent, seed: int) -> tuple[np.ndarray, int]: ...  # returns, steps
+    def affords(self, spent: int, trained: int) -> bool: ...
+    def close(self) -> None: ...
+
+
+class InOurs:
+    """Evaluates in one of our simulators: by its model, where it has one, without playing."""
+
+    # Where a single evaluation may be as dear as the training, there are no more of them while they
+    # have taken more than this many steps for each step of training.
+    SHARE = 2
+
+    def __init__(self, env: Environment, task: Task):
+        self._env, self._model = env, model_of(env)
+        picture = len(env.observation_space.shape or ()) == 3
+        self._dear = task.limit is None and picture  # episodes may last for ever
+
+    def __call__(self, agent: Agent, seed: int) -> tuple[np.ndarray, int]:
+        if self._model is not None:
+            return np.array([exact(agent, self._env, self._model)]), 0
+        return in_ours_with_steps(self._env, agent, episodes=EPISODES, seed=seed)
+
+    def affords(self, spent: int, trained: int) -> bool:
+        """Whether there may be another evaluation."""
+        return not self._dear or spent <= self.SHARE * trained
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class OnHost:
+    """Evaluates in environments on the host, made once for all evaluations of an algorithm."""
+
+    SHARE = 0.1  # as of InOurs
+
+    def __init__(self, task: Task, algorithm: Algorithm, spec: Spec, lanes: int = LANES):
+        self.envs = task.make_envs(lanes, training=False).envs
+        self._seeded = False
+        self._longest = task.limit or (27_000 if task.kind == "atari" else LONGEST)
+        self._act = jax.jit(lambda arrays, obs: greedy(algorithm, spec, arrays, obs))
+
+    def __call__(self, agent: Agent, seed: int) -> tuple[np.ndarray, int]:
+        return self.returns(agent, episodes=FEW, seed=seed)
+
+    def affords(self, spent: int, trained: int) -> bool:
+        """Whether there may be another evaluation."""
+        return spent <= self.SHARE * trained
+
+    def returns(self, agent: Agent, *, episodes: int, seed: int) -> tuple[np.ndarray, int]:
+        """Totals of greedy episodes, and the steps that all environments took.
+
+        Each environment plays its share of them, so that short ones do not count more often. One
+        that goes on for too long is given up, its total as it stands.
+        """
+        # A seed, the first time, for games of Atari are long in taking one.
+        players = Players(self.envs, None if self._seeded else seed % 2**31)
+        self._seeded = True
+        arrays = jax.device_put(dict(agent.arrays))
+        act = lambda _, obs: (action := self._act(arrays, obs), action)
+        lanes = self.envs.num_envs
+        left = np.full(lanes, episodes // lanes) + (np.arange(lanes) < episodes % lanes)
+        totals: list[float] = []
+        steps = 0
+        while left.any():
+            _, (finished, total, length) = players.unroll(act, NO_WORDS)
+            steps += lanes
+            over = (finished[0] | (length[0] >= self._longest)) & (left > 0)
+            totals += total[0][over].tolist()
+            left -= np.where(finished[0], over, over * left)  # one given up ends its lane
+        return np.array(totals), steps
+
+    def close(self) -> None:
+        close(self.envs)
+
+
 def model_of(env: Environment) -> Model | None:
     """The exact model of the simulator inside, where it has one."""
     inside: Any = simulator(env)
@@ -106,6 +201,8 @@ def exact(agent: Agent, env: Environment | None = None, model: Model | None = No
     off is given up as those that are played. Whoever asks again and again gives environment and
     model.
     """
+    if agent.task.kind != "palestra":
+        return None
     env = agent.task.make() if env is None else env
     model = model_of(env) if model is None else model
     if model is None:

@@ -65,9 +65,14 @@ def write_config(
     folder: Path, task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: int, seed: int
 ) -> None:
     """Record what repeats the run, and where it ran."""
-    packages = ("palestra", "jax", "jaxlib", "equinox", "optax", "gymnasium", "numpy")
+    packages = ["palestra", "jax", "jaxlib", "equinox", "optax", "gymnasium", "numpy"]
+    seen = {}
+    if task.kind == "atari":
+        packages.append("ale-py")
+        seen = {"preprocessing": asdict(task.preprocessing)}
     config = {
         **task.as_json(),
+        **seen,
         "algorithm": name,
         "hyperparameters": asdict(algorithm),  # type: ignore[call-overload]
         "num_envs": num_envs,
@@ -85,7 +90,7 @@ def write_config(
 
 
 class Recorder:
-    """Turns one seed's reports into metrics.jsonl and the two agent files.
+    """Turns one seed's reports, and agents where given, into metrics.jsonl and two agent files.
 
     metrics.jsonl holds no times, so that the same seed writes the same file.
     """
@@ -95,6 +100,7 @@ class Recorder:
         self.recent: deque[float] = deque(maxlen=RECENT)
         self.best, self.best_step = -np.inf, 0
         self.step = 0
+        self.seconds: dict[str, float] = {}  # by phase, where the runner knows
         self._file = (folder / "metrics.jsonl").open("w", buffering=1)
 
     def write(self, report: Report, agent: Agent | None, evaluation: np.ndarray | None) -> None:
@@ -112,11 +118,14 @@ class Recorder:
         line["ended_at"] = steps[kept].tolist()
         line["returns"] = totals[kept].tolist()
         line["lengths"] = lengths[kept].tolist()
-        if agent is not None and evaluation is not None:
-            line["evaluation"] = evaluation.tolist()
+        if agent is not None:
             agent.save(self.folder / "last.safetensors")
-            if evaluation.mean() >= self.best:  # of equals the later one, which has seen more
-                self.best, self.best_step = float(evaluation.mean()), report.step
+            judged = -np.inf  # an agent that nobody has judged is better than none
+            if evaluation is not None:
+                line["evaluation"] = evaluation.tolist()
+                judged = float(evaluation.mean())
+            if judged >= self.best:  # of equals the later one, which has seen more
+                self.best, self.best_step = judged, report.step
                 agent.save(self.folder / "agent.safetensors")
         self._file.write(json.dumps(line) + "\n")
         self.step = report.step

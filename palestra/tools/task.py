@@ -1,59 +1,178 @@
-"""What is trained on: an environment's id, its parameters where they differ, its time limit."""
+"""What is trained on: an environment's id, its parameters where they differ, its time limit.
 
-from collections.abc import Mapping
-from dataclasses import fields
+Three kinds of environments have ids: our own simulators, which run inside the compiled program;
+Atari's games; and all others that Gymnasium knows or a module:Name-v0 names. The latter two play on
+the host.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import VectorEnv
 
 from palestra import envs
 from palestra.core import Environment
+from palestra.envs import atari, host
+
+DEFAULT = "nature-2015"  # how Atari's pictures are seen where nobody says
 
 
 class Task(NamedTuple):
-    """An environment of the table, as it stands there or altered."""
+    """An environment as its id has it, or altered."""
 
     env_id: str
-    env_kwargs: Mapping[str, Any] = MappingProxyType({})  # only what differs from the table
-    max_episode_steps: int | None = None  # in place of the table's; -1 for never
+    env_kwargs: Mapping[str, Any] = MappingProxyType({})  # only what differs from the id's own
+    max_episode_steps: int | None = None  # in place of the id's own; -1 for never
+    make_env: Callable[[], gymnasium.Env] | None = None  # an environment of the caller's
 
     @classmethod
     def of(
         cls,
-        env_id: str,
+        env: str | Callable[[], gymnasium.Env],
         env_kwargs: Mapping[str, Any] | None = None,
         max_episode_steps: int | None = None,
     ) -> "Task":
-        """A task in its shortest form, under today's id. Raises ValueError for what cannot be."""
-        env_id, limit = envs.current(env_id), max_episode_steps
-        row = envs.entry(env_id)
+        """A task in its shortest form, under today's id. Raises ValueError for what cannot be.
+
+        A module:Name-v0 imports the module.
+        """
+        limit = max_episode_steps
         if limit is not None and (not isinstance(limit, int) or limit < 1) and limit != -1:
             raise ValueError(
                 "max_episode_steps must be a whole number of at least 1, or -1 for no limit, "
                 f"not {limit!r}."
             )
+        if not isinstance(env, str):
+            return cls._of_function(env, env_kwargs, limit)
+        env_id, given = envs.current(env), dict(env_kwargs or {})
+        kind = kind_of(env_id)
+        if kind == "gymnasium":
+            limit = None if limit == (host.find(env_id).max_episode_steps or -1) else limit
+            return cls(env_id, given, limit)
+        if kind == "atari":
+            return cls(env_id, altered(given), None if limit == -1 else limit)
+        row = envs.entry(env_id)
         if limit == (row.limit or -1):
             limit = None
-        if not env_kwargs:
+        if not given:
             return cls(env_id, {}, limit)
         try:
-            asked = envs.fitting(env_id, row.simulator, {**row.parameters, **env_kwargs})
+            asked = envs.fitting(env_id, row.simulator, {**row.parameters, **given})
         except TypeError as fault:  # a parameter that is not there
             raise ValueError(str(fault)) from None
         return cls(env_id, differences(row.simulator(**row.parameters), asked), limit)
 
+    @classmethod
+    def _of_function(
+        cls, make_env: Any, env_kwargs: Mapping[str, Any] | None, limit: int | None
+    ) -> "Task":
+        if not callable(make_env):
+            raise ValueError(
+                "env must be an environment's id or a function that makes a gymnasium.Env, "
+                f"not {make_env!r}."
+            )
+        if env_kwargs or limit is not None:
+            raise ValueError(
+                "env_kwargs and max_episode_steps go with an id; a function that makes an "
+                "environment sees to them itself."
+            )
+        name = getattr(make_env, "__name__", type(make_env).__name__).strip("<>")
+        return cls(name, {}, None, make_env)
+
+    @property
+    def kind(self) -> Literal["palestra", "atari", "gymnasium"]:
+        """Whose environment it is."""
+        return "gymnasium" if self.make_env is not None else kind_of(self.env_id)
+
     def make(self) -> Environment:
-        """The environment. Raises ValueError for a parameter that is not there or cannot be."""
+        """Our simulator. Raises ValueError for a parameter that is not there or cannot be."""
         try:
             return envs.make(self.env_id, limit=self.max_episode_steps, **self.env_kwargs)
         except TypeError as fault:
             raise ValueError(str(fault)) from None
 
+    def make_envs(
+        self,
+        num_envs: int,
+        *,
+        training: bool = True,
+        threads: int = 0,
+        render_mode: str | None = None,
+    ) -> host.Made:
+        """`num_envs` environments on the host. Raises ValueError.
+
+        While `training`, Atari's show clipped rewards and lives as the preprocessing says, else
+        whole games as they are; `threads` and `render_mode` are for them.
+        """
+        if self.make_env is not None:
+            return host.make_from(self.make_env, num_envs)
+        if self.kind == "atari":
+            make = partial(
+                atari.AtariVector,
+                str(atari.game_of(self.env_id)),
+                num_envs,
+                self.preprocessing,
+                training=training,
+                num_threads=threads,
+                render_mode=render_mode,
+            )
+            how = f"{self.env_id}: {num_envs} by ale-py's vector form, seen as {self.seen_as}."
+            made: VectorEnv = host.with_reason(self.env_id, make)
+            made.spec = EnvSpec(self.env_id)
+            return host.Made(made, how)
+        return host.make(self.env_id, num_envs, self.env_kwargs, self.max_episode_steps)
+
+    def make_one(self, render_mode: str | None = None) -> gymnasium.Env:
+        """One environment on the host, to watch. Raises ValueError."""
+        if self.make_env is not None:
+            return host.with_reason(self.env_id, self.make_env)
+        spec = host.find(self.env_id)
+        kwargs = dict(self.env_kwargs)
+        make = lambda: gymnasium.make(
+            spec, max_episode_steps=self.max_episode_steps, render_mode=render_mode, **kwargs
+        )
+        return host.with_reason(self.env_id, make)
+
+    @property
+    def preprocessing(self) -> atari.Preprocessing:
+        """Of an Atari game: how its pictures become observations, every choice said."""
+        chosen = preprocessing(self.env_kwargs)
+        if self.max_episode_steps is None:
+            return chosen
+        return replace(chosen, max_frames=self.max_episode_steps * chosen.frame_skip)
+
+    @property
+    def seen_as(self) -> str:
+        """The preprocessing in words."""
+        rest = dict(self.env_kwargs)
+        name = rest.pop("preprocessing", DEFAULT)
+        return ", ".join([name, *(f"{key}={value}" for key, value in rest.items())])
+
     @property
     def limit(self) -> int | None:
         """Steps after which an episode is cut off; None for never."""
-        limit = self.max_episode_steps
-        limit = envs.entry(self.env_id).limit if limit is None else limit
-        return None if limit == -1 else limit
+        if self.max_episode_steps is not None:
+            return None if self.max_episode_steps == -1 else self.max_episode_steps
+        match self.kind:
+            case "palestra":
+                return envs.entry(self.env_id).limit
+            case "gymnasium":
+                spec = self._spec()
+                return None if spec is None else spec.max_episode_steps
+        return None
+
+    def _spec(self) -> EnvSpec | None:
+        """Gymnasium's entry of the id, where it is one."""
+        try:
+            return None if self.make_env is not None else host.find(self.env_id)
+        except envs.UnknownEnvironmentError:  # the name of a function
+            return None
 
     @property
     def altered(self) -> bool:
@@ -63,8 +182,13 @@ class Task(NamedTuple):
     @property
     def threshold(self) -> float | None:
         """The mean total that solves it, where the field has agreed on one."""
+        if self.altered:
+            return None
+        if self.kind == "gymnasium":
+            spec = self._spec()
+            return None if spec is None else spec.reward_threshold
         known = envs.ENVIRONMENTS.get(self.env_id)
-        return None if known is None or self.altered else known.threshold
+        return None if known is None else known.threshold
 
     def __str__(self) -> str:
         changes = [f"{name}={value}" for name, value in self.env_kwargs.items()]
@@ -82,11 +206,47 @@ class Task(NamedTuple):
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Task":
-        """Of a file, which may be older than parameters and limits are."""
-        kwargs = content.get("env_kwargs") or {}
-        if not isinstance(kwargs, dict):
-            raise ValueError("env_kwargs must be names and values")
-        return cls.of(content["environment"], kwargs, content.get("max_episode_steps"))
+        """Of a file, which may be older than parameters and limits are, and of whoever's making:
+        nothing is imported for it. Raises ValueError."""
+        kwargs, limit = content.get("env_kwargs") or {}, content.get("max_episode_steps")
+        env_id = content["environment"]
+        if not (isinstance(kwargs, dict) and isinstance(env_id, str)):
+            raise ValueError("env_kwargs must be names and values, and environment a name")
+        if env_id in envs.ENVIRONMENTS or env_id in envs.RENAMED:
+            return cls.of(env_id, kwargs, limit)
+        return cls(env_id, kwargs, limit)
+
+
+def kind_of(env_id: str) -> Literal["palestra", "atari", "gymnasium"]:
+    """Whose environment an id names: Gymnasium's where nobody else's. Raises ValueError for an
+    Atari game that is not there, DependencyNotInstalled where ale-py would have to tell."""
+    if env_id in envs.ENVIRONMENTS:
+        return "palestra"
+    return "gymnasium" if atari.game_of(env_id) is None else "atari"
+
+
+def preprocessing(given: Mapping[str, Any]) -> atari.Preprocessing:
+    """A named specification and what differs from it. Raises ValueError for what cannot be."""
+    rest = dict(given)
+    name = rest.pop("preprocessing", DEFAULT)
+    if name not in atari.SPECIFICATIONS:
+        known = ", ".join(atari.SPECIFICATIONS)
+        raise ValueError(f"preprocessing must be one of {known}, not {name!r}.")
+    names = [field.name for field in fields(atari.Preprocessing)]
+    for key in rest:
+        if key not in names:
+            near = get_close_matches(key, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(names)}."
+            raise ValueError(f"Atari's preprocessing has no {key!r}; {hint}")
+    return replace(atari.SPECIFICATIONS[name], **rest)
+
+
+def altered(given: Mapping[str, Any]) -> dict[str, Any]:
+    """An Atari game's parameters in their shortest form. Raises ValueError for what cannot be."""
+    asked = preprocessing(given)
+    name = given.get("preprocessing", DEFAULT)
+    changed = differences(atari.SPECIFICATIONS[name], vars(asked))
+    return ({} if name == DEFAULT else {"preprocessing": name}) | changed
 
 
 def differences(plain: Any, asked: Mapping[str, Any]) -> dict[str, Any]:

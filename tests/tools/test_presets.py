@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from palestra import envs
 from palestra.algorithms import ALGORITHMS, served
 from palestra.tools.presets import PRESETS, preset
+from palestra.tools.task import Task
+from palestra.tools.train import spaces_of
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS, PRESETS_FOLDER = ROOT / "benchmarks", ROOT / "palestra" / "tools" / "presets"
@@ -47,8 +48,9 @@ def test_the_page_of_results_is_up_to_date(learning):
 
 @pytest.mark.parametrize(("algorithm", "env_id"), PRESETS)
 def test_presets_fit_their_environments(algorithm, env_id):
-    env = envs.make(env_id)
-    assert served(algorithm, env.observation_space, env.action_space)
+    task = Task.of(env_id)
+    observation, action = spaces_of(task, task.make() if task.kind == "palestra" else None)
+    assert served(algorithm, observation, action)
     assert "default" in PRESETS[algorithm, env_id]
     for found in PRESETS[algorithm, env_id].values():
         assert type(found.algorithm) is ALGORITHMS[algorithm].learner

@@ -5,9 +5,10 @@ import pytest
 import palestra
 from palestra.algorithms.pqn import PQN
 from palestra.tools import evaluate
+from palestra.tools.evaluate import InOurs
 from palestra.tools.run import Run
 from palestra.tools.run_folder import read_metrics
-from palestra.tools.train import EVALUATION_SHARE, EVALUATIONS
+from palestra.tools.train import EVALUATIONS
 
 TINY = PQN(hidden=(), rollout_length=4, epochs=1, minibatches=1)
 
@@ -31,7 +32,7 @@ def test_dear_evaluations_are_fewer_but_the_last_is_never_left_out(tmp_path):
     assert steps[-1] == 3_200
     assert steps[0] == 3_200 // EVALUATIONS
     for i, step in enumerate(steps[1:-1], 1):
-        assert i * length <= EVALUATION_SHARE * step
+        assert i * length <= InOurs.SHARE * step
     assert 3 <= len(steps) <= 4
 
 

@@ -76,10 +76,52 @@ PENDULUM = Preset(
     score="Best agents −145.6 [−152.3, −138.9], last ones −149.0 [−154.7, −143.4]; 10 seeds.",
 )
 
+GPU = Preset(
+    A2C(
+        entropy_coef=0.01,
+        value_coef=0.25,
+        hidden=(512,),
+        activation="relu",
+        shared=True,
+    ),
+    num_envs=16,
+    steps=10_000_000,
+    source="rl-baselines3-zoo, hyperparams/a2c.yml, atari",
+    score="Not measured: no GPU was at hand.",
+)
+
+
+def laptop(preprocessing: str) -> Preset:
+    """For two cores: a small picture and network, longer rollouts and Adam."""
+    return Preset(
+        A2C(
+            learning_rate=5e-4,
+            gae_lambda=0.95,
+            entropy_coef=0.01,
+            rollout_length=20,
+            rms_prop=False,
+            hidden=(256,),
+            activation="relu",
+            shared=True,
+        ),
+        num_envs=16,
+        steps=4_000_000,
+        source="our choice: rollouts of 20 steps, as long as the article's, and GAE",
+        score="Not measured.",
+        env_kwargs={"preprocessing": preprocessing},
+    )
+
+
+PONG = laptop("laptop-pong")
+BREAKOUT = laptop("laptop")
+
+
 PRESETS = {
     "CartPole-v1": {"default": CARTPOLE},
     "Acrobot-v1": {"default": ACROBOT},
     "MountainCar-v0": {"default": MOUNTAIN_CAR},
     "MountainCarContinuous-v0": {"default": MOUNTAIN_CAR_CONTINUOUS},
     "Pendulum-v1": {"default": PENDULUM},
+    "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
+    "ALE/Breakout-v5": {"default": BREAKOUT, "laptop": BREAKOUT, "gpu": GPU},
 }

@@ -38,8 +38,51 @@ PENDULUM = Preset(
     score="Best agents −140.2 [−141.7, −138.8], last ones −140.3 [−141.7, −138.8]; 10 seeds.",
 )
 
+GPU = Preset(
+    A3C(
+        entropy_coef=0.01,
+        value_coef=0.25,
+        hidden=(512,),
+        activation="relu",
+        shared=True,
+    ),
+    num_envs=16,
+    steps=10_000_000,
+    source="rl-baselines3-zoo, hyperparams/a2c.yml, atari",
+    score="Not measured: no GPU was at hand.",
+)
+
+
+def laptop(preprocessing: str) -> Preset:
+    """For two cores: a small picture and network, longer rollouts and Adam."""
+    return Preset(
+        A3C(
+            learning_rate=5e-4,
+            gae_lambda=0.95,
+            entropy_coef=0.01,
+            rollout_length=20,
+            worker_envs=8,
+            rms_prop=False,
+            hidden=(256,),
+            activation="relu",
+            shared=True,
+        ),
+        num_envs=16,
+        steps=4_000_000,
+        source="our choice: rollouts of 20 steps, as long as the article's, and GAE",
+        score="Not measured.",
+        env_kwargs={"preprocessing": preprocessing},
+    )
+
+
+PONG = laptop("laptop-pong")
+BREAKOUT = laptop("laptop")
+
+
 PRESETS = {
     "CartPole-v1": {"default": CARTPOLE},
     "Acrobot-v1": {"default": ACROBOT},
     "Pendulum-v1": {"default": PENDULUM},
+    "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
+    "ALE/Breakout-v5": {"default": BREAKOUT, "laptop": BREAKOUT, "gpu": GPU},
 }

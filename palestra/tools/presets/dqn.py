@@ -113,6 +113,57 @@ MOUNTAIN_CAR = Preset(
     score="Best agents −98.8 [−99.4, −98.2], last ones −105.6 [−112.3, −98.9]; 10 seeds.",
 )
 
+GPU = Preset(
+    DQN(
+        learning_rate=1e-4,
+        epsilon_end=0.01,
+        epsilon_steps=1_000_000,
+        memory_size=1_000_000,
+        learning_starts=80_000,
+        batch_size=32,
+        rollout_length=4,
+        gradient_steps=1,
+        target_period=1_000,
+        double=False,
+        hidden=(512,),
+    ),
+    num_envs=1,
+    steps=10_000_000,
+    source="CleanRL, dqn_atari.py, with a memory of a million",
+    score="Not measured: no GPU was at hand.",
+)
+
+
+def laptop(preprocessing: str) -> Preset:
+    """For two cores: a small picture and network, 3-step returns, and a gradient step of 32
+    transitions for every four steps, as in the paper."""
+    return Preset(
+        DQN(
+            learning_rate=2.5e-4,
+            n_step=3,
+            epsilon_end=0.02,
+            epsilon_steps=200_000,
+            memory_size=200_000,
+            learning_starts=10_000,
+            batch_size=32,
+            rollout_length=4,
+            gradient_steps=8,
+            target_period=8_000,
+            hidden=(256,),
+        ),
+        num_envs=8,
+        steps=2_000_000,
+        source="the GPU's, in a smaller picture, with eight environments side by side, 3-step and "
+        "double targets",
+        score="Not measured.",
+        env_kwargs={"preprocessing": preprocessing},
+    )
+
+
+PONG = laptop("laptop-pong")
+ATARI_BREAKOUT = laptop("laptop")
+
+
 PRESETS = {
     "CartPole-v1": {"default": CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
     "CartPole-v0": {"default": CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
@@ -129,4 +180,6 @@ PRESETS = {
     },
     "MinAtar/Freeway-v1": {"default": minatar(score="Not measured.")},
     "MinAtar/Seaquest-v1": {"default": minatar(score="Not measured.")},
+    "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
+    "ALE/Breakout-v5": {"default": ATARI_BREAKOUT, "laptop": ATARI_BREAKOUT, "gpu": GPU},
 }

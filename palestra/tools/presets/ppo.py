@@ -117,6 +117,50 @@ def minatar(score: str) -> Preset:
     )
 
 
+GPU = Preset(
+    PPO(
+        learning_rate=2.5e-4,
+        anneal_steps=10_000_000,
+        clip=0.1,
+        clip_value=True,
+        entropy_coef=0.01,
+        rollout_length=128,
+        hidden=(512,),
+        activation="relu",
+        shared=True,
+    ),
+    num_envs=8,
+    steps=10_000_000,
+    source="CleanRL, ppo_atari_envpool_xla_jax.py",
+    score="Not measured: no GPU was at hand.",
+)
+
+
+def laptop(score: str, **env_kwargs: str) -> Preset:
+    """For two cores: a small picture and a small network."""
+    return Preset(
+        PPO(
+            learning_rate=5e-4,
+            anneal_steps=3_000_000,
+            clip=0.1,
+            entropy_coef=0.01,
+            rollout_length=64,
+            hidden=(256,),
+            activation="relu",
+            shared=True,
+        ),
+        num_envs=16,
+        steps=1_000_000,
+        source="the GPU's, in a smaller picture; twice its learning rate",
+        score=score,
+        env_kwargs=env_kwargs,
+    )
+
+
+PONG = laptop("Not measured.", preprocessing="laptop-pong")
+BREAKOUT = laptop("Not measured.", preprocessing="laptop")
+
+
 PRESETS: dict[str, dict[str, Preset]] = {
     "CartPole-v1": {"default": RL_ZOO_CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
     "Acrobot-v1": {"default": ACROBOT},
@@ -134,4 +178,6 @@ PRESETS: dict[str, dict[str, Preset]] = {
     },
     "MinAtar/Freeway-v1": {"default": minatar(score="Not measured.")},
     "MinAtar/Seaquest-v1": {"default": minatar(score="Not measured.")},
+    "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
+    "ALE/Breakout-v5": {"default": BREAKOUT, "laptop": BREAKOUT, "gpu": GPU},
 }

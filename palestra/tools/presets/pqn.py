@@ -63,6 +63,47 @@ def minatar(score: str) -> Preset:
     )
 
 
+GPU = Preset(
+    PQN(
+        learning_rate=2.5e-4,
+        anneal_steps=10_000_000,
+        epsilon_end=0.001,
+        epsilon_steps=1_000_000,
+        rollout_length=32,
+        minibatches=32,
+        hidden=(512,),
+    ),
+    num_envs=128,
+    steps=10_000_000,
+    source="purejaxql, config/alg/pqn_atari.yaml",
+    score="Not measured: no GPU was at hand.",
+)
+
+
+def laptop(preprocessing: str) -> Preset:
+    """For two cores: a small picture and network, fewer environments."""
+    return Preset(
+        PQN(
+            learning_rate=5e-4,
+            anneal_steps=3_000_000,
+            epsilon_end=0.01,
+            epsilon_steps=200_000,
+            rollout_length=32,
+            minibatches=4,
+            hidden=(256,),
+        ),
+        num_envs=32,
+        steps=3_000_000,
+        source="the GPU's, in a smaller picture, with a quarter of the environments",
+        score="Not measured.",
+        env_kwargs={"preprocessing": preprocessing},
+    )
+
+
+PONG = laptop("laptop-pong")
+BREAKOUT = laptop("laptop")
+
+
 PRESETS = {
     "CartPole-v1": {"default": CARTPOLE},
     "Acrobot-v1": {"default": ACROBOT},
@@ -87,4 +128,6 @@ PRESETS = {
             score="Best agents 169.9 [135.7, 204.2], last ones 172.0 [136.5, 207.5]; 5 seeds."
         )
     },
+    "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
+    "ALE/Breakout-v5": {"default": BREAKOUT, "laptop": BREAKOUT, "gpu": GPU},
 }

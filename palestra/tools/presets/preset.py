@@ -1,6 +1,8 @@
 """What a preset is."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from palestra.core import Algorithm
 
@@ -13,3 +15,4 @@ class Preset(NamedTuple):
     steps: int
     source: str
     score: str
+    env_kwargs: Mapping[str, Any] = MappingProxyType({})  # parameters of the environment

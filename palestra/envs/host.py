@@ -1,0 +1,268 @@
+"""Any Gymnasium environment, many side by side, for the runners that play on the host.
+
+    envs, how = make("LunarLander-v3", 16)
+
+The environments step in this process, in processes of their own, or by the environment's own
+vector form, whichever a measured step says is fastest; `how` says so in one line. What comes back
+resets an episode in the step that ends it (SAME_STEP), but where it is an environment's own vector
+form that cannot.
+"""
+
+import inspect
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import field, make_dataclass
+from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec, load_env_creator
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+
+from palestra.envs import ENVIRONMENTS, UnknownEnvironmentError
+
+MakeEnv = Callable[[], gymnasium.Env]
+CLOSING = 5.0  # [s] given to an environment to close
+PROBE_SECONDS = 0.2  # spent on measuring a step
+MOST_PROBED = 200  # steps measured, at most
+ROUND_TRIP = 150e-6  # [s] what a vector step costs where the environments have own processes ...
+PER_PROCESS = 40e-6  # [s] ... and each of them beside
+
+
+class Made(NamedTuple):
+    """A vector environment, and one line on how it steps."""
+
+    envs: VectorEnv
+    how: str
+
+
+def make(
+    env_id: str,
+    num_envs: int,
+    parameters: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+) -> Made:
+    """`num_envs` environments of an id that Gymnasium knows, or of the form module:Name-v0.
+
+    `parameters` go to the environment. `limit` is the steps after which episodes are truncated, in
+    place of the id's own; -1 for never. Raises UnknownEnvironmentError, which is a ValueError, for
+    an unknown id; ValueError where the environment cannot be made, with its own reason.
+    """
+    spec, given = find(env_id), dict(parameters or {})
+    make_env = partial(gymnasium.make, spec, max_episode_steps=limit, **given)
+    cost = step_cost(env_id, make_env)
+    if spec.vector_entry_point is not None and limit is None:
+        envs = with_reason(env_id, partial(_own_vector, spec, num_envs, given))
+        return Made(envs, f"{env_id}: {num_envs} by its own vector form.")
+    made = _side_by_side(env_id, make_env, num_envs, cost)
+    made.envs.spec = spec  # for whoever asks what they are
+    return made
+
+
+def make_from(make_env: MakeEnv, num_envs: int) -> Made:
+    """`num_envs` environments, each from a call of `make_env`. Raises ValueError as `make` does."""
+    name = getattr(make_env, "__name__", "the environment")
+    return _side_by_side(name, make_env, num_envs, step_cost(name, make_env))
+
+
+def find(env_id: str) -> EnvSpec:
+    """Gymnasium's entry of an id. Raises UnknownEnvironmentError, naming the nearest id; ValueError
+    where the module of a module:Name-v0 cannot be imported."""
+    module, _, name = env_id.rpartition(":")
+    if module:
+        with on_path(os.getcwd()):
+            try:
+                import_module(module)
+            except ModuleNotFoundError as fault:
+                if fault.name is None or not f"{module}.".startswith(f"{fault.name}."):
+                    raise
+                raise UnknownEnvironmentError(
+                    f"There is no module {module!r} here or among the installed ones, which the "
+                    f"environment {env_id!r} names."
+                ) from None
+    try:
+        return gymnasium.spec(name)
+    except gymnasium.error.Error:
+        raise UnknownEnvironmentError(f"There is no environment {env_id!r}; {hint(name)}") from None
+
+
+def hint(env_id: str) -> str:
+    """Which known id is the nearest, by the name between namespace and version."""
+    bare = lambda x: x.rpartition("/")[2].rpartition("-v")[0].lower() or x.lower()
+    if find_spec("ale_py"):
+        import_module("ale_py")  # which names its games
+    altered = ("palestra/", "probe/", "phys2d/", "tabular/")  # ids of the same under other names
+    names = [x for x in (*gymnasium.registry, *ENVIRONMENTS) if not x.startswith(altered)]
+    rank = lambda x: (x.startswith("ALE/"), "/" not in x)
+    known = {bare(x): x for x in sorted(names, key=rank)}  # of equals the last
+    near = get_close_matches(bare(f"{env_id}-v"), known, n=1, cutoff=0.6)
+    return f"did you mean {known[near[0]]}?" if near else "`palestra list` names ours."
+
+
+@contextmanager
+def on_path(folder: str) -> Iterator[None]:
+    """Modules in the folder can be imported, as `python -m` has it."""
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
+def parameters(env_id: str) -> Any:
+    """The parameters that can be set with a word, as an instance of a dataclass made for them.
+
+    Read off the signature of what the id makes: numbers, flags and words with a default.
+    """
+    spec = find(env_id)
+    signature = inspect.signature(with_reason(env_id, partial(_creator, spec)))
+    defaults = {
+        name: parameter.default
+        for name, parameter in signature.parameters.items()
+        if type(parameter.default) in (bool, int, float, str) and name != "render_mode"
+    }
+    defaults |= {name: x for name, x in spec.kwargs.items() if name in defaults}
+    fields = [(name, type(x), field(default=x)) for name, x in defaults.items()]
+    return make_dataclass("Parameters", fields, frozen=True, kw_only=True)()
+
+
+def _creator(spec: EnvSpec) -> Callable:
+    assert spec.entry_point is not None
+    return spec.entry_point if callable(spec.entry_point) else load_env_creator(spec.entry_point)
+
+
+def with_reason(name: str, make: Callable[[], Any]) -> Any:
+    """What `make` makes. Raises ValueError with the reason where it raises, in one sentence."""
+    try:
+        return make()
+    except gymnasium.error.DependencyNotInstalled as fault:
+        raise gymnasium.error.DependencyNotInstalled(install_line(name, fault)) from None
+    except Exception as fault:
+        raise ValueError(f"{name} cannot be made: {said(fault)}") from fault
+
+
+def install_line(name: str, fault: Exception) -> str:
+    """Which extra brings what an environment misses."""
+    text = str(fault).lower()
+    for extra, words in {"box2d": ("box2d",), "mujoco": ("mujoco",), "atari": ("ale",)}.items():
+        if any(word in text for word in words):
+            return f"{name} needs more than is installed: pip install 'palestra[{extra}]'"
+    return f"{name} needs more than is installed: {said(fault)}"
+
+
+def said(fault: BaseException) -> str:
+    """An error as a part of a sentence: its kind and the first line of what it says."""
+    first = next(iter(str(fault).strip().splitlines()), "")
+    return f"{type(fault).__name__}: {first}" if first else type(fault).__name__
+
+
+def step_cost(name: str, make_env: MakeEnv) -> float:
+    """Seconds that a step of one environment takes, resets included, with random actions.
+
+    The environment is closed again. Raises ValueError where making it or playing in it raises.
+    """
+
+    def play() -> float:
+        env = make_env()
+        try:
+            env.action_space.seed(0)
+            env.reset(seed=0)
+            begun = time.perf_counter()
+            steps = 0
+            while steps < MOST_PROBED and time.perf_counter() - begun < PROBE_SECONDS:
+                *_, terminated, truncated, _ = env.step(env.action_space.sample())
+                if terminated or truncated:
+                    env.reset()
+                steps += 1
+            return (time.perf_counter() - begun) / steps
+        finally:
+            close(env)
+
+    return with_reason(name, play)
+
+
+def _side_by_side(name: str, make_env: MakeEnv, num_envs: int, cost: float) -> Made:
+    cores = os.cpu_count() or 1
+    here = cost * num_envs
+    there = cost * -(-num_envs // cores) + ROUND_TRIP + PER_PROCESS * num_envs
+    asked = f"{name}: a step takes {cost * 1e6:,.0f} µs, so {num_envs} play"
+    makers = [make_env] * num_envs
+    if num_envs == 1 or here <= there:
+        make = partial(SyncVectorEnv, makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
+        return Made(with_reason(name, make), f"{asked} in this process.")
+    return Made(with_reason(name, partial(apart, makers)), f"{asked} in processes of their own.")
+
+
+def apart(makers: list[MakeEnv]) -> VectorEnv:
+    """Each in a process of its own; none of them a fork of this one, whose threads hold locks."""
+    with main_unknown():
+        return AsyncVectorEnv(
+            makers,
+            copy=False,
+            context="spawn",
+            autoreset_mode=AutoresetMode.SAME_STEP,
+            daemon=True,
+        )
+
+
+@contextmanager
+def main_unknown() -> Iterator[None]:
+    """New processes do not run the caller's script again, guarded or not.
+
+    What they need of it travels by value (cloudpickle).
+    """
+    main = sys.modules["__main__"]
+    kept = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    for name in kept:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)
+
+
+def _own_vector(spec: EnvSpec, num_envs: int, given: dict[str, Any]) -> VectorEnv:
+    """By the id's vector entry point."""
+    return gymnasium.make_vec(spec, num_envs, "vector_entry_point", **given)
+
+
+def close(env: gymnasium.Env | VectorEnv, say: Callable[[str], None] = lambda text: None) -> None:
+    """Close it. What hangs or fails at that is left behind, and `say` is told so."""
+    if isinstance(env, AsyncVectorEnv) and not all(p.is_alive() for p in env.processes):
+        for process in env.processes:  # it would wait for an answer of the dead
+            process.terminate()
+        env.closed = True
+        return
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            env.close()
+        except Exception as fault:
+            failed.append(fault)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(CLOSING)
+    name = env.spec.id if env.spec is not None else "the environment"
+    if thread.is_alive():
+        say(f"{name} did not close within {CLOSING:g} s; it was left as it is.")
+    for fault in failed:
+        say(f"{name} failed when it was closed: {said(fault)}")
+
+
+@contextmanager
+def playing(env: Any) -> Iterator[Any]:
+    """The environment, closed at the end."""
+    try:
+        yield env
+    finally:
+        close(env)

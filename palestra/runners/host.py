@@ -1,0 +1,299 @@
+"""Train on vector environments on the host: the loop in Python, `act` and `update` compiled.
+
+Whatever follows Gymnasium's interface can be learned: emulators, physics engines, a user's own
+class. The random numbers are the compiled runner's, so that on an environment without randomness
+both give the same learner.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from gymnasium.spaces import Discrete, Tuple
+from gymnasium.vector import AutoresetMode, VectorEnv
+from jaxtyping import Array, PyTree
+
+from palestra import prng
+from palestra.core import Algorithm, Key, Metrics, Spec, Transition
+from palestra.parts.control import reads
+from palestra.parts.spaces import (
+    example,
+    flat_action_space,
+    flat_observation_space,
+    flatten_observation,
+    legal,
+    unflatten_action,
+)
+from palestra.runners.compiled import plan
+from palestra.runners.report import Episodes, Report
+
+Leaves = list[Array]  # the arrays of a learner, in the order of its tree
+
+
+class EnvironmentFaultError(ValueError):
+    """An environment raised, or gave what no agent can learn from."""
+
+
+class Profile:
+    """Seconds spent, by phase; summed over threads."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - begun
+            with self._lock:
+                self.seconds[phase] = self.seconds.get(phase, 0.0) + spent
+
+
+def train(
+    envs: VectorEnv,
+    algorithm: Algorithm,
+    *,
+    total_steps: int,
+    reports: int,
+    seed: int,
+    profile: Profile | None = None,
+) -> Iterator[Report]:
+    """Yield about `reports` reports, evenly spaced over `total_steps` steps, of one learner.
+
+    A report's leaves have no axis of seeds: metrics are [updates], episodes [updates, T, E]. Steps
+    are rounded up to whole reports. A report's learner is donated to the next update: copy what you
+    keep. `profile` is given the seconds of each phase. Raises EnvironmentFaultError.
+    """
+    profile = Profile() if profile is None else profile
+    updates, count, steps_per_update = plan(algorithm, envs.num_envs, total_steps, reports)
+    key, init_key, _ = jax.random.split(prng.key(seed), 3)
+    players = Players(envs, seed, profile)
+    learner = jax.jit(partial(algorithm.init, players.spec))(init_key)
+    leaves, structure = jax.tree.flatten(learner)
+    programs = Programs.of(players.spec, algorithm, learner)
+    for i in range(1, count + 1):
+        history = []
+        for _ in range(updates):
+            key, words, update_key = programs.keys(key)
+            acting = [leaves[j] for j in programs.read]
+            rollout, episodes = players.unroll(partial(programs.act, acting), np.asarray(words))
+            with profile("learn"):
+                leaves, metrics = programs.update(leaves, rollout, update_key)
+                jax.block_until_ready(metrics)  # nobody could act before
+            history.append((metrics, episodes))
+        metrics, episodes = jax.tree.map(lambda *x: np.stack(x), *history)
+        learner = jax.tree.unflatten(structure, leaves)
+        yield Report(i * updates * steps_per_update, learner, metrics, episodes)
+
+
+class Programs(NamedTuple):
+    """What the loop executes. A learner is the list of its leaves, and `acting` those of them that
+    `act` reads: half the time of a small program's call would go into taking the tree apart."""
+
+    read: list[int]  # which of the leaves
+    act: Callable  # acting, words of a key, obs [E, ...] -> action [E, ...], a legal one
+    update: Callable  # leaves, rollout [T, E, ...], key -> leaves, metrics
+    keys: Callable  # key -> the next one, words of those to act with [T, 2], one to update with
+
+    @classmethod
+    def of(cls, spec: Spec, algorithm: Algorithm, learner: PyTree) -> "Programs":
+        """Traced now, compiled when first called."""
+        leaves, structure = jax.tree.flatten(learner)
+        whole = partial(jax.tree.unflatten, structure)
+        length = algorithm.rollout_length
+        batch = lambda x: np.zeros((spec.num_envs, *x.shape), x.dtype)
+        obs = jax.tree.map(batch, example(spec.observation_space))
+        explore = lambda learner, obs, key: algorithm.act(learner, obs, key)
+        read = [i for i, is_read in enumerate(reads(explore, learner, obs, prng.key(0))) if is_read]
+        shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves]
+
+        def act(acting: Leaves, words: Array, obs: PyTree) -> tuple[PyTree, PyTree]:
+            rest = [jax.numpy.zeros(x.shape, x.dtype) for x in shapes]
+            for place, leaf in zip(read, acting, strict=True):
+                rest[place] = leaf
+            action = algorithm.act(whole(rest), obs, prng.of_words(words))
+            return action, legal(spec.action_space, action)
+
+        def update(leaves: Leaves, rollout: Transition, key: Key) -> tuple[Leaves, Metrics]:
+            learner, metrics = algorithm.update(whole(leaves), rollout, key)
+            return jax.tree.leaves(learner), metrics
+
+        def keys(key: Key) -> tuple[Key, Array, Key]:
+            """As the compiled runner splits them."""
+            key, rollout_key, update_key = jax.random.split(key, 3)
+            steps = jax.random.split(rollout_key, length)
+            act_keys = jax.vmap(lambda k: jax.random.split(k, 3)[0])(steps)
+            return key, jax.random.key_data(act_keys), update_key
+
+        update_in_place = jax.jit(update, donate_argnums=0)
+        return cls(read, jax.jit(act), update_in_place, jax.jit(keys))
+
+
+class Players:
+    """A vector environment, and the episodes under way in it, in the form that algorithms see."""
+
+    def __init__(self, envs: VectorEnv, seed: int | None, profile: Profile | None = None):
+        """Raises ValueError where a space cannot be learned from, or the environments do not say
+        when they begin anew."""
+        self.envs, self.seed = envs, seed
+        self.profile = Profile() if profile is None else profile
+        self.mode = autoreset_mode(envs)
+        self._seen, self._done = envs.single_observation_space, envs.single_action_space
+        spaces = flat_observation_space(self._seen), flat_action_space(self._done)
+        self.spec = Spec(*spaces, envs.num_envs)
+        self._like = example(spaces[0])
+        parts = spaces[0] if isinstance(spaces[0], Tuple) else [spaces[0]]
+        self._counts = [int(part.n) if isinstance(part, Discrete) else None for part in parts]
+        self._obs: PyTree = None  # before the first episode
+        self._total = np.zeros(envs.num_envs)
+        self._steps = np.zeros(envs.num_envs, np.int32)
+
+    def unroll(self, act: Callable, words: np.ndarray) -> tuple[Transition, Episodes]:
+        """Play a step with each key's words; one episode begins where another ends. [T, E, ...].
+
+        `act(words, obs)` gives an action and a legal one. Raises EnvironmentFaultError.
+        """
+        if self._obs is None:
+            self._obs = self._see(self._guarded(self.envs.reset, seed=self.seed)[0])
+        rows = None
+        for t, of_step in enumerate(words):
+            row = self._step(partial(act, of_step))
+            if rows is None:
+                rows = jax.tree.map(lambda x: np.empty((len(words), *x.shape), x.dtype), row)
+            jax.tree.map(lambda to, x: to.__setitem__(t, x), rows, row)  # noqa: B023
+        assert rows is not None
+        return rows
+
+    def _step(self, act: Callable) -> tuple[Transition, Episodes]:
+        # What an environment shows may change with its next step; what is returned is copied then.
+        obs = jax.tree.map(np.copy, self._obs)
+        with self.profile("act"):
+            action, allowed = jax.tree.map(np.asarray, act(obs))
+        allowed = unflatten_action(self._done, allowed)
+        shown, reward, terminated, truncated, info = self._advance(allowed)
+        done = terminated | truncated
+        next_obs = self._see(shown)
+        episodes = self._count(reward, done, info)
+        self._obs = next_obs
+        if done.any():
+            next_obs, truncated = self._begin_anew(allowed, next_obs, done, truncated, info)
+        reward = reward.astype(np.float32)
+        return Transition(obs, action, reward, next_obs, terminated, truncated), episodes
+
+    def _advance(self, action: PyTree) -> tuple[PyTree, Any, Any, Any, dict]:
+        with self.profile("environments"):
+            shown, reward, terminated, truncated, info = self._guarded(self.envs.step, action)
+        if not np.isfinite(reward).all():
+            raise EnvironmentFaultError(f"{self._name} gave a reward of {worst(reward)}.")
+        return shown, np.asarray(reward), np.array(terminated), np.array(truncated), info
+
+    def _begin_anew(
+        self, action: PyTree, shown: PyTree, done: np.ndarray, truncated: np.ndarray, info: dict
+    ) -> tuple[PyTree, Any]:
+        """Begin the next episodes; the true successors, and what counts as cut off."""
+        if self.mode is AutoresetMode.SAME_STEP:  # has begun them
+            last = jax.tree.map(np.copy, shown)
+            final = self._see(finals(info["final_obs"], done))
+            jax.tree.map(lambda to, x: to.__setitem__(done, x), last, final)
+            return last, truncated
+        shown = jax.tree.map(np.copy, shown)
+        if self.mode is AutoresetMode.DISABLED:
+            self._obs = self._see(self._guarded(self.envs.reset, options={"reset_mask": done})[0])
+            return shown, truncated
+        # NEXT_STEP: in a step of their own, which the other environments take for nothing. What
+        # they do in it is not learned from, so that for the learner they are cut off before it.
+        truncated = truncated | ~done
+        while done.any():
+            obs, reward, terminated, cut, info = self._advance(action)
+            began, done = done, (terminated | cut) & ~done
+            self._count(np.where(began, 0.0, reward), done, info, began)
+            self._obs = self._see(obs)
+        return shown, truncated
+
+    def _count(
+        self, reward: np.ndarray, done: np.ndarray, info: dict, began: np.ndarray | bool = False
+    ) -> Episodes:
+        """Carry the totals on; environments that keep records (RecordEpisodeStatistics) know better
+        than rewards that a wrapper may have altered."""
+        self._total += reward
+        self._steps += ~np.asarray(began)
+        finished: Any = done.copy()
+        total: Any = self._total.astype(np.float32)
+        steps: Any = self._steps.copy()
+        self._total[done], self._steps[done] = 0.0, 0
+        for record in (info, info.get("final_info", {})):
+            if "_episode" in record:
+                finished = np.array(record["_episode"])
+                total[finished] = np.asarray(record["episode"]["r"])[finished]
+                steps[finished] = np.asarray(record["episode"]["l"])[finished]
+        return Episodes(finished, total, steps)
+
+    def _see(self, obs: PyTree) -> PyTree:
+        """What environments show as algorithms see it; leaves [E, ...]."""
+        try:
+            flat = flatten_observation(self._seen, obs)
+            fits = jax.tree.map(lambda x, zero: x.shape[1:] == zero.shape, flat, self._like)
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as fault:
+            raise EnvironmentFaultError(self._foreign()) from fault
+        if not all(jax.tree.leaves(fits)):
+            raise EnvironmentFaultError(self._foreign())
+        for leaf, count in zip(jax.tree.leaves(flat), self._counts, strict=True):
+            if count is not None and (leaf.min() < 0 or leaf.max() >= count):
+                raise EnvironmentFaultError(self._foreign())
+            if leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
+                raise EnvironmentFaultError(f"{self._name} showed an observation of {worst(leaf)}.")
+        return flat
+
+    def _foreign(self) -> str:
+        return f"{self._name} showed an observation that its own space {self._seen} does not hold."
+
+    def _guarded(self, function: Callable, *args: Any, **kwargs: Any) -> Any:
+        """The function's answer. Raises EnvironmentFaultError, from what the environment raised."""
+        try:
+            return function(*args, **kwargs)
+        except Exception as fault:
+            kind = "a process of its own died" if isinstance(fault, EOFError | OSError) else None
+            text = next(iter(str(fault).strip().splitlines()), "")
+            told = kind or (f"{type(fault).__name__}: {text}" if text else type(fault).__name__)
+            raise EnvironmentFaultError(f"{self._name} failed: {told}") from fault
+
+    @property
+    def _name(self) -> str:
+        return name_of(self.envs)
+
+
+def autoreset_mode(envs: VectorEnv) -> AutoresetMode:
+    """When it begins episodes anew. Raises ValueError where it does not say."""
+    mode = envs.metadata.get("autoreset_mode")
+    try:
+        return AutoresetMode(mode)
+    except ValueError:
+        raise ValueError(
+            "a vector environment must say in metadata['autoreset_mode'] when it begins episodes "
+            f"anew, one of {', '.join(m.value for m in AutoresetMode)}, not {mode!r}."
+        ) from None
+
+
+def finals(final_obs: Any, done: np.ndarray) -> PyTree:
+    """The last observations of the episodes that ended, stacked; leaves [ended, ...]."""
+    if isinstance(final_obs, np.ndarray) and final_obs.dtype != object:
+        return final_obs[done]
+    return jax.tree.map(lambda *each: np.stack(each), *(final_obs[i] for i in np.flatnonzero(done)))
+
+
+def worst(numbers: np.ndarray) -> float:
+    """One of those that are not finite."""
+    return float(numbers[~np.isfinite(numbers)].flat[0])
+
+
+def name_of(envs: VectorEnv) -> str:
+    """The id of the environments, if they say it."""
+    return envs.spec.id if envs.spec is not None else "the environment"

@@ -1,0 +1,325 @@
+"""The runner on the host: the compiled runner's learner, true successors, faults told."""
+
+import os
+import sys
+import threading
+import time
+from functools import partial
+from typing import NamedTuple
+
+import cloudpickle
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import RecordEpisodeStatistics, TransformReward
+
+import palestra
+from palestra import envs
+from palestra.algorithms.dqn import DQN
+from palestra.algorithms.ppo import PPO
+from palestra.algorithms.pqn import PQN
+from palestra.algorithms.q_learning import QLearning
+from palestra.algorithms.sarsa import Sarsa
+from palestra.core import Transition
+from palestra.envs.host import apart as made_apart
+from palestra.envs.host import close
+from palestra.parts.spaces import example_transition
+from palestra.runners import compiled, host, threads
+
+SAME, NEXT, OFF = AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED
+LENGTHS = (2, 3)  # steps of episodes, in turn; those of 2 end, those of 3 are cut off
+
+
+class Clock(gymnasium.Env):
+    """Shows which environment it is, its episode and the time in it; a step pays the time."""
+
+    observation_space = Box(0, 1e6, (3,), np.float64)
+    action_space = Box(-1, 1, (1,))
+
+    def __init__(self, number: int = 0, lengths: tuple[int, int] = LENGTHS):
+        self.number, self.lengths = number, lengths
+        self.episode, self.time = -1, 0
+
+    def reset(self, *, seed=None, options=None):
+        self.episode, self.time = self.episode + 1, 0
+        return self._obs(), {}
+
+    def step(self, action):
+        assert action.item() == 1.0  # as near to what was asked for as the box allows
+        self.time += 1
+        over = self.time == self.lengths[self.episode % 2]
+        ends = self.episode % 2 == 0
+        return self._obs(), float(self.time), over and ends, over and not ends, {}
+
+    def _obs(self):
+        return np.array([self.number, self.episode, self.time], float)
+
+
+class Log(NamedTuple):
+    count: jax.Array  # updates so far
+    acted_at: jax.Array  # what `count` was for who played each of them
+    rows: Transition  # leaves [updates, T, E, ...]
+
+
+class Record:
+    """Learns nothing: its learner is the record of every rollout."""
+
+    rollout_length = 4
+
+    def __init__(self, updates: int):
+        self.updates = updates
+
+    def init(self, spec, key):
+        room = lambda x: jnp.zeros((self.updates, 4, spec.num_envs, *x.shape), x.dtype)
+        rows = jax.tree.map(room, example_transition(spec))
+        return Log(jnp.zeros((), jnp.int32), jnp.zeros(self.updates, jnp.int32), rows)
+
+    def act(self, state, obs, key, *, explore=True):
+        asked = jnp.where(state.count < 0, 0.0, 5.0)  # outside of the box
+        return jnp.full((len(obs), 1), asked)
+
+    def update(self, state, rollout, key, *, acted=None):
+        put = lambda log, new: log.at[state.count].set(new)
+        seen = (state if acted is None else acted).count
+        return Log(state.count + 1, *jax.tree.map(put, state[1:], (seen, rollout))), {}
+
+
+def played(mode: AutoresetMode, updates: int = 20, runner=host.train, num_envs: int = 2):
+    """What two clocks show, of which the second has one step more in each episode."""
+    lengths = [LENGTHS, (3, 4)]
+    makers = [partial(Clock, i, lengths[i % 2]) for i in range(num_envs)]
+    venv = SyncVectorEnv(makers, copy=False, autoreset_mode=mode)
+    steps = updates * 4 * num_envs
+    *_, last = runner(venv, Record(updates), total_steps=steps, reports=2, seed=0)
+    rows = jax.tree.map(np.asarray, last.learner.rows)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows), last  # [time, E, ...]
+
+
+@pytest.mark.parametrize("mode", [SAME, OFF])
+def test_transitions_are_what_happened(mode):
+    rows, _ = played(mode)
+    for i, lengths in enumerate([LENGTHS, (3, 4)]):
+        episode = now = 0
+        for t in range(len(rows.reward)):
+            assert rows.obs[t, i].tolist() == [i, episode, now]
+            now += 1
+            assert rows.next_obs[t, i].tolist() == [i, episode, now]  # at the end of one, too
+            assert rows.reward[t, i] == now
+            assert rows.action[t, i] == 5.0
+            over = now == lengths[episode % 2]
+            assert rows.terminated[t, i] == (over and episode % 2 == 0)
+            assert rows.truncated[t, i] == (over and episode % 2 == 1)
+            if over:
+                episode, now = episode + 1, 0
+
+
+def test_where_a_reset_takes_a_step_nothing_false_is_learned():
+    rows, _ = played(NEXT)
+    for i, lengths in enumerate([LENGTHS, (3, 4)]):
+        for t in range(len(rows.reward)):
+            number, episode, now = rows.obs[t, i]
+            # Every transition is one that happened, and successors are the true ones.
+            assert rows.next_obs[t, i].tolist() == [number, episode, now + 1]
+            assert rows.reward[t, i] == now + 1
+            over = now + 1 == lengths[int(episode) % 2]
+            assert rows.terminated[t, i] == (over and episode % 2 == 0)
+            if over and episode % 2:
+                assert rows.truncated[t, i]
+            if t + 1 < len(rows.reward) and not rows.terminated[t, i] | rows.truncated[t, i]:
+                assert rows.obs[t + 1, i].tolist() == rows.next_obs[t, i].tolist()
+    cut = rows.truncated & ~np.isin(rows.next_obs[..., 2], (3, 4))
+    assert cut.any()  # those that went on while the other one was reset
+
+
+def test_episodes_are_counted_across_rollouts_and_reports():
+    venv = SyncVectorEnv([Clock, partial(Clock, 1)], copy=False, autoreset_mode=SAME)
+    reports = list(host.train(venv, Record(20), total_steps=160, reports=2, seed=0))
+    assert [report.step for report in reports] == [80, 160]
+    join = lambda *parts: np.concatenate(parts).reshape(-1, 2)
+    episodes = jax.tree.map(join, *(report.episodes for report in reports))
+    assert episodes.finished.sum() == 2 * (80 // 5 * 2)
+    assert set(episodes.total[episodes.finished]) == {1 + 2, 1 + 2 + 3}
+    assert set(episodes.steps[episodes.finished]) == {2, 3}
+
+
+@pytest.mark.parametrize("mode", [SAME, NEXT, OFF])
+def test_who_keeps_records_of_episodes_knows_better(mode):
+    def make():
+        return TransformReward(RecordEpisodeStatistics(Clock()), lambda reward: 0.0)
+
+    venv = SyncVectorEnv([make], autoreset_mode=mode)
+    (report,) = host.train(venv, Record(5), total_steps=20, reports=1, seed=0)
+    assert np.asarray(report.learner.rows.reward).max() == 0
+    finished = report.episodes.finished
+    assert set(report.episodes.total[finished].tolist()) == {3.0, 6.0}
+
+
+# Whole steps of whole rewards: sums that no program may round in its own way.
+WHOLE = {"learning_rate": 1.0, "gamma": 1.0}
+TABLES = [QLearning(**WHOLE), Sarsa(**WHOLE)]
+ROUNDED = [
+    QLearning(),
+    DQN(hidden=(8,), memory_size=500, learning_starts=50, batch_size=8, epsilon_steps=500),
+    PQN(hidden=(8,), rollout_length=8),
+    PPO(hidden=(8,), rollout_length=16),
+]
+
+
+@pytest.mark.parametrize("algorithm", TABLES + ROUNDED, ids=lambda a: type(a).__name__)
+def test_compiled_and_host_runners_give_the_same_learner(algorithm):
+    env_id, num_envs = "CliffWalking-v1", 4
+    settings = {"total_steps": 600, "reports": 2}
+    env = envs.make(env_id, limit=20)
+    *_, ours = compiled.train(env, algorithm, num_envs=num_envs, seeds=[3], **settings)
+    make = partial(palestra.make, env_id, max_episode_steps=20)
+    venv = SyncVectorEnv([make] * num_envs, autoreset_mode=SAME)
+    *_, theirs = host.train(venv, algorithm, seed=3, **settings)
+    a, b = jax.tree.leaves(ours.learner), jax.tree.leaves(theirs.learner)
+    assert len(a) == len(b)
+    assert ours.step == theirs.step
+    rtol, atol = (0, 0) if algorithm in TABLES else (1e-4, 1e-5)
+    for x, y in zip(a, b, strict=True):
+        if not jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
+            np.testing.assert_allclose(np.asarray(x)[0], np.asarray(y), rtol=rtol, atol=atol)
+    start = compiled.begin(env, algorithm, num_envs, jnp.uint32(3)).learner
+    moved = [
+        np.abs(np.asarray(x, float) - np.asarray(y, float)).max() if x.size else 0
+        for x, y in zip(jax.tree.leaves(start), b, strict=True)
+    ]
+    assert max(moved) > 0  # something was learned
+
+
+def test_acting_beside_learning_lags_by_one_update_and_repeats():
+    rows, report = played(SAME, updates=12, runner=threads.beside)
+    assert report.learner.acted_at.tolist() == [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+    again, _ = played(SAME, updates=12, runner=threads.beside)
+    jax.tree.map(np.testing.assert_array_equal, rows, again)
+    lockstep, _ = played(SAME, updates=12)
+    jax.tree.map(np.testing.assert_array_equal, rows, lockstep)  # clocks do not mind
+    assert not [t for t in threading.enumerate() if t.name.startswith("player")]
+
+
+class Nested(gymnasium.Env):
+    """Several things to see and to do."""
+
+    observation_space = Dict({"where": Box(-1, 1, (2,)), "key": Discrete(3, start=5)})
+    action_space = Dict({"go": MultiDiscrete([2, 3]), "say": Discrete(2, start=1)})
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return self._obs(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        self.time += 1
+        return self._obs(), float(action["say"] == 2), self.time == 5, False, {}
+
+    def _obs(self):
+        return {"where": np.zeros(2, np.float32), "key": np.int64(5 + self.time % 3)}
+
+
+def test_nested_spaces():
+    venv = SyncVectorEnv([Nested] * 3, autoreset_mode=SAME)
+    algorithm = PPO(hidden=(8,), rollout_length=16, minibatches=2, learning_rate=1e-2)
+    *_, first, last = host.train(venv, algorithm, total_steps=4000, reports=4, seed=0)
+    finished = last.episodes.finished
+    assert last.episodes.total[finished].mean() > 4.0  # 2.5 for who says anything
+    assert np.isfinite(first.metrics["value_loss"]).all()
+
+
+class Faulty(Clock):
+    """Goes wrong in its second episode."""
+
+    def __init__(self, fault: str, number: int = 0):
+        super().__init__(number)
+        self.fault = fault
+
+    def step(self, action):
+        obs, reward, *rest = super().step(action)
+        if self.episode == 1:
+            match self.fault:
+                case "raises":
+                    raise KeyError("the motor burnt out")
+                case "nan":
+                    obs[1] = np.nan
+                case "reward":
+                    reward = np.inf
+                case "dies":
+                    os._exit(3)
+        return obs, reward, *rest
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("raises", "the environment failed: KeyError: 'the motor burnt out'"),
+        ("nan", "the environment showed an observation of nan."),
+        ("reward", "the environment gave a reward of inf."),
+    ],
+)
+@pytest.mark.parametrize("runner", [host.train, threads.beside], ids=["train", "beside"])
+def test_a_faulty_environment_ends_the_run_in_a_sentence(fault, told, runner):
+    venv = SyncVectorEnv([Clock, partial(Faulty, fault)], autoreset_mode=SAME)
+    with pytest.raises(host.EnvironmentFaultError) as raised:
+        for _ in runner(venv, Record(50), total_steps=400, reports=2, seed=0):
+            pass
+    assert str(raised.value) == told
+    assert (raised.value.__cause__ is not None) == (fault == "raises")
+
+
+class Foreign(Clock):
+    """Shows another shape than it says."""
+
+    def _obs(self):
+        return np.zeros(4 if self.episode else 3)
+
+
+def test_an_observation_outside_of_its_space_is_told():
+    class Direct(gymnasium.vector.VectorEnv):
+        num_envs, metadata = 1, {"autoreset_mode": SAME}
+        single_observation_space, single_action_space = Clock.observation_space, Clock.action_space
+
+        def reset(self, *, seed=None, options=None):
+            return np.zeros((1, 4)), {}
+
+    with pytest.raises(host.EnvironmentFaultError, match=r"that its own space .* does not hold"):
+        next(host.train(Direct(), Record(5), total_steps=20, reports=1, seed=0))
+
+
+def test_a_process_that_dies_ends_the_run_in_a_sentence():
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # processes do not import tests
+    venv = made_apart([Clock, partial(Faulty, "dies", 1)])
+    assert isinstance(venv, AsyncVectorEnv)
+    with pytest.raises(host.EnvironmentFaultError, match="a process of its own died"):
+        for _ in host.train(venv, Record(50), total_steps=400, reports=2, seed=0):
+            pass
+    said = []
+    close(venv, said.append)
+
+
+def test_an_environment_that_hangs_when_it_is_closed_is_left(monkeypatch):
+    monkeypatch.setattr("palestra.envs.host.CLOSING", 0.2)
+    release = threading.Event()
+
+    class Hangs(Clock):
+        def close(self):
+            release.wait(10)
+
+    said = []
+    begun = time.perf_counter()
+    close(SyncVectorEnv([Hangs], autoreset_mode=SAME), said.append)
+    assert time.perf_counter() - begun < 5
+    release.set()
+    assert said == ["the environment did not close within 0.2 s; it was left as it is."]
+
+
+def test_environments_must_say_when_they_begin_anew():
+    venv = SyncVectorEnv([Clock])
+    venv.metadata = {}
+    with pytest.raises(ValueError, match=r"metadata\['autoreset_mode'\].*not None"):
+        next(host.train(venv, Record(5), total_steps=20, reports=1, seed=0))

@@ -1,0 +1,202 @@
+"""Environments on the host from the command line: a user's own, Gymnasium's, Atari's; faults."""
+
+import json
+import sys
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+
+import palestra
+from palestra.envs import host
+from palestra.tools.cli import main
+
+OWN = '''
+"""An environment of one's own: several things to see and to do, in one file."""
+import time
+import gymnasium, numpy as np
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
+
+class Maze(gymnasium.Env):
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
+    observation_space = Dict({"where": Box(-1, 1, (2,), np.float32), "key": Discrete(3, start=5)})
+    action_space = MultiDiscrete([3, 2])
+
+    def __init__(self, render_mode=None, size: int = 3, fault: str = "", slippery: bool = False):
+        self.render_mode, self.size, self.fault = render_mode, size, fault
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place, self.time = 0, 0
+        return self._obs(), {}
+
+    def step(self, action):
+        self.place = int(np.clip(self.place + action[0] - 1, 0, self.size))
+        self.time += 1
+        goal = self.place == self.size
+        obs, reward = self._obs(), float(goal) - 0.1
+        if self.time == 4 and self.np_random.random() < 0.2:
+            if self.fault == "raises":
+                raise RuntimeError("the floor gave way")
+            if self.fault == "nan":
+                obs["where"][0] = np.nan
+            if self.fault == "foreign":
+                obs["key"] = 17
+        return obs, reward, goal, self.time == 20, {}
+
+    def render(self):
+        picture = np.zeros((40, 60, 3), np.uint8)
+        picture[:, : 10 * self.place] = 200
+        return picture
+
+    def close(self):
+        if self.fault == "hangs":
+            time.sleep(60)
+
+    def _obs(self):
+        here = np.array([self.place / self.size, 0.0], np.float32)
+        return {"where": here, "key": np.int64(5 + self.place % 3)}
+
+gymnasium.register("Maze-v0", entry_point=Maze, max_episode_steps=15)
+'''
+FILES = {"config.json", "metrics.jsonl", "agent.safetensors", "last.safetensors", "summary.json"}
+
+
+@pytest.fixture
+def beside(tmp_path: Path, monkeypatch) -> Path:
+    """A folder with the user's file in it, to start from."""
+    (tmp_path / "my_maze.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "my_maze", None)
+    del sys.modules["my_maze"]
+    gymnasium.registry.pop("Maze-v0", None)
+    return tmp_path
+
+
+QUICK = ["--quiet", "--episodes", "5", "--num-envs", "4", "--rollout-length", "16", "--hidden", "8"]
+
+
+def test_a_users_own_environment_trains_from_the_command_line(beside: Path, capsys):
+    command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "3000", *QUICK, "--run", "run"]
+    assert main([*command, "--env.size", "2", "--learning-rate", "1e-2"]) == 0
+    assert {f.name for f in Path("run").iterdir()} == FILES | {"curve.png", "video.mp4"}
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert summary["env_kwargs"] == {"size": 2}
+    assert summary["best"]["gymnasium"]["mean"] > 0.5  # 0.8 at best, -1.5 for who stands still
+    assert set(summary["phases"]) == {"act", "environments", "learn"}
+    agent = palestra.load("run")
+    env = gymnasium.make("Maze-v0", size=2)
+    obs, _ = env.reset(seed=0)
+    assert env.action_space.contains(agent.predict(obs))
+    capsys.readouterr()
+    assert main(["evaluate", "run", "--episodes", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["mean"] > 0.5
+
+
+def test_an_environment_from_python(beside: Path):
+    made = []
+
+    def make():
+        made.append(gymnasium.make("CartPole-v1"))
+        return made[-1]
+
+    run = palestra.train(
+        make, palestra.DQN(learning_starts=100), steps=600, episodes=3, quiet=True, run="run"
+    )
+    assert run.summary["environment"] == "make"
+    assert run.summary["best"]["gymnasium"]["episodes"] == 3
+    assert made
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("raises", "failed: RuntimeError: the floor gave way"),
+        ("nan", "showed an observation of nan."),
+        ("foreign", "showed an observation that its own space"),
+    ],
+)
+def test_what_goes_wrong_in_an_environment_is_told_and_all_files_are_kept(
+    beside: Path, capsys, fault, told, monkeypatch
+):
+    monkeypatch.setattr(host, "MOST_PROBED", 3)  # not when a step is measured, but in training
+    command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "90000", *QUICK, "--run", "run"]
+    monkeypatch.setattr("palestra.tools.train.HOST_REPORT_STEPS", 64)
+    assert main([*command, "--env.fault", fault]) == 2
+    said = capsys.readouterr().err
+    assert len(said.strip().splitlines()) == 1
+    assert told in said
+    assert "What was learned is in run" in said
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert told in summary["error"]
+    kept = {f.name for f in Path("run").iterdir()}
+    assert {"config.json", "metrics.jsonl", "summary.json"} <= kept
+    if summary["steps"]:
+        assert palestra.load("run")
+
+
+def test_an_environment_that_hangs_at_close_does_not_hold_up_the_run(
+    beside: Path, capsys, monkeypatch
+):
+    monkeypatch.setattr("palestra.envs.host.CLOSING", 0.1)
+    command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "200", *QUICK[1:], "--run", "run"]
+    assert main([*command, "--env.fault", "hangs", "--no-video"]) == 0
+    assert "Maze-v0 did not close within 0.1 s; it was left as it is." in capsys.readouterr().err
+
+
+BAD = {
+    "unknown game": (["ALE/Pnog-v5"], "There is no Atari game 'ALE/Pnog-v5'; did you mean"),
+    "a game by its name": (["Pong"], "did you mean ALE/Pong-v5?"),
+    "unknown environment": (["LunarLandr-v3"], "did you mean LunarLander-v3?"),
+    "unknown module": (["no_such_module:Maze-v0"], "There is no module 'no_such_module' here"),
+    "unknown specification": (
+        ["ALE/Pong-v5", "--env.preprocessing", "nature"],
+        "preprocessing must be one of nature-2015,",
+    ),
+    "a foreign flag": (["LunarLander-v3", "--env.gravty", "1"], "did you mean --env.gravity?"),
+    "what it refuses": (["LunarLander-v3", "--env.gravity", "5"], "LunarLander-v3 cannot be made:"),
+    "a crop in color": (
+        ["ALE/Pong-v5", "--env.preprocessing", "article-pong", "--env.height", "84"],
+        "the view 'crop' is 80 x 80 or 40 x 40 in gray, not 84 x 80.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "told"), BAD.values(), ids=BAD)
+def test_bad_input_is_told_in_a_sentence(words, told, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "ppo", *words]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert len(said.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_extra_names_its_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "ale_py", None)
+    monkeypatch.setitem(sys.modules, "ale_py.vector_env", None)
+    assert main(["train", "dqn", "ALE/Breakout-v5"]) == 2
+    assert "pip install 'palestra[atari]'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "Box2D", None)
+    monkeypatch.delitem(sys.modules, "gymnasium.envs.box2d.lunar_lander", raising=False)
+    monkeypatch.delitem(sys.modules, "gymnasium.envs.box2d", raising=False)
+    assert main(["train", "dqn", "LunarLander-v3"]) == 2
+    assert "pip install 'palestra[box2d]'" in capsys.readouterr().err
+
+
+def test_atari_from_the_command_line(tmp_path, capsys):
+    command = ["train", "dqn", "ALE/Pong-v5", "--env.preprocessing", "laptop", "--steps", "400"]
+    command += ["--memory-size", "500", "--learning-starts", "200", "--batch-size", "4"]
+    command += ["--num-envs", "2", "--hidden", "8", "--episodes", "2", "--env.max-frames", "400"]
+    assert main([*command, "--run", str(tmp_path / "run")]) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["env_kwargs"] == {"preprocessing": "laptop", "max_frames": 400}
+    assert config["preprocessing"]["height"] == 42
+    assert config["preprocessing"]["sticky"] == 0.0
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert len(summary["best"]["ale"]["returns"]) == 2
+    assert (tmp_path / "run" / "video.mp4").stat().st_size > 1_000
+    agent = palestra.load(tmp_path / "run")
+    assert agent.predict(np.zeros((42, 42, 4), np.uint8)) in range(6)
