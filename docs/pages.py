@@ -26,6 +26,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 import palestra
 from palestra import envs
 from palestra.algorithms import ALGORITHMS, served
+from palestra.envs import atari
 from palestra.envs.drawing import readable
 from palestra.tools.play import CONTROLS
 from palestra.tools.presets import PRESETS, Preset
@@ -38,6 +39,21 @@ GROUPS = {
     "minatar": "MinAtar",
     "probes": "Probes",
 }
+
+ATARI_USE = """\
+    pip install 'palestra[atari]'                    # ale-py, with the games
+    palestra train ppo ALE/Pong-v5 --preset laptop
+    palestra train dqn ALE/Breakout-v5 --env.preprocessing machado-2018
+
+Both forms of an id, `ALE/Pong-v5` and `PongNoFrameskip-v4`, stand for `nature-2015`, unless a preset
+or `--env.preprocessing` says otherwise: Gymnasium's own `-v5` has sticky actions, here the
+specification alone says so, and a run's `config.json` holds all of it. Rewards are clipped and lives
+end returns in training alone; the totals of episodes, in curves and evaluations, are always those
+of whole games, unclipped."""
+OTHERS = """\
+[Atari's games](atari.md), through ale-py. Every other environment of Gymnasium, of a package that
+registers its own, or of a file of yours (`palestra train ppo my_file:Maze-v0`) trains as well, on the
+host; what it shows and takes may be nested as deep as it likes."""
 
 
 class Page(NamedTuple):
@@ -88,6 +104,7 @@ def texts() -> dict[str, str]:
     algorithms = {f"algorithms/{name}.md": algorithm_text(name) for name in ALGORITHMS}
     return {
         **environments,
+        "environments/atari.md": atari_text(),
         "environments/index.md": index(pages()),
         **algorithms,
         "algorithms/index.md": algorithm_index(),
@@ -242,6 +259,26 @@ def learners(env_id: str) -> list[str]:
     return [n for n in ALGORITHMS if served(n, env.observation_space, env.action_space)]
 
 
+def atari_text() -> str:
+    """The page on Atari's games: what each preprocessing does."""
+    first, _, rest = inspect.getdoc(atari).partition("\n")
+    title, _, task = first.partition(", ")
+    source = "palestra/envs/atari.py"
+    parts = [
+        f"# {title}",
+        f"{task[:1].upper()}{task[1:]}",
+        f"```text\n{rest.strip(chr(10))}\n```",
+        ATARI_USE,
+        "## Specifications",
+        atari.differences(),
+        "## Fields",
+        "Each is a flag of the command line, such as `--env.sticky 0.25`.",
+        parameters("Preprocessing", atari.Preprocessing),
+        f"Source: [{source}](../../{source}) · [All environments](index.md)",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
 def index(all_pages: list[Page]) -> str:
     """The page that leads to the others."""
     parts = [
@@ -257,6 +294,7 @@ def index(all_pages: list[Page]) -> str:
                 link = f"[`{env_id}`]({page.name}.md)"
                 lines.append(f"| {link} | {row.summary} | {limit(row)} | {threshold(row)} |")
         parts += [f"## {group}", "\n".join(lines)]
+    parts += ["## Others", OTHERS]
     return "\n\n".join(parts) + "\n"
 
 
