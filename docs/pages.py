@@ -45,15 +45,15 @@ ATARI_USE = """\
     palestra train ppo ALE/Pong-v5 --preset laptop
     palestra train dqn ALE/Breakout-v5 --env.preprocessing machado-2018
 
-Both forms of an id, `ALE/Pong-v5` and `PongNoFrameskip-v4`, stand for `nature-2015`, unless a preset
-or `--env.preprocessing` says otherwise: Gymnasium's own `-v5` has sticky actions, here the
-specification alone says so, and a run's `config.json` holds all of it. Rewards are clipped and lives
-end returns in training alone; the totals of episodes, in curves and evaluations, are always those
-of whole games, unclipped."""
+Both forms of an id, `ALE/Pong-v5` and `PongNoFrameskip-v4`, stand for `nature-2015`, unless a
+preset or `--env.preprocessing` says otherwise: Gymnasium's own `-v5` has sticky actions, here the
+specification alone says so, and a run's `config.json` holds all of it. Rewards are clipped and
+lives end returns in training alone; the totals of episodes, in curves and evaluations, are always
+those of whole games, unclipped."""
 OTHERS = """\
 [Atari's games](atari.md), through ale-py. Every other environment of Gymnasium, of a package that
-registers its own, or of a file of yours (`palestra train ppo my_file:Maze-v0`) trains as well, on the
-host; what it shows and takes may be nested as deep as it likes."""
+registers its own, or of a file of yours (`palestra train ppo my_file:Maze-v0`) trains as well, on
+the host; what it shows and takes may be nested as deep as it likes."""
 
 
 class Page(NamedTuple):

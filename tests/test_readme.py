@@ -16,12 +16,20 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.S)
 SHELL = [
     line.split("#")[0].split() for line in re.findall(r"^    (palestra .*)", README, flags=re.M)
 ]
+MAZE = """
+import gymnasium
+from gymnasium.envs.classic_control import CartPoleEnv
+gymnasium.register("Maze-v0", entry_point=CartPoleEnv, max_episode_steps=50)
+"""
 FEWER = (("steps=100_000", "steps=1_000"), ("seeds=10", "seeds=2, steps=1_000"))
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(evaluate, "EPISODES", 3)
+    monkeypatch.setattr(evaluate, "GAMES", 1)
+    monkeypatch.setattr(evaluate, "FEW", 1)
+    monkeypatch.setattr(evaluate, "LANES", 1)
 
 
 def shorter(code: str) -> str:
@@ -39,20 +47,30 @@ def test_readme_python_blocks_run(tmp_path: Path, monkeypatch) -> None:
     assert names["env"].spec.id == "palestra/FrozenLake-v1"
 
 
+# imageio-ffmpeg leaves its pipes to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning")
 def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    commands = {"train", "evaluate", "plot", "video", "play", "list", "cite"}
+    commands = {"train", "evaluate", "plot", "video", "play", "list", "cite", "watch"}
+    (tmp_path / "my_file.py").write_text(MAZE)
     assert {words[1] for words in SHELL} == commands
     monkeypatch.setattr("sys.stdin", io.StringIO())  # who plays leaves at once
     folder = "runs/first"
     for words in SHELL:
-        arguments = [folder if word in ("runs/...", "runs/*") else word for word in words[1:]]
+        of_run = "runs/pong" if words[1] == "watch" else folder
+        arguments = [of_run if word in ("runs/...", "runs/*") else word for word in words[1:]]
         if "--help" in arguments:
             with pytest.raises(SystemExit, match="0"):
                 main(arguments)
             continue
         if arguments[0] == "play" and "--text" not in arguments:
             arguments += ["--text"]
+        if arguments[0] == "watch":
+            (tmp_path / "pong.mp4").write_bytes(Path("runs/pong/video.mp4").read_bytes())
+        if arguments[0] == "train" and arguments[2].startswith("ALE/"):
+            arguments += ["--env.max-frames", "200", "--hidden", "8", "--num-envs", "8"]
+            if not Path("runs/pong").exists():
+                arguments += ["--run", "runs/pong"]
         if arguments[0] == "train":
             if "--steps" in arguments:
                 arguments[arguments.index("--steps") + 1] = "600"
@@ -60,9 +78,9 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
                 arguments += ["--steps", "600"]
             if "--seeds" in arguments:
                 arguments[arguments.index("--seeds") + 1] = "2"
-            elif not Path(folder).exists():
+            elif not Path(folder).exists() and "--run" not in arguments:
                 arguments += ["--run", folder]
-            if folder not in arguments:
+            if "--run" not in arguments:
                 arguments += ["--no-video"]
             arguments += ["--quiet"]
         assert main(arguments) == 0, arguments

@@ -32,7 +32,7 @@ from palestra import prng
 from palestra.algorithms import name_of
 from palestra.core import Frames, Positive, check
 from palestra.envs import atari
-from palestra.envs.atari import COURT, INK, SCREEN, Preprocessing
+from palestra.envs.atari import COURT, INK, SCREEN, Preprocessing, halved
 from palestra.parts.policies import ActorCritic, Policy, SoftPolicy
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.video import write
@@ -225,7 +225,8 @@ def preprocess(pictures: Iterable[np.ndarray], p: Preprocessing) -> np.ndarray:
     if not crop:
         return resized(brightest, p.height, p.width)
     screen = resized(brightest, SCREEN["img_height"], SCREEN["img_width"])
-    return TOLERANT_INK[screen[COURT]][..., None]
+    court = TOLERANT_INK[screen[COURT]]
+    return (court if p.height == 80 else halved(court[None])[0])[..., None]
 
 
 def _luminance(picture: np.ndarray) -> np.ndarray:

@@ -145,6 +145,18 @@ def test_the_articles_view_of_pong(make):
     assert envs.single_observation_space == Frames(80, 80, stack=4)
 
 
+def test_the_small_view_is_the_brightest_of_four_pixels(make):
+    views = [make("pong", SPECIFICATIONS[name]) for name in ("article-pong", "laptop-pong")]
+    large, small = (envs.reset(seed=0)[0] for envs in views)
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        squares = large[0].reshape(40, 2, 40, 2, 4)
+        np.testing.assert_array_equal(small[0], squares.max((1, 3)))
+        action = np.array([rng.integers(6)])
+        large, small = (envs.step(action)[0] for envs in views)
+    assert 0 < (small == 255).mean() < 0.05
+
+
 def test_a_lost_life_ends_the_return_and_the_game_goes_on(make):
     learner, watcher = (make("breakout", NATURE, training=training) for training in (True, False))
     (before, _), _ = learner.reset(seed=0), watcher.reset(seed=0)
@@ -460,5 +472,5 @@ def test_every_specification_is_plain_data_and_differs_from_the_rest():
     rows = atari.differences().splitlines()
     assert rows[0].split(" | ")[1:] == [*list(SPECIFICATIONS)[:-1], f"{[*SPECIFICATIONS][-1]} |"]
     assert len(rows) == 2 + len(fields(Preprocessing))
-    assert "| `sticky` | 0.0 | 0.25 | 0.0 | 0.0 | 0.0 |" in rows
-    assert "| `full_action_space` | no | yes | no | no | no |" in rows
+    assert "| `sticky` | 0.0 | 0.25 | 0.0 | 0.0 | 0.0 | 0.0 |" in rows
+    assert "| `full_action_space` | no | yes | no | no | no | no |" in rows

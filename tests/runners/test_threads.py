@@ -71,6 +71,7 @@ class Log(NamedTuple):
 
 
 class Record:
+    worker_envs = 1
     rollout_length = T
 
     def __init__(self, updates: int):

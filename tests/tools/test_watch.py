@@ -140,8 +140,9 @@ def test_shares_of_two_and_a_half_pixels():
         Preprocessing(),
         Preprocessing(gray=False, height=42, width=42, stack=2),
         SPECIFICATIONS["article-pong"],
+        SPECIFICATIONS["laptop-pong"],
     ],
-    ids=["gray", "color", "crop"],
+    ids=["gray", "color", "crop", "small crop"],
 )
 @pytest.mark.parametrize("kind", ["lossless", "video"])
 def test_sees_what_the_game_shows(seen_as, kind, request, actions):
