@@ -36,6 +36,7 @@ from gymnasium.vector.utils import batch_space
 from palestra.core import Count, CountOrZero, Frames, Share, check, hyperparameters
 
 # As the television shows it.
+LARGEST, MOST_FRAMES = 1_000, 64  # sizes may come from a stranger's file
 SCREEN: dict[str, Any] = {"img_height": 210, "img_width": 160, "grayscale": False}
 COURT = (slice(35, 195, 2), slice(None, None, 2), 0)  # Pong's, every second pixel, red alone
 INK = np.full(256, 255, np.uint8)  # by the shade of red: two are of backgrounds
@@ -80,6 +81,11 @@ class Preprocessing:
     """Frames after which a game is truncated: half an hour."""
 
     def validate(self) -> None:
+        if max(self.height, self.width) > LARGEST or self.stack > MOST_FRAMES:
+            raise ValueError(
+                f"height and width may be {LARGEST} at most and stack {MOST_FRAMES}, not "
+                f"{self.height}, {self.width} and {self.stack}."
+            )
         crops = (80, 80, True), (40, 40, True)
         if self.view == "crop" and (self.height, self.width, self.gray) not in crops:
             raise ValueError(

@@ -72,21 +72,40 @@ def make_from(make_env: MakeEnv, num_envs: int) -> Made:
     return _side_by_side(name, make_env, num_envs, step_cost(name, make_env))
 
 
+def import_for(env_id: str) -> None:
+    """Import the module of a module:Name-v0; for ids from the caller alone, never from a file.
+
+    Raises UnknownEnvironmentError where there is none, ValueError where it cannot be imported.
+    """
+    module, _, _ = env_id.rpartition(":")
+    if not module:
+        return
+    if os.getcwd() not in sys.path:  # it stays there, for the processes that environments have
+        sys.path.insert(0, os.getcwd())
+    try:
+        import_module(module)
+    except Exception as fault:
+        missing = fault.name if isinstance(fault, ModuleNotFoundError) else None
+        if missing is None or not f"{module}.".startswith(f"{missing}."):
+            raise ValueError(f"The module {module!r} cannot be imported: {said(fault)}") from fault
+        raise UnknownEnvironmentError(
+            f"There is no module {module!r} here or among the installed ones, which the "
+            f"environment {env_id!r} names."
+        ) from None
+
+
 def find(env_id: str) -> EnvSpec:
-    """Gymnasium's entry of an id. Raises UnknownEnvironmentError, naming the nearest id; ValueError
-    where the module of a module:Name-v0 cannot be imported."""
+    """Gymnasium's entry of an id, without importing what it names.
+
+    Raises UnknownEnvironmentError: naming the nearest id, or how to import the module of a
+    module:Name-v0 that nobody has imported yet.
+    """
     module, _, name = env_id.rpartition(":")
-    if module:
-        with on_path(os.getcwd()):
-            try:
-                import_module(module)
-            except ModuleNotFoundError as fault:
-                if fault.name is None or not f"{module}.".startswith(f"{fault.name}."):
-                    raise
-                raise UnknownEnvironmentError(
-                    f"There is no module {module!r} here or among the installed ones, which the "
-                    f"environment {env_id!r} names."
-                ) from None
+    if module and module not in sys.modules:
+        raise UnknownEnvironmentError(
+            f"{env_id!r} is made by the module {module!r}, whose code would run: import it first "
+            f"(--trust {module}) if you trust it."
+        )
     try:
         return gymnasium.spec(name)
     except gymnasium.error.Error:
@@ -106,21 +125,13 @@ def hint(env_id: str) -> str:
     return f"did you mean {known[near[0]]}?" if near else "`palestra list` names ours."
 
 
-@contextmanager
-def on_path(folder: str) -> Iterator[None]:
-    """Modules in the folder can be imported, as `python -m` has it."""
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)
-
-
 def parameters(env_id: str) -> Any:
     """The parameters that can be set with a word, as an instance of a dataclass made for them.
 
-    Read off the signature of what the id makes: numbers, flags and words with a default.
+    Read off the signature of what the id makes: numbers, flags and words with a default. Imports
+    the module of a module:Name-v0.
     """
+    import_for(env_id)
     spec = find(env_id)
     signature = inspect.signature(with_reason(env_id, partial(_creator, spec)))
     defaults = {

@@ -218,8 +218,11 @@ def evaluate(arguments: list[str]) -> int:
         """Which starts; never those of training."""
         json: bool = False
         """Print JSON: mean, low, high, episodes, returns."""
+        trust: str | None = None
+        """The module that makes the agent's environment, where it is one; its code then runs."""
 
     flags = _parse(Flags, arguments, "palestra evaluate")
+    _trust(flags.trust)
     from palestra.tools.agent import load
     from palestra.tools.evaluate import judge
     from palestra.tools.task import Task
@@ -272,8 +275,11 @@ def video(arguments: list[str]) -> int:
         """Which start."""
         output: Path | None = None
         """The mp4 to write [video.mp4 in the run folder]."""
+        trust: str | None = None
+        """The module that makes the agent's environment, where it is one; its code then runs."""
 
     flags = _parse(Flags, arguments, "palestra video")
+    _trust(flags.trust)
     from palestra.core import CountOrZero, check
     from palestra.tools.agent import load
     from palestra.tools.video import record
@@ -473,6 +479,14 @@ def _flag_names(cls: Any) -> list[str]:
     return names
 
 
+def _trust(module: str | None) -> None:
+    """Import what an agent's file may name, but never has imported by itself."""
+    if module is not None:
+        from palestra.envs.host import import_for
+
+        import_for(f"{module}:")
+
+
 def _today(env_id: str) -> str:
     """The id of the table; says so where the field has renamed it."""
     from palestra.envs import RENAMED
@@ -589,7 +603,9 @@ def _show_results(results: Sequence[Any]) -> None:
     else:
         drawn = "video.mp4, " if (results[0].folder / "video.mp4").exists() else ""
         console.print(f"         agent.safetensors, curve.png, {drawn}summary.json and more")
-        console.print(f"Next: palestra evaluate {folders[0]}")
+        module, colon, _ = task.env_id.rpartition(":")
+        trust = f" --trust {module}" if colon else ""
+        console.print(f"Next: palestra evaluate {folders[0]}{trust}")
 
 
 def _plot_together(results: Sequence[Any]) -> Path:

@@ -18,6 +18,7 @@ from palestra.core import Algorithm, Count, CountOrZero, Environment, Spec, chec
 from palestra.envs.host import close
 from palestra.envs.toy_text.model import Model, evaluate
 from palestra.envs.transforms import TimeLimit, simulator
+from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners.host import Players
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.cache import use_compilation_cache
@@ -150,6 +151,14 @@ class OnHost:
 
     def __init__(self, task: Task, algorithm: Algorithm, spec: Spec, lanes: int = LANES):
         self.envs = task.make_envs(lanes, training=False).envs
+        seen = flat_observation_space(self.envs.single_observation_space)
+        done = flat_action_space(self.envs.single_action_space)
+        if (seen, done) != spec[:2]:
+            close(self.envs)
+            raise ValueError(
+                f"the agent sees {spec.observation_space} and acts in {spec.action_space}, but "
+                f"{task} shows {seen} and takes {done}."
+            )
         self._seeded = False
         self._longest = task.limit or (27_000 if task.kind == "atari" else LONGEST)
         self._act = jax.jit(lambda arrays, obs: greedy(algorithm, spec, arrays, obs))

@@ -53,6 +53,7 @@ class Task(NamedTuple):
         env_id, given = envs.current(env), dict(env_kwargs or {})
         kind = kind_of(env_id)
         if kind == "gymnasium":
+            host.import_for(env_id)
             limit = None if limit == (host.find(env_id).max_episode_steps or -1) else limit
             return cls(env_id, given, limit)
         if kind == "atari":
@@ -214,6 +215,10 @@ class Task(NamedTuple):
             raise ValueError("env_kwargs must be names and values, and environment a name")
         if env_id in envs.ENVIRONMENTS or env_id in envs.RENAMED:
             return cls.of(env_id, kwargs, limit)
+        if not all(isinstance(x, bool | int | float | str) for x in kwargs.values()):
+            raise ValueError("env_kwargs must be numbers, words, or true and false")
+        if limit is not None and (type(limit) is not int or not (limit == -1 or limit > 0)):
+            raise ValueError("max_episode_steps must be a whole number")
         return cls(env_id, kwargs, limit)
 
 

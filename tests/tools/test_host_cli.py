@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -11,6 +12,7 @@ import pytest
 import palestra
 from palestra.envs import host
 from palestra.tools.cli import main
+from palestra.tools.task import Task
 
 OWN = '''
 """An environment of one's own: several things to see and to do, in one file."""
@@ -85,13 +87,52 @@ def test_a_users_own_environment_trains_from_the_command_line(beside: Path, caps
     assert summary["env_kwargs"] == {"size": 2}
     assert summary["best"]["gymnasium"]["mean"] > 0.5  # 0.8 at best, -1.5 for who stands still
     assert set(summary["phases"]) == {"act", "environments", "learn"}
+    assert "palestra evaluate run --trust my_maze" in capsys.readouterr().out
     agent = palestra.load("run")
     env = gymnasium.make("Maze-v0", size=2)
     obs, _ = env.reset(seed=0)
     assert env.action_space.contains(agent.predict(obs))
     capsys.readouterr()
-    assert main(["evaluate", "run", "--episodes", "3", "--json"]) == 0
+    assert main(["evaluate", "run", "--episodes", "3", "--json"]) == 0  # it is imported already
     assert json.loads(capsys.readouterr().out)["mean"] > 0.5
+
+
+def test_a_strangers_agent_does_not_import_the_module_that_it_names(beside: Path, capsys):
+    command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "300", *QUICK, "--run", "run"]
+    assert main(command) == 0
+    del sys.modules["my_maze"]
+    gymnasium.registry.pop("Maze-v0")
+    (beside / "my_maze.py").write_text("open('ran', 'w').close()\n" + OWN)
+    for words in (["evaluate", "run"], ["video", "run"]):
+        capsys.readouterr()
+        assert main(words) == 2
+        assert "import it first (--trust my_maze) if you trust it." in capsys.readouterr().err
+    assert palestra.load("run").task.env_id == "my_maze:Maze-v0"
+    assert main(["plot", "run"]) == 0
+    assert not Path("ran").exists()
+    assert main(["evaluate", "run", "--episodes", "2", "--trust", "my_maze"]) == 0
+    assert Path("ran").exists()
+
+
+def test_a_slow_environment_of_ones_own_plays_in_processes_of_its_own(beside: Path, capsys):
+    slow = OWN.replace("self.time += 1", "self.time += 1; time.sleep(0.005)")
+    (beside / "my_maze.py").write_text(slow)
+    command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "128", *QUICK[1:], "--run", "run"]
+    assert main([*command, "--no-video"]) == 0
+    assert "4 play in processes of their own." in capsys.readouterr().err
+
+
+def test_an_agent_is_not_played_in_another_environment(tmp_path: Path, capsys):
+    command = ["train", "ppo", "gymnasium:CartPole-v1", "--steps", "300", *QUICK, "--no-video"]
+    assert main([*command, "--run", str(tmp_path / "run")]) == 0
+    agent = palestra.load(tmp_path / "run")
+    replace(agent, task=Task("Strange-v0")).save(tmp_path / "a.safetensors")
+    replace(agent, task=Task("gymnasium:Acrobot-v1")).save(tmp_path / "b.safetensors")
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "a.safetensors")]) == 2
+    assert "There is no environment" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "b.safetensors")]) == 2
+    assert "but gymnasium:Acrobot-v1 shows Box(" in capsys.readouterr().err
 
 
 def test_an_environment_from_python(beside: Path):
