@@ -122,16 +122,14 @@ def hint(env_id: str) -> str:
     rank = lambda x: (x.startswith("ALE/"), "/" not in x)
     known = {bare(x): x for x in sorted(names, key=rank)}  # of equals the last
     near = get_close_matches(bare(f"{env_id}-v"), known, n=1, cutoff=0.6)
-    return f"did you mean {known[near[0]]}?" if near else "`palestra list` names ours."
+    return f"did you mean {known[near[0]]}?" if near else "`palestra list` tells what there is."
 
 
 def parameters(env_id: str) -> Any:
     """The parameters that can be set with a word, as an instance of a dataclass made for them.
 
-    Read off the signature of what the id makes: numbers, flags and words with a default. Imports
-    the module of a module:Name-v0.
+    Read off the signature of what the id makes: numbers, flags and words with a default.
     """
-    import_for(env_id)
     spec = find(env_id)
     signature = inspect.signature(with_reason(env_id, partial(_creator, spec)))
     defaults = {

@@ -5,7 +5,7 @@ another learning rate or pole length, like another seed, needs no compiling.
 """
 
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ def train(
     total_steps: int,
     reports: int,
     seeds: Sequence[int],
-) -> Iterator[Report]:
+) -> Generator[Report, None, None]:
     """Yield about `reports` reports, evenly spaced over `total_steps` steps. Leaves [seeds, ...].
 
     Steps are rounded up to whole reports. A report's learner is donated to the next epoch: copy

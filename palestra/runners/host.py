@@ -7,15 +7,16 @@ both give the same learner.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from gymnasium import logger
 from gymnasium.spaces import Discrete, Tuple
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 from jaxtyping import Array, PyTree
 
 from palestra import prng
@@ -65,33 +66,58 @@ def train(
     reports: int,
     seed: int,
     profile: Profile | None = None,
-) -> Iterator[Report]:
+) -> Generator[Report, None, None]:
     """Yield about `reports` reports, evenly spaced over `total_steps` steps, of one learner.
 
     A report's leaves have no axis of seeds: metrics are [updates], episodes [updates, T, E]. Steps
     are rounded up to whole reports. A report's learner is donated to the next update: copy what you
     keep. `profile` is given the seconds of each phase. Raises EnvironmentFaultError.
     """
-    profile = Profile() if profile is None else profile
-    updates, count, steps_per_update = plan(algorithm, envs.num_envs, total_steps, reports)
-    key, init_key, _ = jax.random.split(prng.key(seed), 3)
-    players = Players(envs, seed, profile)
-    learner = jax.jit(partial(algorithm.init, players.spec))(init_key)
-    leaves, structure = jax.tree.flatten(learner)
-    programs = Programs.of(players.spec, algorithm, learner)
-    for i in range(1, count + 1):
-        history = []
-        for _ in range(updates):
-            key, words, update_key = programs.keys(key)
-            acting = [leaves[j] for j in programs.read]
-            rollout, episodes = players.unroll(partial(programs.act, acting), np.asarray(words))
-            with profile("learn"):
-                leaves, metrics = programs.update(leaves, rollout, update_key)
-                jax.block_until_ready(metrics)  # nobody could act before
-            history.append((metrics, episodes))
-        metrics, episodes = jax.tree.map(lambda *x: np.stack(x), *history)
-        learner = jax.tree.unflatten(structure, leaves)
-        yield Report(i * updates * steps_per_update, learner, metrics, episodes)
+    loop = Loop(envs, algorithm, total_steps, reports, seed, profile)
+    programs, players, leaves, key = loop.programs, loop.players, loop.leaves, loop.key
+
+    def turn() -> tuple[Leaves, Metrics, Episodes]:
+        nonlocal leaves, key
+        key, words, update_key = programs.keys(key)
+        acting = [leaves[i] for i in programs.read]
+        rollout, episodes = players.unroll(partial(programs.act, acting), np.asarray(words))
+        with players.profile("learn"):
+            leaves, metrics = programs.update(leaves, rollout, update_key)
+            jax.block_until_ready(metrics)  # nobody could act before
+        return leaves, metrics, episodes
+
+    yield from loop.reports(turn)
+
+
+class Loop:
+    """What runners share in which one place learns: how a run begins, and how it is told."""
+
+    def __init__(
+        self,
+        envs: VectorEnv,
+        algorithm: Algorithm,
+        total_steps: int,
+        reports: int,
+        seed: int,
+        profile: Profile | None,
+    ):
+        self._plan = plan(algorithm, envs.num_envs, total_steps, reports)
+        self.key, init_key, _ = jax.random.split(prng.key(seed), 3)
+        self.players = Players(envs, seed, profile)
+        learner = jax.jit(partial(algorithm.init, self.players.spec))(init_key)
+        self.leaves, self.structure = jax.tree.flatten(learner)
+        self.programs = Programs.of(self.players.spec, algorithm, learner)
+
+    def reports(self, turn: Callable[[], tuple[Leaves, Metrics, Episodes]]) -> Iterator[Report]:
+        """A report after so many turns, each of a rollout and an update."""
+        updates, count, steps_per_update = self._plan
+        for i in range(1, count + 1):
+            leaves, metrics, episodes = zip(*(turn() for _ in range(updates)), strict=True)
+            metrics, episodes = (
+                jax.tree.map(lambda *x: np.stack(x), *each) for each in (metrics, episodes)
+            )
+            learner = jax.tree.unflatten(self.structure, leaves[-1])
+            yield Report(i * updates * steps_per_update, learner, metrics, episodes)
 
 
 class Programs(NamedTuple):
@@ -258,7 +284,8 @@ class Players:
     def _guarded(self, function: Callable, *args: Any, **kwargs: Any) -> Any:
         """The function's answer. Raises EnvironmentFaultError, from what the environment raised."""
         try:
-            return function(*args, **kwargs)
+            with quiet(isinstance(self.envs, AsyncVectorEnv)):
+                return function(*args, **kwargs)
         except Exception as fault:
             kind = "a process of its own died" if isinstance(fault, EOFError | OSError) else None
             text = next(iter(str(fault).strip().splitlines()), "")
@@ -268,6 +295,18 @@ class Players:
     @property
     def _name(self) -> str:
         return name_of(self.envs)
+
+
+@contextmanager
+def quiet(apart: bool) -> Iterator[None]:
+    """Without Gymnasium's own words on what happened in another process, a traceback among them:
+    the error itself follows."""
+    level = logger.min_level
+    logger.min_level = logger.ERROR + 1 if apart else level
+    try:
+        yield
+    finally:
+        logger.min_level = level
 
 
 def autoreset_mode(envs: VectorEnv) -> AutoresetMode:

@@ -24,7 +24,7 @@ wrong about that is told which.
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
@@ -42,7 +42,7 @@ from palestra import prng
 from palestra.core import Algorithm, Count, Key, Metrics, Spec, Transition, check
 from palestra.parts.spaces import example, example_transition, legal
 from palestra.runners.compiled import plan
-from palestra.runners.host import EnvironmentFaultError, Leaves, Players, Profile, Programs
+from palestra.runners.host import EnvironmentFaultError, Leaves, Loop, Players, Profile
 from palestra.runners.report import Episodes, Report
 
 
@@ -70,7 +70,7 @@ def train(
     reports: int,
     seed: int,
     profile: Profile | None = None,
-) -> Iterator[Report]:
+) -> Generator[Report, None, None]:
     """Yield about `reports` reports, evenly spaced over `total_steps` steps, of one learner.
 
     `make_envs` makes one worker's environments. Steps are rounded up to whole reports. An update is
@@ -213,7 +213,7 @@ def beside(
     reports: int,
     seed: int,
     profile: Profile | None = None,
-) -> Iterator[Report]:
+) -> Generator[Report, None, None]:
     """As `host.train`, but the next rollout is played while the algorithm learns from the last.
 
     Each rollout but the first is played with the learner of one update before. For algorithms that
@@ -221,14 +221,9 @@ def beside(
     of which only what `act` reads is there. The two never wait longer than for each other: there is
     one rollout in the making and at most one in waiting. Raises EnvironmentFaultError.
     """
-    profile = Profile() if profile is None else profile
-    updates, count, steps_per_update = plan(algorithm, envs.num_envs, total_steps, reports)
-    key, init_key, _ = jax.random.split(prng.key(seed), 3)
-    players = Players(envs, seed, profile)
-    learner = jax.jit(partial(algorithm.init, players.spec))(init_key)
-    leaves, structure = jax.tree.flatten(learner)
-    programs = Programs.of(players.spec, algorithm, learner)
-    update = compile_update(algorithm, structure, programs.read)
+    loop = Loop(envs, algorithm, total_steps, reports, seed, profile)
+    programs, players, leaves = loop.programs, loop.players, loop.leaves
+    update = compile_update(algorithm, loop.structure, programs.read)
     acting: SimpleQueue = SimpleQueue()  # what to act with in the next rollout; None to end
     played: SimpleQueue = SimpleQueue()  # what was acted with and what came of it, or an error
 
@@ -241,27 +236,25 @@ def beside(
         except BaseException as error:  # whatever it is: somebody waits for a rollout
             played.put(error)
 
+    def turn() -> tuple[Leaves, Metrics, Episodes]:
+        nonlocal leaves
+        news = played.get()
+        if isinstance(news, BaseException):
+            raise news
+        mine, rollout, episodes, update_key = news
+        with players.profile("learn"):
+            leaves, metrics, fresh = update(leaves, rollout, update_key, mine)
+            jax.block_until_ready(fresh)
+        acting.put(fresh)
+        return leaves, metrics, episodes
+
     with ThreadPoolExecutor(1, "player") as pool:
-        pool.submit(play, key)
+        pool.submit(play, loop.key)
         try:
             first = [jnp.copy(leaves[i]) for i in programs.read]
             acting.put(first)  # two rollouts, of which the second is played during update 1
             acting.put(first)
-            for i in range(1, count + 1):
-                history = []
-                for _ in range(updates):
-                    news = played.get()
-                    if isinstance(news, BaseException):
-                        raise news
-                    mine, rollout, episodes, update_key = news
-                    with profile("learn"):
-                        leaves, metrics, fresh = update(leaves, rollout, update_key, mine)
-                        jax.block_until_ready(fresh)
-                    acting.put(fresh)
-                    history.append((metrics, episodes))
-                metrics, episodes = jax.tree.map(lambda *x: np.stack(x), *history)
-                learner = jax.tree.unflatten(structure, leaves)
-                yield Report(i * updates * steps_per_update, learner, metrics, episodes)
+            yield from loop.reports(turn)
         finally:
             acting.put(None)
 

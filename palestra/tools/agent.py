@@ -27,6 +27,7 @@ import palestra
 from palestra import prng
 from palestra.algorithms import algorithm_class, name_of
 from palestra.core import Algorithm, Frames, Spec
+from palestra.parts import control
 from palestra.parts.spaces import (
     example,
     flat_action_space,
@@ -155,15 +156,9 @@ def reads(algorithm: Algorithm, spec: Spec) -> dict[str, jax.ShapeDtypeStruct]:
     learner = _shapes(algorithm, spec)
     obs = jax.tree.map(lambda x: x[None], example(spec.observation_space))
     act = lambda learner, obs: algorithm.act(learner, obs, prng.key(0), explore=False)
-    program = jax.make_jaxpr(act)(learner, obs).jaxpr
-    used = {id(v) for equation in program.eqns for v in equation.invars}
-    used |= {id(v) for v in program.outvars}
     leaves = jax.tree_util.tree_leaves_with_path(learner)
-    return {
-        _name(path): leaf
-        for (path, leaf), variable in zip(leaves, program.invars, strict=False)
-        if id(variable) in used
-    }
+    read = control.reads(act, learner, obs)
+    return {_name(path): x for (path, x), is_read in zip(leaves, read, strict=True) if is_read}
 
 
 def load(path: str | Path) -> Agent:

@@ -160,6 +160,7 @@ def train(arguments: list[str]) -> int:
     preset_kwargs = dict(chosen.env_kwargs) if chosen else {}
     if (seen := _value_of("--env.preprocessing", arguments)) is not None:
         preset_kwargs = {"preprocessing": seen}
+    limit = Task.of(env_id).limit  # which imports the module that an id may name
     simulator = _simulator(env_id, preset_kwargs)
     flags = make_dataclass(
         "Flags",
@@ -173,7 +174,7 @@ def train(arguments: list[str]) -> int:
         TrainFlags(
             steps=chosen.steps if chosen else STEPS,
             num_envs=chosen.num_envs if chosen else NUM_ENVS,
-            max_episode_steps=Task.of(env_id).limit or -1,
+            max_episode_steps=limit or -1,
         ),
         chosen.algorithm if chosen else cls(),
         simulator,
@@ -385,7 +386,13 @@ def list_all(arguments: list[str]) -> int:
     print()
     tasks = [(env_id, entry.summary) for env_id, entry in ENVIRONMENTS.items()]
     probe = lambda row: row[0].startswith("probe/")
+    others = [
+        ("ALE/Pong-v5, ALE/Breakout-v5, ...", "Atari's games, by ale-py: palestra[atari]"),
+        ("LunarLander-v3, ...", "Whatever else Gymnasium knows."),
+        ("my_file:Maze-v0", "One of your own, that my_file.py registers."),
+    ]
     _list("Environments", [row for row in tasks if not probe(row)])
+    _list("Environments on the host", others)
     _list("Probes, which every algorithm must solve", [row for row in tasks if probe(row)])
     _list(
         "Presets",

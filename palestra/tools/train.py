@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -257,6 +257,7 @@ def follow(
     names = reads(job.algorithm, job.spec)
     with ExitStack() as stack:
         reports, total, profile = begin(job, seeds, display, stack)
+        stack.enter_context(closing(reports))  # before environments in which it may still play
         judge = stack.enter_context(closing(judge_of(job)))
         spent = 0  # steps of periodic evaluations, summed over seeds
         for i, report in enumerate(reports, 1):
@@ -289,7 +290,7 @@ def follow(
 
 def begin(
     job: Job, seeds: Sequence[int], display: Display, stack: ExitStack
-) -> tuple[Iterator[Report], int, host.Profile]:
+) -> tuple[Generator[Report, None, None], int, host.Profile]:
     """Reports of training those seeds, how many there will be, and where its seconds are noted."""
     profile = host.Profile()
     if job.env is not None:

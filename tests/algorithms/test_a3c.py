@@ -162,6 +162,43 @@ def test_each_copy_acts_in_its_own_environment_and_the_shared_networks_greedily(
     assert a3c.act(state, obs[:1], prng.key(1), explore=False).tolist() == [1]
 
 
+def test_a_worker_of_two_environments_acts_in_both_and_learns_from_both():
+    spec, rollout = Spec(*SPACES, 4), experience(4)
+    a3c = A3C(**LINEAR, worker_envs=2)
+    state = a3c.init(spec, prng.key(0))
+    weight = state.workers.networks[0].mlp.layers[-1].weight
+    assert weight.shape == (2, 2, 2)
+    by_sign = jnp.array([[50.0, -50.0], [0.0, 0.0]])  # the first worker's; the second's is reversed
+    put = lambda x: jnp.stack([by_sign, -by_sign]) if x is weight else x
+    stray = state._replace(workers=jax.tree.map(put, state.workers))
+    obs = jnp.array([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
+    assert a3c.act(stray, obs, prng.key(1)).tolist() == [0, 1, 1, 0]
+    for worker, columns in enumerate((slice(0, 2), slice(2, 4))):
+        # In the order that the key draws, only the first one's gradient meets untouched networks.
+        mine = jax.tree.map(lambda x: x[:, columns], rollout)  # noqa: B023
+        alone, _ = a3c.gradient(state, mine, worker)
+        each = [
+            a3c.gradient(state, jax.tree.map(lambda x: x[:, i : i + 1], rollout), worker)[0]  # noqa: B023
+            for i in range(columns.start, columns.stop)
+        ]
+        mean = jax.tree.map(lambda a, b: (a + b) / 2, *each)
+        for found, expected in zip(numbers(alone), numbers(mean), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    key = prng.key(4)
+    order = jax.random.permutation(key, 2).tolist()
+    expected = state
+    for worker in order:
+        mine = jax.tree.map(lambda x: x[:, 2 * worker : 2 * worker + 2], rollout)  # noqa: B023
+        gradient, _ = a3c.gradient(expected, mine, worker)
+        expected = a3c.apply(expected, gradient, worker)
+    found, _ = update(a3c, state, rollout, prng.key(4))
+    for x, y in zip(numbers(found.networks), numbers(expected.networks), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6)
+    assert int(found.step) == 4 * T
+    with pytest.raises(ValueError, match="worker_envs must divide num_envs, which is 4, but 3"):
+        A3C(**LINEAR, worker_envs=3).init(spec, prng.key(0))
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -178,6 +178,26 @@ def test_an_update_is_that_of_numpy(settings):
     assert int(state.step) == settings.get("step", 0) + T * E
 
 
+def test_ratios_are_to_whoever_acted():
+    ppo = PPO(**{**BASE, "epochs": 1})
+    now = start(ppo)
+    told = lambda acted: update(ppo, now, ROLLOUT, prng.key(1), acted=acted)[1]
+    np.testing.assert_allclose(told(now)["kl"], 0.0, atol=1e-7)
+    np.testing.assert_allclose(
+        told(now)["policy_loss"], updated(epochs=1)[1]["policy_loss"], rtol=1e-6
+    )
+    bias = now.networks.networks[0].mlp.layers[-1].bias
+    moved = jax.tree.map(lambda x: x.at[0].add(0.5) if x is bias else x, now.networks)
+    before = now._replace(networks=moved)
+    policy = lambda state: jax.vmap(jax.vmap(state.networks.policy))(ROLLOUT.obs)
+    log_ratio = policy(now).log_prob(ROLLOUT.action) - policy(before).log_prob(ROLLOUT.action)
+    expected = (jnp.exp(log_ratio) - 1 - log_ratio).mean()
+    assert expected > 0.001
+    np.testing.assert_allclose(told(before)["kl"], expected, rtol=1e-5)
+    values = updated(epochs=1)[1]["value_loss"]  # what is learned is as ever
+    np.testing.assert_allclose(told(before)["value_loss"], values, rtol=1e-6)
+
+
 def test_the_passes_above_meet_the_clip():
     _, found = reference()
     assert found[-1].clipped > 0.2

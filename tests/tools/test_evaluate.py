@@ -1,18 +1,22 @@
 """What an agent is worth: played in Gymnasium and here, and computed from the exact model."""
 
+from contextlib import closing
+
+import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from palestra import envs, prng
+from palestra.algorithms.dqn import DQN
 from palestra.algorithms.q_learning import QLearning
 from palestra.core import Spec
 from palestra.envs.toy_text.model import evaluate, solve
 from palestra.envs.transforms import TimeLimit, simulator
 from palestra.tools.agent import Agent
 from palestra.tools.cli import _show_results
-from palestra.tools.evaluate import LONGEST, exact, in_gymnasium, in_ours, judge
+from palestra.tools.evaluate import LONGEST, OnHost, exact, in_gymnasium, in_ours, judge
 from palestra.tools.intervals import interval
 from palestra.tools.task import Task
 from palestra.tools.train import train
@@ -117,3 +121,37 @@ def test_an_id_of_cells_is_judged_by_our_simulator():
     result = judge(agent, episodes=20)
     assert result["simulator"] == "palestra"
     assert 8 <= result["mean"] <= 11  # always to the left, it falls soon
+
+
+class Turns(gymnasium.Env):
+    """Episodes of one step in the first that is made, of ten in the others; a step pays 1."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (1,))
+    action_space = gymnasium.spaces.Discrete(2)
+    made = 0
+
+    def __init__(self):
+        self.length = 10 if type(self).made else 1
+        type(self).made += 1
+
+    def reset(self, *, seed=None, options=None):
+        self.time = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.time += 1
+        return np.zeros(1, np.float32), 1.0, self.time == self.length, False, {}
+
+
+def test_short_episodes_on_the_host_do_not_count_more_often(monkeypatch):
+    monkeypatch.setattr(Turns, "made", -1)  # one is made to measure a step
+    algorithm = DQN(hidden=(4,), memory_size=100)
+    spec = Spec(Turns.observation_space, Turns.action_space, 2)
+    task = Task.of(Turns)
+    agent = Agent.of(algorithm, spec, task, algorithm.init(spec, prng.key(0)), None)
+    with closing(OnHost(task, algorithm, spec, 2)) as play:
+        lengths = [env.unwrapped.length for env in play.envs.envs]
+        returns, steps = play.returns(agent, episodes=7, seed=0)
+    assert sorted(lengths) == [1, 10]
+    assert sorted(returns) == [1] * (3 + (lengths[0] == 1)) + [10] * (3 + (lengths[0] == 10))
+    assert steps == 2 * 10 * (3 + (lengths[0] == 10))

@@ -1,7 +1,9 @@
 """Environments on the host from the command line: a user's own, Gymnasium's, Atari's; faults."""
 
 import json
+import signal
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 import palestra
 from palestra.envs import host
+from palestra.envs.host import close
 from palestra.tools.cli import main
 from palestra.tools.task import Task
 
@@ -150,6 +153,7 @@ def test_an_environment_from_python(beside: Path):
     assert made
 
 
+@pytest.mark.parametrize("round_trip", [-1.0, 1.0], ids=["apart", "here"])
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
@@ -159,8 +163,9 @@ def test_an_environment_from_python(beside: Path):
     ],
 )
 def test_what_goes_wrong_in_an_environment_is_told_and_all_files_are_kept(
-    beside: Path, capsys, fault, told, monkeypatch
+    beside: Path, capsys, fault, told, round_trip, monkeypatch
 ):
+    monkeypatch.setattr(host, "ROUND_TRIP", round_trip)  # so much do own processes seem to cost
     monkeypatch.setattr(host, "MOST_PROBED", 3)  # not when a step is measured, but in training
     command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "90000", *QUICK, "--run", "run"]
     monkeypatch.setattr("palestra.tools.train.HOST_REPORT_STEPS", 64)
@@ -241,3 +246,33 @@ def test_atari_from_the_command_line(tmp_path, capsys):
     assert (tmp_path / "run" / "video.mp4").stat().st_size > 1_000
     agent = palestra.load(tmp_path / "run")
     assert agent.predict(np.zeros((42, 42, 4), np.uint8)) in range(6)
+
+
+def test_who_plays_beside_learning_has_stopped_when_its_games_are_closed(tmp_path, monkeypatch):
+    alive = []
+
+    def closed(envs, say):
+        alive.append([t.name for t in threading.enumerate() if t.name.startswith("player")])
+        close(envs, say)
+
+    def interrupt(display, seed, step, mean_return):
+        if step == 16:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    monkeypatch.setattr("palestra.tools.train.close", closed)
+    monkeypatch.setattr("palestra.tools.progress.Display.update", interrupt)
+    monkeypatch.setattr("palestra.tools.train.HOST_REPORT_STEPS", 16)
+    run = palestra.train(
+        "ALE/Pong-v5",
+        palestra.PQN(hidden=(8,), rollout_length=8),
+        env_kwargs={"preprocessing": "laptop", "max_frames": 200},
+        steps=3_200,
+        num_envs=2,
+        episodes=1,
+        video=False,
+        quiet=True,
+        run=tmp_path / "run",
+    )
+    assert run.summary["interrupted"]
+    assert run.summary["steps"] < 3_200
+    assert alive == [[]]
