@@ -111,6 +111,8 @@ SPECIFICATIONS: dict[str, Preprocessing] = {
     "laptop": replace(NATURE, height=42, width=42),  # for two cores: a quarter of the pixels
     "laptop-pong": replace(NATURE, view="crop", height=40, width=40, max_pool=False),
 }
+# What every id stands for where nobody says. Gymnasium's own ALE/...-v5 has sticky actions (0.25),
+# its -v4 none; here the specification alone says so.
 DEFAULT = "nature-2015"
 
 
@@ -128,17 +130,6 @@ def differences() -> str:
         values = [getattr(p, field.name) for p in SPECIFICATIONS.values()]
         rows.append([f"`{field.name}`", *map(say, values)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def default_specification(env_id: str) -> str:
-    """The name of the specification that an id stands for. ValueError if it is no Atari id.
-
-    DEFAULT for all. Gymnasium's own ALE/...-v5 has sticky actions (0.25) and -v4 has none;
-    here the specification alone says so, and a run's config holds all of it.
-    """
-    if game_of(env_id) is None:
-        raise ValueError(f"{env_id!r} is not the id of an Atari game, such as 'ALE/Pong-v5'.")
-    return DEFAULT
 
 
 def ids() -> tuple[str, ...]:

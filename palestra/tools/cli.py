@@ -526,7 +526,8 @@ def _simulator(env_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
 
 def _preprocessing(kwargs: Mapping[str, Any]) -> Any:
     """A game's preprocessing, with a flag that names the specification it starts from."""
-    from palestra.tools.task import DEFAULT, preprocessing
+    from palestra.envs.atari import DEFAULT
+    from palestra.tools.task import preprocessing
 
     chosen = preprocessing(kwargs)
     named = make_dataclass(

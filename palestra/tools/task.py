@@ -20,8 +20,6 @@ from palestra import envs
 from palestra.core import Environment
 from palestra.envs import atari, host
 
-DEFAULT = "nature-2015"  # how Atari's pictures are seen where nobody says
-
 
 class Task(NamedTuple):
     """An environment as its id has it, or altered."""
@@ -152,7 +150,7 @@ class Task(NamedTuple):
     def seen_as(self) -> str:
         """The preprocessing in words."""
         rest = dict(self.env_kwargs)
-        name = rest.pop("preprocessing", DEFAULT)
+        name = rest.pop("preprocessing", atari.DEFAULT)
         return ", ".join([name, *(f"{key}={value}" for key, value in rest.items())])
 
     @property
@@ -233,7 +231,7 @@ def kind_of(env_id: str) -> Literal["palestra", "atari", "gymnasium"]:
 def preprocessing(given: Mapping[str, Any]) -> atari.Preprocessing:
     """A named specification and what differs from it. Raises ValueError for what cannot be."""
     rest = dict(given)
-    name = rest.pop("preprocessing", DEFAULT)
+    name = rest.pop("preprocessing", atari.DEFAULT)
     if name not in atari.SPECIFICATIONS:
         known = ", ".join(atari.SPECIFICATIONS)
         raise ValueError(f"preprocessing must be one of {known}, not {name!r}.")
@@ -249,9 +247,9 @@ def preprocessing(given: Mapping[str, Any]) -> atari.Preprocessing:
 def altered(given: Mapping[str, Any]) -> dict[str, Any]:
     """An Atari game's parameters in their shortest form. Raises ValueError for what cannot be."""
     asked = preprocessing(given)
-    name = given.get("preprocessing", DEFAULT)
+    name = given.get("preprocessing", atari.DEFAULT)
     changed = differences(atari.SPECIFICATIONS[name], vars(asked))
-    return ({} if name == DEFAULT else {"preprocessing": name}) | changed
+    return ({} if name == atari.DEFAULT else {"preprocessing": name}) | changed
 
 
 def differences(plain: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
