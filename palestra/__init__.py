@@ -58,6 +58,7 @@ _HOMES = {
     "make": "palestra.envs.gym",
     "make_vec": "palestra.envs.gym",
     "preset": "palestra.tools.presets",
+    "resume": "palestra.tools.train",
     "train": "palestra.tools.train",
     **{name: f"palestra.algorithms.{module}" for module, name in _LEARNERS},
 }

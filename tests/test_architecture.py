@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "algorithms": {"core", "parts"},
     "runners": {"core", "prng", "parts", "runners"},
     "tools": HOUSES | {"tools", "__version__"},
+    "__main__": {"tools"},
     "__init__": HOUSES | {"tools"},  # for readers and type checkers: it loads nothing
 }
 ALGORITHMS = [m for m in FILES if m.startswith("palestra.algorithms.") and "__init__" not in m]

@@ -42,6 +42,7 @@ PACKAGES = (
     "rejax",
     "gymnax",
     "envpool",
+    "ale-py",
     "gymnasium",
     "torch",
     "jax",
@@ -50,6 +51,7 @@ PACKAGES = (
     "optax",
     "equinox",
     "numpy",
+    "opencv-python-headless",
 )
 
 Policy = Callable[[Any], Any]  # observations [n, ...] -> greedy actions [n, ...]

@@ -57,11 +57,11 @@ def make(
     """
     spec, given = find(env_id), dict(parameters or {})
     make_env = partial(gymnasium.make, spec, max_episode_steps=limit, **given)
-    cost = step_cost(env_id, make_env)
+    cost, kept = step_cost(env_id, make_env)
     if spec.vector_entry_point is not None and limit is None:
         envs = with_reason(env_id, partial(_own_vector, spec, num_envs, given))
         return Made(envs, f"{env_id}: {num_envs} by its own vector form.")
-    made = _side_by_side(env_id, make_env, num_envs, cost)
+    made = _side_by_side(env_id, make_env, num_envs, cost, kept)
     made.envs.spec = spec  # for whoever asks what they are
     return made
 
@@ -69,7 +69,7 @@ def make(
 def make_from(make_env: MakeEnv, num_envs: int) -> Made:
     """`num_envs` environments, each from a call of `make_env`. Raises ValueError as `make` does."""
     name = getattr(make_env, "__name__", "the environment")
-    return _side_by_side(name, make_env, num_envs, step_cost(name, make_env))
+    return _side_by_side(name, make_env, num_envs, *step_cost(name, make_env))
 
 
 def import_for(env_id: str) -> None:
@@ -172,13 +172,14 @@ def said(fault: BaseException) -> str:
     return f"{type(fault).__name__}: {first}" if first else type(fault).__name__
 
 
-def step_cost(name: str, make_env: MakeEnv) -> float:
-    """Seconds that a step of one environment takes, resets included, with random actions.
+def step_cost(name: str, make_env: MakeEnv) -> tuple[float, bool]:
+    """Seconds that a step of one environment takes, resets included, with random actions; and
+    whether its state can be kept.
 
     The environment is closed again. Raises ValueError where making it or playing in it raises.
     """
 
-    def play() -> float:
+    def play() -> tuple[float, bool]:
         env = make_env()
         try:
             env.action_space.seed(0)
@@ -190,20 +191,21 @@ def step_cost(name: str, make_env: MakeEnv) -> float:
                 if terminated or truncated:
                     env.reset()
                 steps += 1
-            return (time.perf_counter() - begun) / steps
+            cost = (time.perf_counter() - begun) / steps
+            return cost, hasattr(env.unwrapped, "get_state")
         finally:
             close(env)
 
     return with_reason(name, play)
 
 
-def _side_by_side(name: str, make_env: MakeEnv, num_envs: int, cost: float) -> Made:
+def _side_by_side(name: str, make_env: MakeEnv, num_envs: int, cost: float, kept: bool) -> Made:
     cores = os.cpu_count() or 1
     here = cost * num_envs
     there = cost * -(-num_envs // cores) + ROUND_TRIP + PER_PROCESS * num_envs
     asked = f"{name}: a step takes {cost * 1e6:,.0f} µs, so {num_envs} play"
     makers = [make_env] * num_envs
-    if num_envs == 1 or here <= there:
+    if num_envs == 1 or kept or here <= there:  # a state is kept in this process only
         make = partial(SyncVectorEnv, makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
         return Made(with_reason(name, make), f"{asked} in this process.")
     return Made(with_reason(name, partial(apart, makers)), f"{asked} in processes of their own.")

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree, UInt32
+from jaxtyping import Array, Int, PyTree, UInt32
 
 from palestra import prng
 from palestra.core import Algorithm, Environment, Key, Spec, Transition
 from palestra.parts.spaces import legal
-from palestra.runners.report import Report, Tally, count, no_tally
+from palestra.runners.leaves import fingerprint, rebuilt
+from palestra.runners.report import Report, Since, Tally, count, no_tally, printed
 
 
 class Carry(NamedTuple):
@@ -39,19 +40,26 @@ def train(
     total_steps: int,
     reports: int,
     seeds: Sequence[int],
+    since: Since | None = None,
 ) -> Generator[Report, None, None]:
     """Yield about `reports` reports, evenly spaced over `total_steps` steps. Leaves [seeds, ...].
 
     Steps are rounded up to whole reports. A report's learner is donated to the next epoch: copy
-    what you keep.
+    what you keep. With `since`, training goes on from there, to the bit as if it had never stopped.
+    Raises ValueError where that is of another run.
     """
     updates, epochs, steps_per_update = plan(algorithm, num_envs, total_steps, reports)
     numbers = np.asarray(seeds, np.uint32)
     program = _program(env, algorithm, num_envs, updates, numbers)
-    carry = program.start(env, algorithm, numbers)
-    for i in range(1, epochs + 1):
-        carry, (metrics, episodes) = program.epoch(env, algorithm, carry)
-        yield Report(i * updates * steps_per_update, carry.learner, metrics, episodes)
+    if since is None:
+        carry = program.start(env, algorithm, numbers)
+    else:
+        carry = rebuilt(_start.eval_shape(env, algorithm, num_envs, numbers), since.arrays)
+    for done in ends(updates, epochs, since):
+        carry, (metrics, episodes, prints) = program.epoch(env, algorithm, carry)
+        step = done * steps_per_update
+        obs = jax.vmap(environments_first)(carry.obs)
+        yield Report(step, carry.learner, metrics, episodes, prints, obs, lambda: carry)  # noqa: B023
 
 
 def plan(
@@ -64,6 +72,11 @@ def plan(
     return per_report, -(-updates // per_report), steps_per_update
 
 
+def ends(updates: int, reports: int, since: Since | None) -> range:
+    """How many updates will have been done at the end of each report that is still to come."""
+    return range((since.updates if since else 0) + updates, (reports + 1) * updates, updates)
+
+
 def begin(env: Environment, algorithm: Algorithm, num_envs: int, seed: UInt32[Array, ""]) -> Carry:
     """A fresh learner before its first step."""
     key, init_key, reset_key = jax.random.split(prng.key(seed), 3)
@@ -73,9 +86,10 @@ def begin(env: Environment, algorithm: Algorithm, num_envs: int, seed: UInt32[Ar
 
 
 def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> tuple[Carry, Any]:
-    """Act and learn `updates` times; what changed, and each update's metrics and episodes."""
+    """Act and learn `updates` times; what changed, and each update's metrics, episodes, print."""
+    first = printed(algorithm.rollout_length, carry.tally.steps.shape[-1])
 
-    def iterate(carry: Carry, _):
+    def iterate(carry: Carry, i: Int[Array, ""]):
         key, rollout_key, update_key = jax.random.split(carry.key, 3)
         policy = partial(algorithm.act, carry.learner)
         env_state, obs, rollout = unroll(
@@ -83,9 +97,11 @@ def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> t
         )
         learner, metrics = algorithm.update(carry.learner, rollout, update_key)
         tally, episodes = count(carry.tally, rollout)
-        return Carry(learner, env_state, obs, tally, key), (metrics, episodes)
+        none = lambda _: jnp.uint32(0)  # later ones would cost time, and tell less than the learner
+        mark = jax.lax.cond(i < first, fingerprint, none, rollout)
+        return Carry(learner, env_state, obs, tally, key), (metrics, episodes, mark)
 
-    return jax.lax.scan(iterate, carry, length=updates)
+    return jax.lax.scan(iterate, carry, jnp.arange(updates))
 
 
 def unroll(
@@ -155,7 +171,7 @@ class Program(NamedTuple):
     """What a training run executes."""
 
     start: Callable  # env, algorithm, seeds -> Carry
-    epoch: Callable  # env, algorithm, Carry -> Carry, (metrics, episodes)
+    epoch: Callable  # env, algorithm, Carry -> Carry, (metrics, episodes, prints)
 
 
 _programs: dict[Hashable, Program] = {}  # the last one used comes last

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
+import gymnasium
 import jax
 import numpy as np
 from gymnasium import logger
 from gymnasium.spaces import Discrete, Tuple
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 from jaxtyping import Array, PyTree
 
 from palestra import prng
@@ -30,8 +32,9 @@ from palestra.parts.spaces import (
     legal,
     unflatten_action,
 )
-from palestra.runners.compiled import plan
-from palestra.runners.report import Episodes, Report
+from palestra.runners.compiled import ends, plan
+from palestra.runners.leaves import MisfitError, fingerprint, rebuilt
+from palestra.runners.report import Episodes, Report, Since, printed
 
 Leaves = list[Array]  # the arrays of a learner, in the order of its tree
 
@@ -66,27 +69,48 @@ def train(
     reports: int,
     seed: int,
     profile: Profile | None = None,
+    since: Since | None = None,
 ) -> Generator[Report, None, None]:
     """Yield about `reports` reports, evenly spaced over `total_steps` steps, of one learner.
 
     A report's leaves have no axis of seeds: metrics are [updates], episodes [updates, T, E]. Steps
     are rounded up to whole reports. A report's learner is donated to the next update: copy what you
-    keep. `profile` is given the seconds of each phase. Raises EnvironmentFaultError.
+    keep. `profile` is given the seconds of each phase. With `since`, training goes on from there:
+    to the bit where the environments' states could be kept, see `state_of`, and with new episodes
+    where not. Raises EnvironmentFaultError, and ValueError where `since` is of another run.
     """
-    loop = Loop(envs, algorithm, total_steps, reports, seed, profile)
+    loop = Loop(envs, algorithm, total_steps, reports, seed, profile, since)
     programs, players, leaves, key = loop.programs, loop.players, loop.leaves, loop.key
 
-    def turn() -> tuple[Leaves, Metrics, Episodes]:
+    def turn() -> Turn:
         nonlocal leaves, key
         key, words, update_key = programs.keys(key)
         acting = [leaves[i] for i in programs.read]
         rollout, episodes = players.unroll(partial(programs.act, acting), np.asarray(words))
+        mark = loop.print_of(rollout)
         with players.profile("learn"):
             leaves, metrics = programs.update(leaves, rollout, update_key)
             jax.block_until_ready(metrics)  # nobody could act before
-        return leaves, metrics, episodes
+        return Turn(leaves, metrics, episodes, mark)
 
-    yield from loop.reports(turn)
+    yield from loop.reports(turn, lambda: Carry(loop.whole(leaves), key, players.state()))
+
+
+class Carry(NamedTuple):
+    """What training goes on from."""
+
+    learner: PyTree
+    key: Key | None
+    playing: "Playing | None"  # where the environments' states can be kept
+
+
+class Turn(NamedTuple):
+    """What a rollout and an update have led to."""
+
+    leaves: Leaves
+    metrics: Metrics
+    episodes: Episodes
+    mark: np.uint32  # the fingerprint of a rollout, if it is one of the run's first
 
 
 class Loop:
@@ -100,24 +124,45 @@ class Loop:
         reports: int,
         seed: int,
         profile: Profile | None,
+        since: Since | None,
     ):
         self._plan = plan(algorithm, envs.num_envs, total_steps, reports)
-        self.key, init_key, _ = jax.random.split(prng.key(seed), 3)
+        self._since = since
+        self._unprinted = 0 if since else printed(algorithm.rollout_length, envs.num_envs)
         self.players = Players(envs, seed, profile)
-        learner = jax.jit(partial(algorithm.init, self.players.spec))(init_key)
+        self.key, init_key, _ = jax.random.split(prng.key(seed), 3)
+        begin = jax.jit(partial(algorithm.init, self.players.spec))
+        if since is None:
+            learner = begin(init_key)
+        else:
+            learner = rebuilt(jax.eval_shape(begin, init_key), since.arrays, "learner.")
+            self.key = rebuilt(Carry(None, self.key, None), since.arrays).key
+            self.players.go_on(since)
         self.leaves, self.structure = jax.tree.flatten(learner)
         self.programs = Programs.of(self.players.spec, algorithm, learner)
 
-    def reports(self, turn: Callable[[], tuple[Leaves, Metrics, Episodes]]) -> Iterator[Report]:
+    def whole(self, leaves: Leaves) -> PyTree:
+        """The learner of its leaves."""
+        return jax.tree.unflatten(self.structure, leaves)
+
+    def print_of(self, rollout: Transition) -> np.uint32:
+        """The rollout's fingerprint, if it is one of the run's first."""
+        self._unprinted -= 1
+        return fingerprint(rollout) if self._unprinted >= 0 else np.uint32(0)
+
+    def reports(
+        self, turn: Callable[[], Turn], carry: Callable[[], Carry]
+    ) -> Generator[Report, None, None]:
         """A report after so many turns, each of a rollout and an update."""
         updates, count, steps_per_update = self._plan
-        for i in range(1, count + 1):
-            leaves, metrics, episodes = zip(*(turn() for _ in range(updates)), strict=True)
-            metrics, episodes = (
-                jax.tree.map(lambda *x: np.stack(x), *each) for each in (metrics, episodes)
+        for done in ends(updates, count, self._since):
+            leaves, *rest = zip(*(turn() for _ in range(updates)), strict=True)
+            metrics, episodes, prints = (
+                jax.tree.map(lambda *x: np.stack(x), *each) for each in rest
             )
-            learner = jax.tree.unflatten(self.structure, leaves[-1])
-            yield Report(i * updates * steps_per_update, learner, metrics, episodes)
+            step = done * steps_per_update
+            learner, obs = self.whole(leaves[-1]), self.players.obs
+            yield Report(step, learner, metrics, episodes, prints, obs, carry)
 
 
 class Programs(NamedTuple):
@@ -178,17 +223,36 @@ class Players:
         self._like = example(spaces[0])
         parts = spaces[0] if isinstance(spaces[0], Tuple) else [spaces[0]]
         self._counts = [int(part.n) if isinstance(part, Discrete) else None for part in parts]
-        self._obs: PyTree = None  # before the first episode
+        self.obs: PyTree = None  # what is seen now, leaves [E, ...]; None before the first episode
         self._total = np.zeros(envs.num_envs)
         self._steps = np.zeros(envs.num_envs, np.int32)
+
+    def state(self) -> "Playing | None":
+        """What `go_on` takes, where the environments' states can be kept."""
+        envs = state_of(self.envs)
+        return None if envs is None else Playing(envs, self.obs, self._total, self._steps)
+
+    def go_on(self, since: Since) -> None:
+        """Go on where another player stood; with new episodes where that cannot be told."""
+        assert self.seed is not None
+        if not any(name.startswith("playing.") for name in since.arrays):
+            entropy = np.random.SeedSequence([self.seed, since.updates])
+            self.seed = int(entropy.generate_state(1)[0] % 2**31)  # not the first ones once more
+            return
+        self.obs = self._see(self._guarded(self.envs.reset, seed=self.seed)[0])
+        if (now := self.state()) is None:
+            raise MisfitError(f"{self._name} cannot take its state back")
+        found = rebuilt(Carry(None, None, now), since.arrays).playing
+        envs, self.obs, self._total, self._steps = jax.tree.map(np.array, found)
+        put_state(self.envs, envs)
 
     def unroll(self, act: Callable, words: np.ndarray) -> tuple[Transition, Episodes]:
         """Play a step with each key's words; one episode begins where another ends. [T, E, ...].
 
         `act(words, obs)` gives an action and a legal one. Raises EnvironmentFaultError.
         """
-        if self._obs is None:
-            self._obs = self._see(self._guarded(self.envs.reset, seed=self.seed)[0])
+        if self.obs is None:
+            self.obs = self._see(self._guarded(self.envs.reset, seed=self.seed)[0])
         rows = None
         for t, of_step in enumerate(words):
             row = self._step(partial(act, of_step))
@@ -200,7 +264,7 @@ class Players:
 
     def _step(self, act: Callable) -> tuple[Transition, Episodes]:
         # What an environment shows may change with its next step; what is returned is copied then.
-        obs = jax.tree.map(np.copy, self._obs)
+        obs = jax.tree.map(np.copy, self.obs)
         with self.profile("act"):
             action, allowed = jax.tree.map(np.asarray, act(obs))
         allowed = unflatten_action(self._done, allowed)
@@ -208,7 +272,7 @@ class Players:
         done = terminated | truncated
         next_obs = self._see(shown)
         episodes = self._count(reward, done, info)
-        self._obs = next_obs
+        self.obs = next_obs
         if done.any():
             next_obs, truncated = self._begin_anew(allowed, next_obs, done, truncated, info)
         reward = reward.astype(np.float32)
@@ -232,7 +296,7 @@ class Players:
             return last, truncated
         shown = jax.tree.map(np.copy, shown)
         if self.mode is AutoresetMode.DISABLED:
-            self._obs = self._see(self._guarded(self.envs.reset, options={"reset_mask": done})[0])
+            self.obs = self._see(self._guarded(self.envs.reset, options={"reset_mask": done})[0])
             return shown, truncated
         # NEXT_STEP: in a step of their own, which the other environments take for nothing. What
         # they do in it is not learned from, so that for the learner they are cut off before it.
@@ -241,7 +305,7 @@ class Players:
             obs, reward, terminated, cut, info = self._advance(action)
             began, done = done, (terminated | cut) & ~done
             self._count(np.where(began, 0.0, reward), done, info, began)
-            self._obs = self._see(obs)
+            self.obs = self._see(obs)
         return shown, truncated
 
     def _count(
@@ -295,6 +359,60 @@ class Players:
     @property
     def _name(self) -> str:
         return name_of(self.envs)
+
+
+class Playing(NamedTuple):
+    """Environments and the episodes under way in them."""
+
+    envs: PyTree
+    obs: PyTree  # leaves [E, ...]
+    total: np.ndarray  # [E]
+    steps: np.ndarray  # [E]
+
+
+def state_of(envs: VectorEnv) -> PyTree | None:
+    """All that decides what comes, for `put_state`; None where it cannot be had.
+
+    It can of a vector environment with get_state and set_state, and of environments with these in
+    this process under no more than Gymnasium's own checks and time limit. They give and take
+    a tree of arrays.
+    """
+    if hasattr(envs, "get_state"):
+        return envs.get_state()
+    if not isinstance(envs, SyncVectorEnv):
+        return None
+    states = [_state_of_one(env) for env in envs.envs]
+    return None if any(state is None for state in states) else states
+
+
+def put_state(envs: VectorEnv, state: PyTree) -> None:
+    """Have environments go on from where `state_of` was asked."""
+    if hasattr(envs, "set_state"):
+        return envs.set_state(state)
+    for env, one in zip(envs.envs, state, strict=True):  # type: ignore[attr-defined]
+        of_wrappers, inside = one
+        for wrapper, steps in zip(_limits(env) or [], of_wrappers, strict=True):
+            wrapper._elapsed_steps = int(steps)
+        env.unwrapped.set_state(inside)
+
+
+def _state_of_one(env: gymnasium.Env) -> PyTree | None:
+    limits = _limits(env)
+    if limits is None or not hasattr(env.unwrapped, "get_state"):
+        return None
+    return [np.array(limit._elapsed_steps) for limit in limits], env.unwrapped.get_state()
+
+
+def _limits(env: gymnasium.Env) -> list[Any] | None:
+    """The time limits around an environment; None where there is a wrapper of another kind."""
+    limits = []
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, TimeLimit):
+            limits.append(env)
+        elif not isinstance(env, OrderEnforcing | PassiveEnvChecker):
+            return None
+        env = env.env
+    return limits
 
 
 @contextmanager

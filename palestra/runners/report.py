@@ -1,10 +1,12 @@
 """What a runner tells the world, and the count of episodes that goes into it."""
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PyTree
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PyTree, UInt32
 
 from palestra.core import Metrics, Transition
 
@@ -31,6 +33,24 @@ class Report(NamedTuple):
     learner: PyTree
     metrics: Metrics  # leaves [seeds, updates]; NaN where not measured
     episodes: Episodes  # leaves [seeds, updates, T, E]
+    prints: UInt32[Array | np.ndarray, "*seeds updates"]  # of the first rollouts; see `printed`
+    obs: PyTree  # what the environments show now, leaves [seeds, E, ...]; None where nobody knows
+    carry: Callable[[], PyTree]  # all that training goes on from; ask before the next report
+
+
+class Since(NamedTuple):
+    """Where training goes on, in place of beginning."""
+
+    updates: int  # that were done
+    arrays: Mapping[str, np.ndarray]  # of the last one's carry, by name
+
+
+PRINTED = 1_000  # transitions, at least, whose fingerprints are taken
+
+
+def printed(rollout_length: int, num_envs: int) -> int:
+    """How many rollouts, in a report, have fingerprints in it: enough for the run's first ones."""
+    return -(-PRINTED // (rollout_length * num_envs))
 
 
 def no_tally(num_envs: int) -> Tally:

@@ -41,9 +41,18 @@ from jaxtyping import Array, PyTree
 from palestra import prng
 from palestra.core import Algorithm, Count, Key, Metrics, Spec, Transition, check
 from palestra.parts.spaces import example, example_transition, legal
-from palestra.runners.compiled import plan
-from palestra.runners.host import EnvironmentFaultError, Leaves, Loop, Players, Profile
-from palestra.runners.report import Episodes, Report
+from palestra.runners.compiled import ends, plan
+from palestra.runners.host import (
+    Carry,
+    EnvironmentFaultError,
+    Leaves,
+    Loop,
+    Players,
+    Profile,
+    Turn,
+)
+from palestra.runners.leaves import rebuilt
+from palestra.runners.report import Episodes, Report, Since
 
 
 @runtime_checkable
@@ -70,6 +79,7 @@ def train(
     reports: int,
     seed: int,
     profile: Profile | None = None,
+    since: Since | None = None,
 ) -> Generator[Report, None, None]:
     """Yield about `reports` reports, evenly spaced over `total_steps` steps, of one learner.
 
@@ -77,34 +87,46 @@ def train(
     one worker's, so that a report's episodes have leaves [updates, T, E of a worker], its metrics
     [updates]; the learner is that of one worker. `profile` is given the seconds of each phase,
     summed over workers. Workers go on while a report is looked at; closing the iterator stops them
-    and closes the environments. Raises EnvironmentFaultError; RuntimeError, from what went wrong,
-    where a worker fails otherwise.
+    and closes the environments. With `since`, the learner goes on from there, in new episodes.
+    Raises EnvironmentFaultError; RuntimeError, from what went wrong, where a worker fails
+    otherwise; ValueError where `since` is of another run.
     """
     check("workers", workers, Count)
     profile = Profile() if profile is None else profile
-    init_key, *keys = jax.random.split(prng.key(seed), 1 + workers)
-    seeds = np.random.SeedSequence(seed).generate_state(workers).tolist()
+    key, entropy = prng.key(seed), [seed]
+    if since is not None:  # other episodes than those at the beginning
+        key, entropy = jax.random.fold_in(key, since.updates), [seed, since.updates]
+    init_key, *keys = jax.random.split(key, 1 + workers)
+    seeds = np.random.SeedSequence(entropy).generate_state(workers).tolist()
     with ExitStack() as stack:  # undone from the last to the first
         envs = [stack.enter_context(closing(make_envs())) for _ in range(workers)]
         players = [Players(*each, profile) for each in zip(envs, seeds, strict=True)]
         spec = players[0].spec
         updates, count, steps_per_update = plan(algorithm, spec.num_envs, total_steps, reports)
-        learner = jax.jit(partial(algorithm.init, spec))(init_key)
+        begin = jax.jit(partial(algorithm.init, spec))
+        if since is None:
+            learner = begin(init_key)
+        else:
+            learner = rebuilt(jax.eval_shape(begin, init_key), since.arrays, "learner.")
         leaves, structure = jax.tree.flatten(learner)
-        shared = Shared(leaves, updates, count)
+        done_by_then = ends(updates, count, since)
+        shared = Shared(leaves, updates, len(done_by_then))
         halves = compile_halves(spec, algorithm, leaves, structure)
         pool = stack.enter_context(ThreadPoolExecutor(workers, "worker"))
         stack.callback(shared.stop.set)
         for worker, (player, key) in enumerate(zip(players, keys, strict=True)):
             pool.submit(work, worker, player, key, halves, shared, profile)
-        for i in range(1, count + 1):
+        nothing = np.zeros(updates, np.uint32)  # whoever comes first does: no two runs are the same
+        for done in done_by_then:
             news = shared.news.get()
             if isinstance(news, Failure):
                 raise news.as_error()
             leaves, history = news
             learner = jax.tree.unflatten(structure, leaves)
             metrics, episodes = jax.tree.map(lambda *x: np.stack(x), *history)
-            yield Report(i * updates * steps_per_update, learner, metrics, episodes)
+            carry = lambda: Carry(learner, keys[0], None)  # noqa: B023
+            step = done * steps_per_update
+            yield Report(step, learner, metrics, episodes, nothing, None, carry)
 
 
 class Failure(NamedTuple):
@@ -213,16 +235,19 @@ def beside(
     reports: int,
     seed: int,
     profile: Profile | None = None,
+    since: Since | None = None,
 ) -> Generator[Report, None, None]:
     """As `host.train`, but the next rollout is played while the algorithm learns from the last.
 
     Each rollout but the first is played with the learner of one update before. For algorithms that
     learn from whatever was done; and for those whose `update` takes `acted`, the State that acted,
     of which only what `act` reads is there. The two never wait longer than for each other: there is
-    one rollout in the making and at most one in waiting. Raises EnvironmentFaultError.
+    one rollout in the making and at most one in waiting. With `since`, the learner goes on from
+    there, in new episodes. Raises EnvironmentFaultError, and ValueError where `since` is of another
+    run.
     """
-    loop = Loop(envs, algorithm, total_steps, reports, seed, profile)
-    programs, players, leaves = loop.programs, loop.players, loop.leaves
+    loop = Loop(envs, algorithm, total_steps, reports, seed, profile, since)
+    programs, players, leaves, last_key = loop.programs, loop.players, loop.leaves, loop.key
     update = compile_update(algorithm, loop.structure, programs.read)
     acting: SimpleQueue = SimpleQueue()  # what to act with in the next rollout; None to end
     played: SimpleQueue = SimpleQueue()  # what was acted with and what came of it, or an error
@@ -232,21 +257,22 @@ def beside(
             while (mine := acting.get()) is not None:
                 key, words, update_key = programs.keys(key)
                 rollout, episodes = players.unroll(partial(programs.act, mine), np.asarray(words))
-                played.put((mine, rollout, episodes, update_key))
+                played.put((mine, rollout, episodes, update_key, key))
         except BaseException as error:  # whatever it is: somebody waits for a rollout
             played.put(error)
 
-    def turn() -> tuple[Leaves, Metrics, Episodes]:
-        nonlocal leaves
+    def turn() -> Turn:
+        nonlocal leaves, last_key
         news = played.get()
         if isinstance(news, BaseException):
             raise news
-        mine, rollout, episodes, update_key = news
+        mine, rollout, episodes, update_key, last_key = news
+        mark = loop.print_of(rollout)
         with players.profile("learn"):
             leaves, metrics, fresh = update(leaves, rollout, update_key, mine)
             jax.block_until_ready(fresh)
         acting.put(fresh)
-        return leaves, metrics, episodes
+        return Turn(leaves, metrics, episodes, mark)
 
     with ThreadPoolExecutor(1, "player") as pool:
         pool.submit(play, loop.key)
@@ -254,7 +280,7 @@ def beside(
             first = [jnp.copy(leaves[i]) for i in programs.read]
             acting.put(first)  # two rollouts, of which the second is played during update 1
             acting.put(first)
-            yield from loop.reports(turn)
+            yield from loop.reports(turn, lambda: Carry(loop.whole(leaves), last_key, None))
         finally:
             acting.put(None)
 

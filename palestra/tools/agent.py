@@ -36,6 +36,7 @@ from palestra.parts.spaces import (
     legal,
     unflatten_action,
 )
+from palestra.runners.leaves import name_of as name_of_leaf
 from palestra.tools.task import Task
 
 BOX_TYPES = (
@@ -81,7 +82,7 @@ class Agent:
         names = reads(algorithm, spec) if names is None else names
         leaves = jax.tree_util.tree_leaves_with_path(learner)
         place = () if row is None else row
-        kept = ((_name(path), leaf) for path, leaf in leaves if _name(path) in names)
+        kept = ((name_of_leaf(path), leaf) for path, leaf in leaves if name_of_leaf(path) in names)
         arrays = {name: np.array(np.asarray(leaf)[place]) for name, leaf in kept}
         task = Task(task) if isinstance(task, str) else task
         return cls(algorithm, spec, task, arrays, *(spaces or spec[:2]))
@@ -145,7 +146,7 @@ class Agent:
 
 def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:
     """The greedy actions of an agent's arrays; a pure function, for use inside a program."""
-    whole = lambda path, leaf: arrays.get(_name(path), jnp.zeros(leaf.shape, leaf.dtype))
+    whole = lambda path, leaf: arrays.get(name_of_leaf(path), jnp.zeros(leaf.shape, leaf.dtype))
     learner = jax.tree_util.tree_map_with_path(whole, _shapes(algorithm, spec))
     action = algorithm.act(learner, obs, prng.key(0), explore=False)
     return legal(spec.action_space, action)
@@ -158,7 +159,9 @@ def reads(algorithm: Algorithm, spec: Spec) -> dict[str, jax.ShapeDtypeStruct]:
     act = lambda learner, obs: algorithm.act(learner, obs, prng.key(0), explore=False)
     leaves = jax.tree_util.tree_leaves_with_path(learner)
     read = control.reads(act, learner, obs)
-    return {_name(path): x for (path, x), is_read in zip(leaves, read, strict=True) if is_read}
+    return {
+        name_of_leaf(path): x for (path, x), is_read in zip(leaves, read, strict=True) if is_read
+    }
 
 
 def load(path: str | Path) -> Agent:
@@ -188,9 +191,7 @@ def load(path: str | Path) -> Agent:
         spaces = _spaces(header["observation_space"], header["action_space"])
         flat = flat_observation_space(spaces[0]), flat_action_space(spaces[1])
         spec = Spec(*flat, header["num_envs"])
-        given = header["hyperparameters"].items()
-        fields = {name: tuple(x) if isinstance(x, list) else x for name, x in given}
-        algorithm = algorithm_class(header["algorithm"])(**fields)
+        algorithm = algorithm_of(header["algorithm"], header["hyperparameters"])
         agent = Agent(algorithm, spec, Task.from_json(header), arrays, *spaces)
         forms = lambda leaves: {name: (leaf.shape, leaf.dtype) for name, leaf in leaves.items()}
         if forms(arrays) != forms(reads(algorithm, spec)):
@@ -200,12 +201,15 @@ def load(path: str | Path) -> Agent:
     return agent
 
 
+def algorithm_of(name: str, hyperparameters: Mapping[str, Any]) -> Algorithm:
+    """The algorithm that a file describes. Raises ValueError, or another of UNFIT."""
+    given = hyperparameters.items()
+    fields = {key: tuple(x) if isinstance(x, list) else x for key, x in given}
+    return algorithm_class(name)(**fields)
+
+
 def _shapes(algorithm: Algorithm, spec: Spec) -> PyTree:
     return jax.eval_shape(lambda: algorithm.init(spec, prng.key(0)))  # no key is computed either
-
-
-def _name(path: tuple) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator=".")
 
 
 def _describe(space: gymnasium.Space) -> dict[str, Any]:

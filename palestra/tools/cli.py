@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext, redirect_stderr
 from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 from gymnasium.error import DependencyNotInstalled, NameNotFound
@@ -33,10 +33,13 @@ HELP = """\
 usage: palestra COMMAND ...
 
   train ALGORITHM ENV   train, evaluate, and leave a run folder with agent, curve and video
+  resume RUN            go on with a run that was interrupted or killed
+  reproduce RUN         do it once more; say whether it comes to the same
   evaluate RUN          play greedy episodes; mean and 95 % interval
   plot RUN...           draw the learning curves of one or more runs
   video RUN             record one greedy episode
   watch VIDEO RUN       show a video of an Atari game to an agent; draw its action values
+  export RUN            write the policy as a file of plain NumPy, or as ONNX
   play ENV              play yourself, in a window or with typed keys
   list                  algorithms, environments and presets, with one line each
   cite ALGORITHM        BibTeX of its paper
@@ -53,10 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     commands: dict[str, Callable[[list[str]], int]] = {
         "train": train,
+        "resume": resume,
+        "reproduce": reproduce,
         "evaluate": evaluate,
         "plot": plot,
         "video": video,
         "watch": watch,
+        "export": export,
         "play": play,
         "list": list_all,
         "cite": cite,
@@ -82,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as fault:  # a full disk, say
+    except (OSError, ArithmeticError) as fault:  # a full disk, say; or training that diverged
         print(f"palestra: {fault}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -112,6 +118,10 @@ class TrainFlags:
     """Greedy episodes of the final evaluation [100; of Atari's games 30]."""
     video: bool = True
     """Record an episode at the end."""
+    checkpoint_seconds: float = 60.0
+    """Seconds between checkpoints, where `palestra resume` goes on; 0 for one after each report."""
+    on_nan: Literal["stop", "continue"] = "stop"
+    """What to do when NaN or infinity is met: stop, with the last good agent, or continue."""
     quiet: bool = False
     """Show no progress, only the result."""
 
@@ -197,11 +207,59 @@ def train(arguments: list[str]) -> int:
         run=options.run,
         episodes=options.episodes,
         video=options.video,
+        checkpoint_seconds=options.checkpoint_seconds,
+        on_nan=options.on_nan,
         quiet=options.quiet,
     )
-    results = made if isinstance(made, list) else [made]
-    _show_results(results)
-    return INTERRUPTED if any(result.summary["interrupted"] for result in results) else 0
+    return _end(made)
+
+
+def resume(arguments: list[str]) -> int:
+    """palestra resume RUN [--steps N] [--trust MODULE] [--quiet]"""
+
+    @dataclass
+    class Flags:
+        """Go on with a run that was interrupted or killed, from its last checkpoint."""
+
+        run: tyro.conf.Positional[Path]
+        """A run folder, or one that holds a run for each of several seeds."""
+        steps: int | None = None
+        """Go on to so many steps, of a finished run too [those that it was begun for]."""
+        trust: str | None = None
+        """The module that makes the run's environment, where it is one; its code then runs."""
+        quiet: bool = False
+        """Show no progress, only the result."""
+
+    flags = _parse(Flags, arguments, "palestra resume")
+    _trust(flags.trust)
+    from palestra.tools.train import resume as go_on
+
+    return _end(go_on(flags.run, steps=flags.steps, quiet=flags.quiet))
+
+
+def reproduce(arguments: list[str]) -> int:
+    """palestra reproduce RUN [--trust MODULE] [--quiet]"""
+
+    @dataclass
+    class Flags:
+        """Do what a run did once more, apart, and say "same", or where it first differs."""
+
+        run: tyro.conf.Positional[Path]
+        """A run folder."""
+        trust: str | None = None
+        """The module that makes the run's environment, where it is one; its code then runs."""
+        quiet: bool = False
+        """Show no progress, only the verdict."""
+
+    flags = _parse(Flags, arguments, "palestra reproduce")
+    _trust(flags.trust)
+    from palestra.tools.reproduce import reproduce as do_again
+
+    verdict = do_again(flags.run, quiet=flags.quiet)
+    _print(
+        f"{flags.run}: {verdict.said}" if verdict.same else f"{flags.run} differs: {verdict.said}"
+    )
+    return 0 if verdict.same else 1
 
 
 def evaluate(arguments: list[str]) -> int:
@@ -322,6 +380,42 @@ def watch(arguments: list[str]) -> int:
     folder = flags.run if flags.run.is_dir() else flags.run.parent
     target = flags.output or folder / f"watched-{flags.video.stem}.mp4"
     _print(str(look_on(load(flags.run), flags.video, target, seconds=flags.seconds)))
+    return 0
+
+
+def export(arguments: list[str]) -> int:
+    """palestra export RUN [--onnx] [--numpy] [--output FILE]"""
+
+    @dataclass
+    class Flags:
+        """Write the greedy policy of a run's best agent, or of an agent file, as a file that needs
+        neither Palestra nor JAX; it is put in place once it has acted as the agent does."""
+
+        run: tyro.conf.Positional[Path]
+        """A run folder, or an agent's .safetensors file."""
+        onnx: bool = False
+        """As ONNX, for onnxruntime and the like."""
+        numpy: bool = False
+        """As one Python file that needs NumPy alone."""
+        output: Path | None = None
+        """The file to write [agent.onnx and agent.py in the run folder]."""
+
+    flags = _parse(Flags, arguments, "palestra export")
+    if not (flags.onnx or flags.numpy):
+        raise ValueError("export needs --numpy, for a file of plain NumPy, or --onnx, or both.")
+    if flags.onnx and flags.numpy and flags.output:
+        raise ValueError("--output names one file; give it with --numpy or with --onnx alone.")
+    from palestra.tools.agent import load
+    from palestra.tools.export import to_numpy, to_onnx
+
+    agent = load(flags.run)
+    stem = flags.run / "agent" if flags.run.is_dir() else flags.run.with_suffix("")
+    for asked, suffix, write in ((flags.numpy, ".py", to_numpy), (flags.onnx, ".onnx", to_onnx)):
+        if asked:
+            path = flags.output or stem.with_name(stem.name + suffix)
+            with _busy(f"writing {path.name} and playing it beside the agent"):
+                compared = write(agent, path)
+            _print(f"{path}: {compared}")
     return 0
 
 
@@ -614,6 +708,16 @@ def _show_results(results: Sequence[Any]) -> None:
         module, colon, _ = task.env_id.rpartition(":")
         trust = f" --trust {module}" if colon else ""
         console.print(f"Next: palestra evaluate {folders[0]}{trust}")
+
+
+def _end(made: Any) -> int:
+    """Show what a run, or several, have come to; the exit code."""
+    results = made if isinstance(made, list) else [made]
+    _show_results(results)
+    if not any(result.summary["interrupted"] for result in results):
+        return 0
+    print(f"Go on: palestra resume {' '.join(str(result.folder) for result in results)}")
+    return INTERRUPTED
 
 
 def _plot_together(results: Sequence[Any]) -> Path:

@@ -159,7 +159,6 @@ class OnHost:
                 f"the agent sees {spec.observation_space} and acts in {spec.action_space}, but "
                 f"{task} shows {seen} and takes {done}."
             )
-        self._seeded = False
         self._longest = task.limit or (27_000 if task.kind == "atari" else LONGEST)
         self._act = jax.jit(lambda arrays, obs: greedy(algorithm, spec, arrays, obs))
 
@@ -176,9 +175,7 @@ class OnHost:
         Each environment plays its share of them, so that short ones do not count more often. One
         that goes on for too long is given up, its total as it stands.
         """
-        # A seed, the first time, for games of Atari are long in taking one.
-        players = Players(self.envs, None if self._seeded else seed % 2**31)
-        self._seeded = True
+        players = Players(self.envs, seed % 2**31)  # anew: what is judged later changes nothing
         arrays = jax.device_put(dict(agent.arrays))
         act = lambda _, obs: (action := self._act(arrays, obs), action)
         lanes = self.envs.num_envs

@@ -1,6 +1,5 @@
 """A run that was made, and what can be done with it."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from palestra.tools import evaluate, video
 from palestra.tools.agent import Agent, load
 from palestra.tools.plot import plot
-from palestra.tools.run_folder import read_config
+from palestra.tools.run_folder import read_config, read_json
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Run:
     @property
     def summary(self) -> dict[str, Any]:
         """What came of it."""
-        return json.loads((self.folder / "summary.json").read_text())
+        return read_json(self.folder / "summary.json")
 
     @cached_property
     def agent(self) -> Agent:

@@ -5,18 +5,22 @@ metrics.jsonl        one line per report: losses, finished episodes, evaluations
 agent.safetensors    the best agent, by periodic evaluation on seeds of its own
 last.safetensors     the agent at the end
 summary.json         the final evaluation, and what it took
+checkpoint.*         what `palestra resume` goes on from (tools/checkpoint.py)
 curve.png            the learning curve
 video.mp4            one greedy episode of the best agent
 """
 
+import fcntl
+import hashlib
 import json
 import os
 import platform
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,8 @@ import jax
 import numpy as np
 
 from palestra.core import Algorithm
-from palestra.runners.report import Report
+from palestra.runners.report import PRINTED, Report
+from palestra.tools import evaluate
 from palestra.tools.agent import Agent
 from palestra.tools.task import Task
 
@@ -62,7 +67,14 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def write_config(
-    folder: Path, task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: int, seed: int
+    folder: Path,
+    task: Task,
+    name: str,
+    algorithm: Algorithm,
+    num_envs: int,
+    steps: int,
+    seed: int,
+    flags: Mapping[str, Any],
 ) -> None:
     """Record what repeats the run, and where it ran."""
     packages = ["palestra", "jax", "jaxlib", "equinox", "optax", "gymnasium", "numpy"]
@@ -78,15 +90,37 @@ def write_config(
         "num_envs": num_envs,
         "steps": steps,
         "seed": seed,
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+        "flags": dict(flags),
+        "seeds": seed_tree(seed),
+        **surroundings(packages),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    write_json(folder / "config.json", config)
+
+
+def seed_tree(seed: int) -> dict[str, str]:
+    """Which random numbers come from where."""
+    return {
+        "training": f"prng.key({seed}), split anew for every rollout and update",
+        "periodic evaluations": f"{evaluate.JUDGE} + {seed}",
+        "final evaluation": f"{evaluate.EXAM} + {seed}",
+    }
+
+
+def surroundings(packages: Iterable[str]) -> dict[str, Any]:
+    """Versions of packages, where installed, and of Python; the hardware."""
+    found = {"python": platform.python_version()}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return {
+        "versions": found,
         "hardware": {
             "platform": platform.platform(),
             "processors": os.cpu_count(),
             "device": jax.devices()[0].device_kind,
         },
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
-    write_json(folder / "config.json", config)
 
 
 class Recorder:
@@ -95,13 +129,49 @@ class Recorder:
     metrics.jsonl holds no times, so that the same seed writes the same file.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, since: Mapping[str, Any] | None = None):
+        """`since` is what `state` gave; what was written after it is cut off.
+
+        Raises ValueError where another process writes there, or files are shorter than they were.
+        """
+        since = since or {}
         self.folder = folder
-        self.recent: deque[float] = deque(maxlen=RECENT)
-        self.best, self.best_step = -np.inf, 0
-        self.step = 0
+        self.recent: deque[float] = deque(since.get("recent", ()), maxlen=RECENT)
+        best = since.get("best")
+        self.best: float = -np.inf if best is None else best
+        self.best_step: int = since.get("best_step", 0)
+        self.step: int = since.get("step", 0)
+        self.prints: list[int] = since.get("prints", [])
         self.seconds: dict[str, float] = {}  # by phase, where the runner knows
-        self._file = (folder / "metrics.jsonl").open("w", buffering=1)
+        path = folder / "metrics.jsonl"
+        self._file = path.open("a", buffering=1)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # for as long as it is open
+        except OSError:
+            self._file.close()
+            raise ValueError(
+                f"{folder} is being written by another process; stop it first."
+            ) from None
+        size = since.get("metrics_bytes", 0)
+        if path.stat().st_size < size:
+            self._file.close()
+            raise ValueError(f"{path} is shorter than when the checkpoint was written; restore it.")
+        self._file.truncate(size)
+        if since:
+            (folder / "agent.safetensors").unlink(missing_ok=True)  # of what is done once more
+
+    def state(self) -> dict[str, Any]:
+        """What another Recorder goes on from; all before it is on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return {
+            "step": self.step,
+            "recent": list(self.recent),
+            "best": None if self.best == -np.inf else self.best,
+            "best_step": self.best_step,
+            "prints": self.prints,
+            "metrics_bytes": os.fstat(self._file.fileno()).st_size,
+        }
 
     def write(self, report: Report, agent: Agent | None, evaluation: np.ndarray | None) -> None:
         """Record a report (leaves without a seed axis) and, where one was made, an evaluation."""
@@ -118,17 +188,37 @@ class Recorder:
         line["ended_at"] = steps[kept].tolist()
         line["returns"] = totals[kept].tolist()
         line["lengths"] = lengths[kept].tolist()
+        self._print(report)
+        self.step = report.step
         if agent is not None:
-            agent.save(self.folder / "last.safetensors")
-            judged = -np.inf  # an agent that nobody has judged is better than none
             if evaluation is not None:
                 line["evaluation"] = evaluation.tolist()
-                judged = float(evaluation.mean())
-            if judged >= self.best:  # of equals the later one, which has seen more
-                self.best, self.best_step = judged, report.step
-                agent.save(self.folder / "agent.safetensors")
+            self.keep(agent, evaluation)
         self._file.write(json.dumps(line) + "\n")
-        self.step = report.step
+
+    def keep(self, agent: Agent, evaluation: np.ndarray | None) -> None:
+        """Save the agent of the last report, as the best one too if it is."""
+        agent.save(self.folder / "last.safetensors")
+        # An agent that nobody has judged is better than none.
+        judged = -np.inf if evaluation is None else float(evaluation.mean())
+        if judged >= self.best:  # of equals the later one, which has seen more
+            self.best, self.best_step = judged, self.step
+            agent.save(self.folder / "agent.safetensors")
+
+    def _print(self, report: Report) -> None:
+        """Take the fingerprints of the run's first rollouts, and put their digest into the config
+        once they are of so many transitions."""
+        each = report.episodes.finished.size // len(report.prints)
+        if len(self.prints) * each >= PRINTED or not np.any(report.prints):
+            return
+        wanted = -(-PRINTED // each)
+        self.prints += np.asarray(report.prints).tolist()
+        del self.prints[wanted:]
+        if len(self.prints) == wanted:
+            digest = hashlib.sha256(np.array(self.prints, "<u4").tobytes()).hexdigest()[:16]
+            first = {"count": wanted * each, "digest": digest}
+            config = read_config(self.folder) | {"first_transitions": first}
+            write_json(self.folder / "config.json", config)
 
     @property
     def mean_return(self) -> float | None:
@@ -151,16 +241,24 @@ def _finished(report: Report, before: int) -> tuple[np.ndarray, np.ndarray, np.n
     return steps, of(report.episodes.total).astype(float), of(report.episodes.steps)
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that a run wrote. Raises ValueError where it is damaged."""
+    try:
+        content = json.loads(path.read_text())
+    except (json.JSONDecodeError, RecursionError, UnicodeDecodeError):
+        content = None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it is not the JSON that a run writes.")
+    return content
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json of a run folder. FileNotFoundError or ValueError where it is none."""
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is not a run folder: it has no config.json.")
-    try:
-        config = json.loads(path.read_text())
-        missing = {"environment", "algorithm", "seed"} - config.keys()
-    except (json.JSONDecodeError, AttributeError, UnicodeDecodeError):
-        raise ValueError(f"{path} is damaged: it is not the JSON that a run writes.") from None
+    config = read_json(path)
+    missing = {"environment", "algorithm", "seed"} - config.keys()
     if missing:
         raise ValueError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
     return config

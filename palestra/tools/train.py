@@ -1,6 +1,7 @@
 """From an environment and an algorithm to a run folder with a policy that was shown to work."""
 
 import inspect
+import json
 import os
 import signal
 import threading
@@ -8,28 +9,33 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import gymnasium
 import jax
 import numpy as np
+import psutil
+from jaxtyping import PyTree
 
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, algorithm_class, name_of, served
-from palestra.core import Algorithm, Count, CountOrZero, Environment, Spec, check
+from palestra.core import Algorithm, Count, CountOrZero, Environment, NonNegative, Spec, check
 from palestra.envs import current
 from palestra.envs.host import close, playing
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import compiled, host, threads
 from palestra.runners.host import EnvironmentFaultError
-from palestra.runners.report import Report
+from palestra.runners.leaves import MisfitError, named
+from palestra.runners.report import Report, Since
 from palestra.runners.threads import Asynchronous
-from palestra.tools import evaluate, presets, run_folder
-from palestra.tools.agent import Agent, reads
+from palestra.tools import checkpoint, evaluate, presets, run_folder
+from palestra.tools.agent import UNFIT, Agent, algorithm_of, reads
 from palestra.tools.cache import use_compilation_cache
+from palestra.tools.checkpoint import Checkpoint, Keeper
+from palestra.tools.doctor import Doctor, Finding, watched
 from palestra.tools.progress import Display
 from palestra.tools.run import Run
 from palestra.tools.run_folder import Recorder
@@ -65,6 +71,22 @@ class Job(NamedTuple):
         return Spec(seen, flat_action_space(action), self.num_envs)
 
 
+OnNan = Literal["stop", "continue"]
+
+
+class Flags(NamedTuple):
+    """What a run was asked for beside what it learns."""
+
+    episodes: int
+    video: bool
+    checkpoint_seconds: float
+    on_nan: OnNan
+
+
+class DivergedError(ArithmeticError):
+    """Training has nothing more to learn from: NaN or infinity."""
+
+
 def train(
     env: str | Callable[[], gymnasium.Env],
     algorithm: str | Algorithm = "dqn",
@@ -79,6 +101,8 @@ def train(
     preset: str | None = None,
     episodes: int | None = None,
     video: bool = True,
+    checkpoint_seconds: float = checkpoint.SECONDS,
+    on_nan: OnNan = "stop",
     quiet: bool = False,
 ) -> Run | list[Run]:
     """Train, evaluate, save, draw; returns the Run, or one Run per seed where `seeds` is given.
@@ -98,11 +122,15 @@ def train(
     preset             the name of a preset, where `algorithm` is a name; may bring env_kwargs
     episodes           greedy episodes of the final evaluation [100; of Atari 30]
     video              record an episode at the end, where the environment can be drawn
+    checkpoint_seconds how often to write what `resume` goes on from, beside training; 0 for after
+                       each report
+    on_nan             "stop" when NaN or infinity is met, with the last good agent; or "continue"
     quiet              show nothing
 
     Ctrl-C stops after the report under way and finishes with what was learned so far; a second one
-    raises KeyboardInterrupt at once. Raises ValueError, in one sentence and before anything
-    compiles, for what cannot be done.
+    raises KeyboardInterrupt at once. SIGTERM stops after that report and exits. `resume` goes on
+    from either, and from where a run was killed. Raises ValueError, in one sentence and before
+    anything compiles, for what cannot be done; DivergedError where NaN stopped it.
     """
     job = settle(env, env_kwargs, max_episode_steps, algorithm, steps, num_envs, preset)
     check("seed", seed, CountOrZero)
@@ -111,33 +139,174 @@ def train(
         raise ValueError(f"seed must be below {evaluate.JUDGE}, not {seed}.")
     if episodes is None:
         episodes = evaluate.GAMES if job.task.kind == "atari" else evaluate.EPISODES
-    check("episodes", episodes, Count)
+    flags = checked(Flags(episodes, video, checkpoint_seconds, on_nan))
     each = range(seed, seed + 1) if seeds is None else range(seeds)
-    folders = claim(job, each, run, alone=seeds is None)
+    folders = claim(job, each, run, seeds is None, flags)
+    made = carry_out(job, folders, {}, flags, quiet)
+    return made[0] if seeds is None else made
 
+
+def resume(
+    run: str | Path,
+    *,
+    env: Callable[[], gymnasium.Env] | None = None,
+    steps: int | None = None,
+    quiet: bool = False,
+) -> Run | list[Run]:
+    """Go on with a run that was interrupted or killed; returns it, or those of its seeds.
+
+    run    the run folder, or one that holds a run for each of several seeds
+    env    the function that makes the environment, where the run was of one
+    steps  go on to so many steps in place of those that it was begun for, finished or not
+    quiet  show nothing
+
+    On our own environments the run ends as if it had never stopped, to the last bit of its agents
+    and metrics. Where an environment's state cannot be kept, new episodes begin, and the summary
+    says so. Raises FileNotFoundError where there is no run, and ValueError, in one sentence, where
+    it is finished, is still being trained, was altered, or has no whole checkpoint.
+    """
+    run = Path(run)
+    if steps is not None:
+        check("steps", steps, Count)
+    several = not (run / "config.json").is_file() and any(run.glob("seed*/config.json"))
+    folders = sorted(run.glob("seed*/")) if several else [run]
+    made = []
+    for folder in folders:
+        if several and is_finished(folder) and steps is None:
+            made.append(Run(folder))
+            continue
+        config = run_folder.read_config(folder)
+        made += go_on(folder, config, env, steps, quiet)
+    return made if several else made[0]
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run has taken all its steps and was judged."""
+    summary = folder / "summary.json"
+    return summary.is_file() and not run_folder.read_json(summary).get("interrupted", True)
+
+
+def go_on(
+    folder: Path,
+    config: dict[str, Any],
+    env: Callable[[], gymnasium.Env] | None,
+    steps: int | None,
+    quiet: bool,
+) -> list[Run]:
+    """Resume the run of one seed."""
+    job, flags = settings_of(folder, config if steps is None else config | {"steps": steps}, env)
+    seed, asked = config["seed"], job.steps
+    if is_finished(folder):
+        done = run_folder.read_json(folder / "summary.json")["steps"]
+        if asked <= done:
+            raise ValueError(
+                f"{folder} is finished, after {done:,} steps; --steps N, above that, trains on."
+            )
+        if not (folder / checkpoint.NAME).is_file():
+            raise ValueError(f"{folder} is finished, and what it would go on from was not kept.")
+    notes: list[str] = []
+    since = checkpoint.read(folder, notes.append)
+    if since is not None and since.header.get("run") != identity(job, seed):
+        raise ValueError(
+            f"{folder}/config.json is no longer that of its checkpoint; put it back as it was."
+        )
+    if asked != config["steps"]:
+        run_folder.write_json(folder / "config.json", config | {"steps": asked})
+    notes.append(
+        f"Going on from step {since.header['recorder']['step']:,}."
+        if since is not None
+        else "There was no checkpoint yet: beginning anew."
+    )
+    try:
+        return carry_out(job, {seed: folder}, {seed: since} if since else {}, flags, quiet, notes)
+    except MisfitError as fault:
+        raise ValueError(f"{folder} cannot go on from its checkpoint: {fault}.") from None
+
+
+def settings_of(
+    folder: Path, config: dict[str, Any], env: Callable[[], gymnasium.Env] | None
+) -> tuple[Job, Flags]:
+    """What a config.json asks for; `env` makes the environment where a function did. Raises
+    ValueError. Nothing is imported for it, whoever wrote it."""
+    try:
+        task = Task.of(env) if env is not None else Task.from_json(config)
+        algorithm = algorithm_of(config["algorithm"], config["hyperparameters"])
+        for name, kind in (("num_envs", Count), ("seed", CountOrZero), ("steps", Count)):
+            if type(config[name]) is not int:
+                raise ValueError(f"{name} must be a whole number")
+            check(name, config[name], kind)
+        flags = checked(Flags(**config["flags"]))
+    except UNFIT as fault:
+        raise ValueError(f"{folder}/config.json is not one that can be run: {fault}.") from None
+    return planned(task, config["algorithm"], algorithm, config["num_envs"], config["steps"]), flags
+
+
+def identity(job: Job, seed: int) -> dict[str, Any]:
+    """What a checkpoint goes with, as JSON gives it back."""
+    content = {
+        **job.task.as_json(),
+        "algorithm": job.name,
+        "hyperparameters": asdict(job.algorithm),  # type: ignore[call-overload]
+        "num_envs": job.num_envs,
+        "seed": seed,
+    }
+    return json.loads(json.dumps(content))
+
+
+def checked(flags: Flags) -> Flags:
+    """The flags. Raises ValueError for what cannot be."""
+    check("episodes", flags.episodes, Count)
+    check("video", flags.video, bool)
+    check("checkpoint_seconds", flags.checkpoint_seconds, NonNegative)
+    check("on_nan", flags.on_nan, OnNan)
+    return flags
+
+
+def carry_out(
+    job: Job,
+    folders: dict[int, Path],
+    since: dict[int, Checkpoint],
+    flags: Flags,
+    quiet: bool,
+    notes: Sequence[str] = (),
+    watch: Callable[[], None] = lambda: None,
+) -> list[Run]:
+    """Train every seed in its folder, from the beginning or from its checkpoint; judge and draw.
+
+    `watch` is called when a report was written.
+    """
     use_compilation_cache()
-    recorders = {s: Recorder(folder) for s, folder in folders.items()}
-    title = f"{job.name} on {job.task}" + (f", {len(each)} seeds" if len(each) > 1 else "")
+    seeds = list(folders)
+    title = f"{job.name} on {job.task}" + (f", {len(seeds)} seeds" if len(seeds) > 1 else "")
     lanes = 1 if job.env is None else os.cpu_count() or 1  # seeds at a time
-    with Display(title, job.steps * len(each), each, quiet=quiet) as display:
-        with stop_on_interrupt(display) as stop:
-            begun = time.perf_counter()
+    with Display(title, job.steps * len(seeds), seeds, quiet=quiet) as display:
+        for note in notes:
+            display.say(note)
+        books = {
+            s: Book(job, s, folder, since.get(s), flags, display) for s, folder in folders.items()
+        }
+        with stop_on_signal(display) as stop:
             try:
-                in_threads(
-                    partial(follow, job, recorders, display, stop), groups(each), stop, lanes
-                )
-            except EnvironmentFaultError as fault:
-                give_up(job, recorders, str(fault))
+                work = partial(follow, job, books, display, stop, watch)
+                in_threads(work, groups(seeds), stop, lanes)
+            except (EnvironmentFaultError, DivergedError) as fault:
+                for book in books.values():
+                    book.give_up(str(fault))
                 kept = ", ".join(str(folder) for folder in folders.values())
-                raise EnvironmentFaultError(f"{fault} What was learned is in {kept}.") from fault
-            seconds = time.perf_counter() - begun
+                raise type(fault)(f"{fault} What was learned is in {kept}.") from fault
+            finally:
+                for book in books.values():
+                    book.close()
+        if stop.terminated:
+            display.say(f"Stopped. palestra resume {' '.join(map(str, folders.values()))} goes on.")
+            raise SystemExit(128 + signal.SIGTERM)
         display.finishing()
-        ending = partial(finish, job, recorders, seconds, stop.is_set(), episodes, video)
-        in_threads(ending, each, stop, lanes)
+        ending = lambda seed: books[seed].finish(stop.is_set())
+        in_threads(ending, seeds, stop, lanes)
     made = [Run(folder) for folder in folders.values()]
     for one in made:
         one.plot()
-    return made[0] if seeds is None else made
+    return made
 
 
 def settle(
@@ -166,6 +335,11 @@ def settle(
     num_envs = num_envs if num_envs is not None else chosen.num_envs if chosen else NUM_ENVS
     check("steps", steps, Count)
     check("num_envs", num_envs, Count)
+    return planned(task, name, algorithm, num_envs, steps)
+
+
+def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: int) -> Job:
+    """The job. Raises ValueError where the algorithm cannot learn the task, or not here."""
     batch = getattr(algorithm, "batch_size", 0)
     if getattr(algorithm, "memory_size", batch) < batch:
         raise ValueError(f"memory_size must be at least batch_size, which is {batch}.")
@@ -176,11 +350,11 @@ def settle(
     except ValueError as fault:
         raise ValueError(f"{name} cannot learn {task.env_id}: {fault}{others(job)}") from None
     needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(learner)) / 2**30
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    if needed > memory:
+    free = psutil.virtual_memory().available / 2**30
+    if needed > free:
         raise ValueError(
-            f"{name} would need {needed:,.0f} GiB and this machine has {memory:,.0f}; make its "
-            "memory or its networks smaller."
+            f"{name} would need {needed:,.1f} GiB and this machine has {free:,.1f} free; make its "
+            "memory (--memory-size) or its networks smaller."
         )
     return job
 
@@ -206,7 +380,9 @@ def others(job: Job) -> str:
     return "" if job.name in able or not able else f" These can: {', '.join(able)}."
 
 
-def claim(job: Job, seeds: Sequence[int], run: str | Path | None, alone: bool) -> dict[int, Path]:
+def claim(
+    job: Job, seeds: Sequence[int], run: str | Path | None, alone: bool, flags: Flags
+) -> dict[int, Path]:
     """Make one run folder per seed and write its config. Raises ValueError."""
     if run is None:
         folders = {seed: run_folder.folder_for(job.task.env_id, job.name, seed) for seed in seeds}
@@ -218,7 +394,14 @@ def claim(job: Job, seeds: Sequence[int], run: str | Path | None, alone: bool) -
     for seed, folder in folders.items():
         run_folder.create(folder)
         run_folder.write_config(
-            folder, job.task, job.name, job.algorithm, job.num_envs, job.steps, seed
+            folder,
+            job.task,
+            job.name,
+            job.algorithm,
+            job.num_envs,
+            job.steps,
+            seed,
+            flags._asdict(),
         )
     return folders
 
@@ -246,78 +429,246 @@ def in_threads(work: Callable, items: Sequence, stop: threading.Event, lanes: in
             raise
 
 
+class Book:
+    """All that is written of one seed's run: metrics, agents, checkpoints, findings, summary."""
+
+    def __init__(
+        self,
+        job: Job,
+        seed: int,
+        folder: Path,
+        since: Checkpoint | None,
+        flags: Flags,
+        display: Display,
+    ):
+        header = since.header if since else {}
+        self.job, self.seed, self.folder = job, seed, folder
+        self.flags, self.display = flags, display
+        self.recorder = Recorder(folder, header.get("recorder"))
+        self.keeper = Keeper(folder, flags.checkpoint_seconds, display.say)
+        self.doctor = Doctor(
+            job.algorithm, job.spec, job.steps, job.task.limit, header.get("doctor")
+        )
+        self.findings = [Finding(**found) for found in header.get("findings", [])]
+        self.resumed: list[dict[str, Any]] = header.get("resumed", [])
+        self.spent: int = header.get("spent", 0)  # steps of periodic evaluations
+        self._seconds: float = header.get("seconds", 0.0)
+        self._begun = time.perf_counter()
+        self.since: Since | None = None
+        if since is not None:
+            arrays = {
+                name.removeprefix("carry."): array
+                for name, array in since.arrays.items()
+                if name.startswith("carry.")
+            }
+            self.since = Since(header["updates"], arrays)
+            exact = job.env is not None or any(name.startswith("playing.") for name in arrays)
+            self.resumed.append({"step": self.recorder.step, "exact": exact})
+            if not exact:
+                display.say("The environments' states could not be kept: new episodes begin.")
+            if "best" in since.arrays:
+                (folder / "agent.safetensors").write_bytes(since.arrays["best"].tobytes())
+
+    @property
+    def seconds(self) -> float:
+        """Of training, over all the times that it was gone on with."""
+        return self._seconds + time.perf_counter() - self._begun
+
+    def examine(self, report: Report) -> None:
+        """Say what is wrong. Raises DivergedError where nothing more can be learned."""
+        said = {found.fault for found in self.findings}
+        for found in self.doctor.look(report, report.obs):
+            if found.fault in said:
+                continue
+            self.findings.append(found)
+            self.display.say(f"Step {found.step:,}: {found.said}")
+            if found.fatal and self.flags.on_nan == "stop":
+                raise DivergedError(f"Stopped at step {found.step:,}: {found.said}")
+
+    def checkpoint(self, carry: Callable[[], PyTree], updates: int) -> Checkpoint:
+        """What `resume` needs after so many updates."""
+        arrays = {f"carry.{name}": array for name, array in named(carry()).items()}
+        best = self.folder / "agent.safetensors"
+        if best.is_file():
+            arrays["best"] = np.frombuffer(best.read_bytes(), np.uint8)
+        header = {
+            "run": identity(self.job, self.seed),
+            "updates": updates,
+            "recorder": self.recorder.state(),
+            "findings": [found._asdict() for found in self.findings],
+            "doctor": self.doctor.state(),
+            "resumed": self.resumed,
+            "spent": self.spent,
+            "seconds": self.seconds,
+        }
+        return Checkpoint(header, arrays)
+
+    def close(self) -> None:
+        """Training is over."""
+        self._seconds, self._begun = self.seconds, time.perf_counter()
+        self.keeper.close()
+        self.recorder.close()
+
+    def _head(self) -> dict[str, Any]:
+        return {
+            **self.job.task.as_json(),
+            "algorithm": self.job.name,
+            "seed": self.seed,
+            "steps": self.recorder.step,
+        }
+
+    def give_up(self, fault: str) -> None:
+        """Tell why there is no more."""
+        self.close()
+        summary = {
+            **self._head(),
+            "interrupted": True,
+            "error": fault,
+            "findings": [found._asdict() for found in self.findings],
+            "resumed": self.resumed,
+        }
+        run_folder.write_json(self.folder / "summary.json", summary)
+        if self.recorder.step:
+            Run(self.folder).plot()
+
+    def finish(self, interrupted: bool) -> None:
+        """Evaluate the best and last agents on starts that no one has seen; summary and video."""
+        job, recorder, run = self.job, self.recorder, Run(self.folder)
+        seconds, episodes = self._seconds, self.flags.episodes
+        # A file does not hold the function that made an environment.
+        agents = [replace(agent, task=job.task) for agent in (run.agent, run.last)]
+        best, last = (
+            evaluate.score(agent, job.env, episodes=episodes, seed=self.seed) for agent in agents
+        )
+        exact = [evaluate.exact(agent) for agent in agents]
+        exact_best, exact_last = ({} if value is None else {"exact": value} for value in exact)
+        threshold = job.task.threshold
+        judged = next(iter(best.values()))["mean"]
+        summary = {
+            **self._head(),
+            "seconds": round(seconds, 2),
+            "steps_per_second": round(recorder.step / seconds),
+            "phases": {phase: round(x, 2) for phase, x in recorder.seconds.items()},
+            "interrupted": interrupted,
+            "resumed": self.resumed,
+            "findings": [found._asdict() for found in self.findings],
+            "threshold": threshold,
+            "solved": None if threshold is None else judged >= threshold,
+            "best": {"step": recorder.best_step, **best, **exact_best},
+            "last": {"step": recorder.step, **last, **exact_last},
+        }
+        if self.flags.video and filmable(job.task):
+            record(agents[0], self.folder / "video.mp4", seed=evaluate.EXAM + self.seed)
+        run_folder.write_json(self.folder / "summary.json", summary)
+        if not interrupted:
+            checkpoint.finished(self.folder)
+
+
 def follow(
     job: Job,
-    recorders: dict[int, Recorder],
+    books: dict[int, Book],
     display: Display,
-    stop: threading.Event,
+    stop: "Stop",
+    watch: Callable[[], None],
     seeds: Sequence[int],
 ) -> None:
     """Train the seeds of one group, and record, evaluate and show each report."""
     names = reads(job.algorithm, job.spec)
     with ExitStack() as stack:
-        reports, total, profile = begin(job, seeds, display, stack)
-        stack.enter_context(closing(reports))  # before environments in which it may still play
+        course = begin(job, seeds, books[seeds[0]].since, display, stack)
+        # Closed before environments in which it may still play.
+        reports = stack.enter_context(closing(course.reports))
         judge = stack.enter_context(closing(judge_of(job)))
-        spent = 0  # steps of periodic evaluations, summed over seeds
-        for i, report in enumerate(reports, 1):
-            stopped = stop.is_set()
-            due = i * EVALUATIONS // total > (i - 1) * EVALUATIONS // total
-            wanted = (
-                stopped or i == total or (due and judge.affords(spent, report.step * len(seeds)))
-            )
+        before = books[seeds[0]].recorder.step
+        for report in reports:
+            stopped, last = stop.is_set(), report.step >= course.steps
+            evaluations = lambda step: step * EVALUATIONS // course.steps
+            due, before = evaluations(report.step) > evaluations(before), report.step
+            spent = sum(books[seed].spent for seed in seeds)
+            wanted = last or (due and judge.affords(spent, report.step * len(seeds)))
             for row, seed in enumerate(seeds):
+                book = books[seed]
                 # On the host a learner is alone, and an environment may end the run at any time.
                 place = None if job.env is None else row
-                of_seed = lambda x: np.asarray(x) if job.env is None else np.asarray(x)[row]  # noqa: B023
+                alone = one_of(report, place)
+                book.examine(alone)
                 agent = returns = None
-                if wanted or job.env is None:
+                if wanted or stopped or job.env is None:
                     agent = Agent.of(
                         job.algorithm, job.spec, job.task, report.learner, place, names, job.spaces
                     )
                 if agent is not None and wanted:
                     returns, steps = judge(agent, evaluate.JUDGE + seed)
-                    spent += steps
-                metrics, episodes = jax.tree.map(of_seed, report[2:])
-                recorders[seed].write(
-                    report._replace(metrics=metrics, episodes=episodes), agent, returns
-                )
-                recorders[seed].seconds = profile.seconds
-                display.update(seed, report.step, recorders[seed].mean_return)
+                    book.spent += steps
+                book.recorder.write(alone, agent if wanted or job.env is None else None, returns)
+                book.recorder.seconds = course.profile.seconds
+                display.update(seed, report.step, book.recorder.mean_return)
+                watch()
+                if stopped or last or book.keeper.due():
+                    updates = report.step // course.steps_per_update
+                    book.keeper.keep(partial(book.checkpoint, alone.carry, updates), wait=stopped)
+                if stopped and not wanted and agent is not None:
+                    # After the checkpoint, which goes on as if nothing had been asked.
+                    book.recorder.keep(agent, judge(agent, evaluate.JUDGE + seed)[0])
             if stopped:
                 return
 
 
+def one_of(report: Report, row: int | None) -> Report:
+    """A report of one of the seeds, or of the only one if `row` is None. Its learner is without
+    its replay; its carry is as the runner takes it back."""
+    numbers = report.metrics, report.episodes, report.prints
+    learner = watched(report.learner)
+    if row is None:
+        metrics, episodes, prints = jax.tree.map(np.asarray, numbers)
+        return report._replace(learner=learner, metrics=metrics, episodes=episodes, prints=prints)
+    metrics, episodes, prints = jax.tree.map(lambda x: np.asarray(x)[row], numbers)
+    learner, obs = jax.tree.map(lambda x: x[row], (learner, report.obs))
+    carry = lambda: jax.tree.map(lambda x: x[row : row + 1], report.carry())
+    alone = len(report.prints) == 1
+    return Report(
+        report.step, learner, metrics, episodes, prints, obs, report.carry if alone else carry
+    )
+
+
+class Course(NamedTuple):
+    """Training under way."""
+
+    reports: Generator[Report, None, None]
+    steps: int  # at the end: those asked for, rounded up to whole reports
+    steps_per_update: int
+    profile: host.Profile  # where its seconds are noted
+
+
 def begin(
-    job: Job, seeds: Sequence[int], display: Display, stack: ExitStack
-) -> tuple[Generator[Report, None, None], int, host.Profile]:
-    """Reports of training those seeds, how many there will be, and where its seconds are noted."""
+    job: Job, seeds: Sequence[int], since: Since | None, display: Display, stack: ExitStack
+) -> Course:
+    """Train those seeds, from the beginning or from where one of them stood."""
     profile = host.Profile()
+    often = REPORT_STEPS if job.env is not None else HOST_REPORT_STEPS
+    wanted = max(REPORTS, job.steps // often)
+    settings: dict[str, Any] = {"total_steps": job.steps, "reports": wanted, "since": since}
+
+    def course(reports: Generator[Report, None, None], num_envs: int) -> Course:
+        updates, count, each = compiled.plan(job.algorithm, num_envs, job.steps, wanted)
+        return Course(reports, updates * count * each, each, profile)
+
     if job.env is not None:
-        wanted = max(REPORTS, job.steps // REPORT_STEPS)
-        settings: dict[str, Any] = {"total_steps": job.steps, "reports": wanted}
-        _, total, _ = compiled.plan(job.algorithm, job.num_envs, **settings)
         settings |= {"num_envs": job.num_envs, "seeds": seeds}
-        return compiled.train(job.env, job.algorithm, **settings), total, profile
-    (seed,) = seeds
-    wanted = max(REPORTS, job.steps // HOST_REPORT_STEPS)
-    settings = {"total_steps": job.steps, "reports": wanted}
+        return course(compiled.train(job.env, job.algorithm, **settings), job.num_envs)
+    settings |= {"seed": seeds[0], "profile": profile}
     if isinstance(job.algorithm, Asynchronous):
         each = job.algorithm.worker_envs
         workers = job.num_envs // each
-        _, total, _ = compiled.plan(job.algorithm, each, **settings)
-        settings |= {"seed": seed, "profile": profile, "workers": workers}
         make_envs = lambda: job.task.make_envs(each, threads=1).envs
         display.say(f"{workers} threads, each with {each} of {job.task}.")
-        return threads.train(make_envs, job.algorithm, **settings), total, profile
+        return course(threads.train(make_envs, job.algorithm, workers=workers, **settings), each)
     made = job.task.make_envs(job.num_envs)
     stack.callback(close, made.envs, display.say)
     display.say(made.how)
-    _, total, _ = compiled.plan(job.algorithm, job.num_envs, **settings)
-    settings |= {"seed": seed, "profile": profile}
     overlap = job.task.kind == "atari" and learns_beside(job.algorithm)
     runner = threads.beside if overlap else host.train
-    return runner(made.envs, job.algorithm, **settings), total, profile
+    return course(runner(made.envs, job.algorithm, **settings), job.num_envs)
 
 
 def judge_of(job: Job) -> evaluate.Judge:
@@ -333,77 +684,30 @@ def learns_beside(algorithm: Algorithm) -> bool:
     return told or ALGORITHMS[name_of(algorithm)].off_policy
 
 
-def give_up(job: Job, recorders: dict[int, Recorder], fault: str) -> None:
-    """Close a run that an environment has ended: what there is, and why there is no more."""
-    for seed, recorder in recorders.items():
-        recorder.close()
-        summary = {
-            **job.task.as_json(),
-            "algorithm": job.name,
-            "seed": seed,
-            "steps": recorder.step,
-            "interrupted": True,
-            "error": fault,
-        }
-        run_folder.write_json(recorder.folder / "summary.json", summary)
-        if recorder.step:
-            Run(recorder.folder).plot()
+class Stop(threading.Event):
+    """Set when training is to stop after the report under way."""
 
-
-def finish(
-    job: Job,
-    recorders: dict[int, Recorder],
-    seconds: float,
-    interrupted: bool,
-    episodes: int,
-    video: bool,
-    seed: int,
-) -> None:
-    """Evaluate a seed's best and last agents on starts that no one has seen; summary and video."""
-    recorder = recorders[seed]
-    recorder.close()
-    run = Run(recorder.folder)
-    # A file does not hold the function that made an environment.
-    agents = [replace(agent, task=job.task) for agent in (run.agent, run.last)]
-    best, last = (evaluate.score(agent, job.env, episodes=episodes, seed=seed) for agent in agents)
-    exact = [evaluate.exact(agent) for agent in agents]
-    exact_best, exact_last = ({} if value is None else {"exact": value} for value in exact)
-    threshold = job.task.threshold
-    judged = next(iter(best.values()))["mean"]
-    summary = {
-        **job.task.as_json(),
-        "algorithm": job.name,
-        "seed": seed,
-        "steps": recorder.step,
-        "seconds": round(seconds, 2),
-        "steps_per_second": round(sum(r.step for r in recorders.values()) / seconds),
-        "phases": {phase: round(x, 2) for phase, x in recorder.seconds.items()},
-        "interrupted": interrupted,
-        "threshold": threshold,
-        "solved": None if threshold is None else judged >= threshold,
-        "best": {"step": recorder.best_step, **best, **exact_best},
-        "last": {"step": recorder.step, **last, **exact_last},
-    }
-    run_folder.write_json(recorder.folder / "summary.json", summary)
-    if video and filmable(job.task):
-        record(agents[0], recorder.folder / "video.mp4", seed=evaluate.EXAM + seed)
+    terminated = False  # by SIGTERM: somebody waits for the process to end
 
 
 @contextmanager
-def stop_on_interrupt(display: Display) -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; the second one interrupts as usual."""
-    stop = threading.Event()
+def stop_on_signal(display: Display) -> Iterator[Stop]:
+    """An event that SIGTERM and the first Ctrl-C set; the second one interrupts as usual."""
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # signals belong to the main thread: whoever runs there handles them
         return
 
-    def request(signum, frame) -> None:
+    def request(signum: int, frame: Any) -> None:
+        stop.terminated = signum == signal.SIGTERM
         stop.set()
-        display.say("Stopping after this report; everything so far is kept. Ctrl-C again aborts.")
-        signal.signal(signal.SIGINT, before)
+        again = "" if stop.terminated else " Ctrl-C again aborts."
+        display.say(f"Stopping after this report; everything so far is kept.{again}")
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
 
-    before = signal.signal(signal.SIGINT, request)
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

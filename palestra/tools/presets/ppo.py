@@ -139,32 +139,36 @@ GPU = Preset(
 )
 
 
-def laptop(score: str, **env_kwargs: str) -> Preset:
+def laptop(score: str, entropy_coef: float, steps: int, **env_kwargs: str) -> Preset:
     """For two cores: a small picture and a small network."""
     return Preset(
         PPO(
             learning_rate=5e-4,
             anneal_steps=3_000_000,
             clip=0.1,
-            entropy_coef=0.01,
+            entropy_coef=entropy_coef,
             rollout_length=64,
             hidden=(256,),
             activation="relu",
             shared=True,
         ),
         num_envs=16,
-        steps=3_000_000,
+        steps=steps,
         source="the GPU's, in a smaller picture; twice its learning rate",
         score=score,
         env_kwargs=env_kwargs,
     )
 
 
+# With a bonus of 0.01 for entropy the greedy policy, which is not the one that was trained, ran
+# into loops that lose: 13.2 (9.4 to 17.1) after three million steps.
 PONG = laptop(
-    "In training 17.5, mean of 30 games, after two of three million steps; one seed.",
+    "Best agent 19.7 (19.5 to 19.8) over 30 games, found after 720,000 steps; one seed.",
+    entropy_coef=0.002,
+    steps=1_200_000,
     preprocessing="laptop-pong",
 )
-BREAKOUT = laptop("Not measured.", preprocessing="laptop")
+BREAKOUT = laptop("Not measured.", entropy_coef=0.01, steps=3_000_000, preprocessing="laptop")
 
 
 PRESETS: dict[str, dict[str, Preset]] = {

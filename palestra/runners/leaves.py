@@ -1,0 +1,87 @@
+"""The arrays of a tree, by name: what a file holds of whatever a run carries."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from palestra import prng
+
+STRIDE = np.uint32(2_654_435_761)  # Knuth's multiplier: 2^32 over the golden ratio, and odd
+
+
+class MisfitError(ValueError):
+    """Arrays are not those of a tree; the message completes "it cannot be used: ..."."""
+
+
+def name_of(path: tuple) -> str:
+    """Of a leaf, such as q.layers.0.weight."""
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def named(tree: PyTree) -> dict[str, np.ndarray]:
+    """The leaves as NumPy arrays, without a copy where memory is shared; keys as their words.
+
+    Numbers that NumPy has no type for (bfloat16) are given as their bits.
+    """
+    return {name_of(path): _plain(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def rebuilt(like: PyTree, arrays: Mapping[str, np.ndarray], prefix: str = "") -> PyTree:
+    """The tree of which `named` gave the arrays, copied onto the device.
+
+    `like` has its structure, with arrays or shapes for leaves. Raises MisfitError where a leaf is
+    missing or has another shape or type.
+    """
+
+    def leaf(path: tuple, form: Any) -> Array:
+        name = prefix + name_of(path)
+        if name not in arrays:
+            raise MisfitError(f"it has no {name}")
+        found, is_key = arrays[name], jnp.issubdtype(form.dtype, jax.dtypes.prng_key)
+        # A key is its words; what NumPy does not know is as many bits.
+        words = jax.eval_shape(jax.random.key_data, form) if is_key else form
+        bits = words.dtype if words.dtype.kind in "biufc" else f"u{words.dtype.itemsize}"
+        if (found.shape, found.dtype) != (words.shape, np.dtype(bits)):
+            raise MisfitError(
+                f"its {name} is {found.dtype} {found.shape} where {words.dtype} {words.shape} fits"
+            )
+        array = jnp.array(np.ascontiguousarray(found).view(words.dtype).reshape(words.shape))
+        return prng.of_words(array) if is_key else array
+
+    return jax.tree_util.tree_map_with_path(leaf, like)
+
+
+def fingerprint(tree: PyTree) -> Any:
+    """A uint32 that hangs on all bits of all leaves, NumPy's or JAX's, and on their order.
+
+    The sum, modulo 2^32, of each 32-bit word times an odd number of its place.
+    """
+    places: Any = np
+    sums = []
+    for i, leaf in enumerate(jax.tree.leaves(tree)):
+        words = _words(leaf)
+        places = jnp if isinstance(words, Array) else np
+        odd = (places.arange(words.size, dtype=np.uint32) + np.uint32(i)) * STRIDE | np.uint32(1)
+        sums.append((words * odd).sum(dtype=np.uint32))
+    return places.stack(sums).sum(dtype=np.uint32)
+
+
+def _words(leaf: Any) -> Any:
+    """Flat uint32: a float's bits, a whole number or a flag itself."""
+    if leaf.dtype.kind != "f":
+        return leaf.reshape(-1).astype(np.uint32)
+    if isinstance(leaf, Array):
+        bits = jax.lax.bitcast_convert_type(leaf.astype(jnp.float32), jnp.uint32)
+        return bits.reshape(-1)
+    return np.ascontiguousarray(leaf, np.float32).view(np.uint32).reshape(-1)
+
+
+def _plain(leaf: Any) -> np.ndarray:
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    array = np.asarray(leaf)
+    return array if array.dtype.kind in "biufc" else array.view(f"u{array.dtype.itemsize}")

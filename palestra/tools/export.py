@@ -1,0 +1,276 @@
+"""palestra export: an agent's greedy policy as a file that runs without JAX and without Palestra.
+
+Whatever is written is first played beside the agent, and put in place only where both do the same.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gymnasium
+import jax
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
+from jaxtyping import PyTree
+
+from palestra.parts.spaces import flatten_observation, unflatten_action
+from palestra.tools import export_numpy, export_onnx
+from palestra.tools.agent import Agent, greedy
+from palestra.tools.export_program import Program, trace, values
+
+OBSERVATIONS = 1_000  # on which a file is held to its agent
+AT_ONCE = 100  # of them: pictures cut into squares are large
+ALONE = 10  # of them are shown one by one too
+ROUNDING = 1e-4  # of what is compared, or of 1 where that is more
+HALF_ROUNDING = 3e-2  # the same where JAX multiplies in bfloat16
+WIDEST = 1e4  # a Box with bounds further apart counts as having none
+MARK = b"palestra export"  # near the beginning of each file
+
+
+class Comparison(NamedTuple):
+    """What came of playing a file beside its agent."""
+
+    observations: int
+    ties: int  # choices that differ, between actions that are worth the same up to rounding
+    largest: float  # difference between numbers of actions
+
+    def __str__(self) -> str:
+        same = f"acts as the agent does on {self.observations:,} observations"
+        if self.ties:
+            return f"{same} but for {self.ties:,}, where two actions are worth the same"
+        return f"{same}, to within {self.largest:.1g}" if self.largest else same
+
+
+def to_numpy(agent: Agent, path: str | Path) -> Comparison:
+    """Write an agent as one Python file that needs NumPy alone: `act(observation)`.
+
+    It acts as `Agent.predict` does, in the environment's own spaces, for one observation or a
+    batch. Raises ValueError where the agent cannot be written so, where the file would act other
+    than the agent, and where there is another file already, which stays as it is.
+    """
+    path = _target(path, ".py")
+    program = trace(agent)
+    text = export_numpy.source(agent, program, path.stem)
+    return _write(path, text.encode(), partial(_check_numpy, agent, program))
+
+
+def to_onnx(agent: Agent, path: str | Path) -> Comparison:
+    """Write an agent as ONNX: from `observation` [n, ...] to `action` [n, ...], n left open.
+
+    Both are as networks have them (`parts.spaces`): what is a Dict or a Tuple is `observation_0`,
+    `observation_1`, ..., and choices are counted from 0. What a choice is the largest of, action
+    values or logits, is given too, as `values` or `values_0`, `values_1`, ... Raises as `to_numpy`,
+    and DependencyNotInstalled.
+    """
+    path = _target(path, ".onnx")
+    for name in ("onnx", "onnxruntime"):
+        export_onnx.library(name)
+    program = trace(agent)
+    check = lambda part: compare(agent, program, export_onnx.run(str(part)))
+    return _write(path, export_onnx.model(agent, program), check)
+
+
+def _target(path: str | Path, suffix: str) -> Path:
+    """Where to write. Raises ValueError or FileNotFoundError where that cannot be."""
+    path = Path(path)
+    if path.suffix != suffix:
+        raise ValueError(f"the output must be a {suffix} file, not {path}.")
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.absolute().parent} to write into.")
+    if path.exists():
+        with path.open("rb") as file:
+            if MARK not in file.read(200):
+                raise ValueError(
+                    f"{path} exists already and is not from palestra export; choose another "
+                    "--output, or remove it first."
+                )
+    return path
+
+
+def _write(path: Path, content: bytes, check: Callable[[Path], Comparison]) -> Comparison:
+    """Write a file, and put it in place once it has been checked."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        found = check(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return found
+
+
+def _check_numpy(agent: Agent, program: Program, path: Path) -> Comparison:
+    """Play the file. Raises ValueError where it acts other than the agent."""
+    names: dict[str, Any] = {"__name__": path.stem}
+    exec(compile(path.read_bytes(), str(path), "exec"), names)
+    found = compare(agent, program, names["_policy"])
+    obs = observations(agent, AT_ONCE)
+    flat = jax.tree.leaves(flatten_observation(agent.observation_space, obs))
+    wanted = unflatten_action(agent.action_space, names["_policy"](*flat)[0])
+    _equal(wanted, names["act"](obs))
+    for i in range(ALONE):
+        one = jax.tree.map(lambda x, i=i: x[i], obs)
+        flat = jax.tree.leaves(flatten_observation(agent.observation_space, one))
+        action, _ = names["_policy"](*(x[None] for x in flat))
+        _equal(unflatten_action(agent.action_space, action[0]), names["act"](one))
+    return found
+
+
+def _equal(wanted: PyTree, found: PyTree) -> None:
+    forms: list[Any] = [*map(jax.tree.structure, (wanted, found))]
+    same = forms[0] == forms[1] and all(
+        np.array_equal(a, b, equal_nan=True) and np.asarray(a).dtype == np.asarray(b).dtype
+        for a, b in zip(jax.tree.leaves(wanted), jax.tree.leaves(found), strict=True)
+    )
+    if not same:
+        raise ValueError(
+            "the file takes observations or gives actions in another form than the agent, so it "
+            "was not written; this is a fault of palestra."
+        )
+
+
+def compare(
+    agent: Agent, program: Program, policy: Callable[..., tuple[np.ndarray, list[np.ndarray]]]
+) -> Comparison:
+    """Hold a policy, from flat observations to flat actions and the values of choices, to its
+    agent: those values too, for an action may well be the best of many wrong ones.
+
+    Raises ValueError, in one sentence, where it acts differently beyond rounding.
+    """
+    different = ties = 0
+    largest = 0.0
+    for seen, ours, worth in _answers(agent):
+        with np.errstate(all="ignore"):  # of an agent that has diverged
+            theirs, values = policy(*jax.tree.leaves(seen))
+        if theirs.shape != ours.shape or theirs.dtype != ours.dtype:
+            raise ValueError(
+                f"the file's actions are {theirs.dtype} {theirs.shape}, the agent's {ours.dtype} "
+                f"{ours.shape}, so it was not written; this is a fault of palestra."
+            )
+        rounding = HALF_ROUNDING if program.half else ROUNDING
+        if isinstance(agent.spec.action_space, Box):
+            unlike = ~_close(ours, theirs, rounding, _scale(agent))
+            largest = max(largest, float(np.nan_to_num(np.abs(ours - theirs)).max(initial=0.0)))
+        else:
+            unlike = ours != theirs
+            tied = unlike & _worth_same(ours, theirs, worth, rounding)
+            ties += int(_rows(tied).sum())
+            unlike &= ~tied
+        wrong = _rows(unlike)
+        for a, b in zip(worth, values, strict=True):
+            wrong |= _rows(~_close(a, b, ROUNDING, np.abs(a).max(-1, keepdims=True)))
+        different += int(wrong.sum())
+    if different:
+        raise ValueError(
+            f"the file acts other than the agent on {different:,} of {OBSERVATIONS:,} "
+            "observations, so it was not written; this is a fault of palestra."
+        )
+    return Comparison(OBSERVATIONS, ties, largest)
+
+
+def _answers(agent: Agent) -> Iterator[tuple[PyTree, np.ndarray, list[np.ndarray]]]:
+    """Flat observations, the agent's actions for them and what choices are the largest of.
+
+    On the CPU, for a GPU may round more coarsely.
+    """
+    flat = flatten_observation(agent.observation_space, observations(agent, OBSERVATIONS))
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        arrays = jax.device_put(dict(agent.arrays))
+        both = jax.jit(
+            lambda arrays, obs: (
+                greedy(agent.algorithm, agent.spec, arrays, obs),
+                values(agent, arrays, obs),
+            )
+        )
+        for first in range(0, OBSERVATIONS, AT_ONCE):
+            some = jax.tree.map(lambda x, i=first: x[i : i + AT_ONCE], flat)
+            action, worth = both(arrays, some)
+            yield some, np.asarray(action), [np.asarray(x) for x in worth]
+
+
+def _close(a: np.ndarray, b: np.ndarray, rounding: float, scale: np.ndarray) -> np.ndarray:
+    """Whether numbers are the same up to rounding, of themselves or of the scale or of 1."""
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore"):
+        near = np.abs(a - b) <= rounding * np.maximum(np.maximum(1.0, scale), np.abs(a))
+    return same | near
+
+
+def _rows(flags: np.ndarray) -> np.ndarray:
+    """Of flags [n, ...] for which of the n there is one."""
+    return np.asarray(flags.reshape(len(flags), -1).any(1))
+
+
+def _worth_same(
+    ours: np.ndarray, theirs: np.ndarray, worth: list[np.ndarray], rounding: float
+) -> np.ndarray:
+    """Whether both choices are worth the same up to rounding, as far as that is known."""
+    a, b = (x.reshape(len(x), -1).T for x in (ours, theirs))
+    if len(worth) != len(a) or any(x.ndim != 2 for x in worth):
+        return np.zeros(ours.shape, bool)
+    same = []
+    for x, one, other in zip(worth, a, b, strict=True):
+        of = lambda choice, x=x: np.take_along_axis(x, choice[:, None], 1)[:, 0]
+        same.append(_close(of(one), of(other), rounding, np.abs(x).max(1)))
+    return np.stack(same, -1).reshape(ours.shape)
+
+
+def _scale(agent: Agent) -> np.ndarray:
+    """How large the numbers of actions are, as far as there are bounds. [D]"""
+    space: Any = agent.spec.action_space
+    bounds = np.abs(np.stack([space.low, space.high])).astype(float)
+    return np.where(np.isfinite(bounds), bounds, 0.0).max(0)
+
+
+def observations(agent: Agent, count: int, seed: int = 0) -> PyTree:
+    """A batch of `count` observations of the agent's environment, made up, to compare with.
+
+    Choices are all as likely. Numbers lie all over a Box with bounds, more of them near its low end
+    in some observations than in others, as in pictures that are mostly dark; where it has none they
+    are normal, of deviations from 0.01 to 100. Agents that normalize see half of them
+    around what they have seen.
+    """
+    rng = np.random.default_rng(seed)
+    moments = [agent.arrays.get(f"obs_moments.{name}") for name in ("mean", "variance")]
+    return _made_up(agent.observation_space, count, rng, moments)
+
+
+def _made_up(
+    space: gymnasium.Space, count: int, rng: np.random.Generator, moments: list[np.ndarray | None]
+) -> Any:
+    match space:
+        case Dict():
+            parts = space.spaces.items()
+            return {key: _made_up(part, count, rng, moments) for key, part in parts}
+        case Tuple():
+            return tuple(_made_up(part, count, rng, moments) for part in space)
+        case Discrete():
+            return space.start + rng.integers(space.n, size=count)
+        case MultiDiscrete():
+            return space.start + rng.integers(space.nvec, size=(count, *space.shape))
+        case MultiBinary():
+            return rng.integers(2, size=(count, *space.shape), dtype=np.int8)
+        case Box():
+            return _numbers(space, count, rng, moments)
+    raise ValueError(f"an observation with {space} cannot be exported.")
+
+
+def _numbers(
+    space: Box, count: int, rng: np.random.Generator, moments: list[np.ndarray | None]
+) -> np.ndarray:
+    shape, each = (count, *space.shape), (count, *(1 for _ in space.shape))
+    low, high = space.low.astype(float), space.high.astype(float)
+    bounded = high - low <= WIDEST
+    low, high = np.where(bounded, low, 0.0), np.where(bounded, high, 0.0)
+    darkness = 10 ** rng.uniform(-1, 1, each)
+    inside = low + (high - low) * rng.random(shape) ** darkness
+    normal = 10 ** rng.uniform(-2, 2, each) * rng.standard_normal(shape)
+    x = np.where(bounded, inside, normal)
+    mean, variance = moments
+    if mean is not None and variance is not None and mean.size == space.low.size:
+        around = 3 * np.sqrt(np.abs(variance)) * rng.standard_normal((count, mean.size)) + mean
+        x[::2] = around.reshape(shape)[::2]
+    if space.dtype.kind != "f":
+        return np.clip(np.rint(x), space.low, space.high).astype(space.dtype)
+    return np.clip(x.astype(space.dtype), space.low, space.high)

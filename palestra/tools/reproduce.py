@@ -1,0 +1,138 @@
+"""Do a run once more, and say whether it comes to the same."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gymnasium
+
+from palestra.runners.threads import Asynchronous
+from palestra.tools import train
+from palestra.tools.run_folder import read_config, read_json, read_metrics, surroundings
+
+AGENTS = "agent.safetensors", "last.safetensors"
+
+
+class Verdict(NamedTuple):
+    """What doing it again has shown."""
+
+    same: bool
+    step: int  # up to which it was the same, or at which it first was not
+    said: str  # one sentence
+
+
+class _Told(Exception):  # noqa: N818
+    """Ends a training run of which all is known that is asked."""
+
+    def __init__(self, verdict: Verdict):
+        super().__init__(verdict.said)
+        self.verdict = verdict
+
+
+def reproduce(
+    run: str | Path, *, env: Callable[[], gymnasium.Env] | None = None, quiet: bool = False
+) -> Verdict:
+    """Do what a run's config.json says once more, apart, and compare: fingerprints of the first
+    transitions, every line of metrics, both agents, the final evaluation.
+
+    `env` is the function that makes the environment, where the run was of one. A run that was
+    interrupted is compared as far as it went. Raises FileNotFoundError where there is no run, and
+    ValueError, in one sentence, where it is damaged or of a kind that never repeats.
+    """
+    folder = Path(run)
+    config = read_config(folder)
+    summary_file = folder / "summary.json"
+    summary = read_json(summary_file) if summary_file.is_file() else {}
+    if any(not gone_on["exact"] for gone_on in summary.get("resumed", [])):
+        raise ValueError(
+            f"{folder} went on in new episodes after it was interrupted; that cannot be repeated."
+        )
+    with tempfile.TemporaryDirectory(prefix="palestra-") as scratch:
+        again = Path(scratch) / "again"
+        job, flags = train.settings_of(folder, config, env)
+        if job.env is None and isinstance(job.algorithm, Asynchronous):
+            raise ValueError(
+                f"{job.name} plays in threads here, and who comes first is up to the machine: it "
+                "never repeats."
+            )
+        folders = train.claim(job, [config["seed"]], again, True, flags._replace(video=False))
+        lines = compare(folder, again)
+        try:
+            train.carry_out(
+                job, folders, {}, flags._replace(video=False), quiet, watch=lambda: next(lines)
+            )
+            step = read_json(again / "summary.json")["steps"]
+            return _at_the_end(folder, again, summary, step)
+        except _Told as told:
+            verdict = told.verdict
+    if verdict.same:
+        return verdict
+    here = surroundings(config.get("versions", {}))
+    return verdict._replace(said=verdict.said + elsewhere(config, here))
+
+
+def compare(folder: Path, again: Path) -> Iterator[None]:
+    """Compare the next line of metrics each time. Raises _Told at the first difference, and where
+    the run that is repeated has no more."""
+    step = 0
+    for before in read_metrics(folder):
+        *_, now = read_metrics(again)
+        first = [
+            read_json(path / "config.json").get("first_transitions") for path in (folder, again)
+        ]
+        if None not in first and first[0] != first[1]:
+            count = (first[1] or {})["count"]
+            said = (
+                f"it differs within the first {count:,} transitions: their digests are not the same"
+            )
+            raise _Told(Verdict(False, before["step"], said))
+        if difference := first_difference(before, now):
+            raise _Told(Verdict(False, now["step"], f"at step {now['step']:,} {difference}"))
+        step = now["step"]
+        yield
+    raise _Told(Verdict(True, step, f"the same, up to step {step:,}, where it was interrupted."))
+
+
+def first_difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """What two lines of metrics do not agree on, in words."""
+    for name in [*now, *before]:
+        there, here = (line.get(name, "nothing") for line in (before, now))
+        if there == here:
+            continue
+        if isinstance(there, list) and isinstance(here, list):
+            pairs = zip(there, here, strict=False)
+            at = next((i for i, pair in enumerate(pairs) if pair[0] != pair[1]), None)
+            if at is None:
+                there, here = f"{len(there)} long", f"{len(here)} long"
+            else:
+                name, there, here = f"{name}[{at}]", there[at], here[at]
+        return f"its {name} is {here}, and was {there}"
+    return None
+
+
+def _at_the_end(folder: Path, again: Path, summary: dict[str, Any], step: int) -> Verdict:
+    more = sum(1 for _ in read_metrics(folder)) - sum(1 for _ in read_metrics(again))
+    if more:
+        return Verdict(
+            False, step, f"it ends at step {step:,}, and went on for {more} reports more."
+        )
+    for name in AGENTS:
+        if (folder / name).read_bytes() != (again / name).read_bytes():
+            return Verdict(False, step, f"its {name} is another, after the same metrics.")
+    new = read_json(again / "summary.json")
+    for which in ("best", "last"):
+        if which in summary and summary[which] != new[which]:
+            return Verdict(False, step, f"its {which} agent is the same, and was judged otherwise.")
+    return Verdict(True, step, f"the same, to the last bit of its agents, after {step:,} steps.")
+
+
+def elsewhere(there: dict[str, Any], here: dict[str, Any]) -> str:
+    """The rest of a sentence: what was not the same around the two."""
+    changes = [
+        f"{name} {there[kind][name]} (here {now})"
+        for kind in ("versions", "hardware")
+        for name, now in here.get(kind, {}).items()
+        if kind in there and name in there[kind] and there[kind][name] != now
+    ]
+    return f"; it was made with {', '.join(changes)}." if changes else "."
