@@ -19,7 +19,7 @@ class Tally(NamedTuple):
 
 
 class Episodes(NamedTuple):
-    """Where `finished`, an episode ended with this total and length; elsewhere not meaningful."""
+    """Where `finished`, an episode ended with this total and length; elsewhere they are so far."""
 
     finished: Bool[Array, "*seeds T E"]
     total: Float[Array, "*seeds T E"]

@@ -1,4 +1,4 @@
-"""The command line: palestra train | evaluate | plot | video | watch | play | list | cite.
+"""The command line: palestra train | resume | reproduce | evaluate | export | plot | video | ...
 
 Every number is checked before anything compiles; what cannot be done is said in one sentence on
 standard error, with exit code 2.

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import gymnasium
 import jax
+import jax.numpy as jnp
 import numpy as np
 import psutil
 from jaxtyping import PyTree
@@ -409,9 +410,14 @@ def claim(
 def groups(seeds: Sequence[int]) -> list[list[int]]:
     """Which seeds share a program. On a CPU none do: one per core, each for itself, is faster than
     wide `vmap`s of small matrix products (benchmarks/seeds.py). On an accelerator all do."""
-    if jax.default_backend() == "cpu":
+    if on_cpu():
         return [[seed] for seed in seeds]
     return [list(seeds)]
+
+
+def on_cpu() -> bool:
+    """Whether JAX computes here."""
+    return jax.default_backend() == "cpu"
 
 
 def in_threads(work: Callable, items: Sequence, stop: threading.Event, lanes: int) -> None:
@@ -623,7 +629,10 @@ def one_of(report: Report, row: int | None) -> Report:
         metrics, episodes, prints = jax.tree.map(np.asarray, numbers)
         return report._replace(learner=learner, metrics=metrics, episodes=episodes, prints=prints)
     metrics, episodes, prints = jax.tree.map(lambda x: np.asarray(x)[row], numbers)
-    learner, obs = jax.tree.map(lambda x: x[row], (learner, report.obs))
+    # On a CPU a view is at once there; to slice by JAX would cost more than all that is looked for.
+    bare = (lambda x: np.asarray(x)[row]) if on_cpu() else (lambda x: x[row])
+    plain = lambda x: x[row] if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else bare(x)
+    learner, obs = jax.tree.map(plain, (learner, report.obs))
     carry = lambda: jax.tree.map(lambda x: x[row : row + 1], report.carry())
     alone = len(report.prints) == 1
     return Report(
