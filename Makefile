@@ -39,6 +39,8 @@ bench: .venv/.installed  ## the published figures; peers are installed into .ben
 	$(BIN)/python benchmarks/step_one.py
 	$(BIN)/python benchmarks/step_many.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/atari.py
+	$(BIN)/python benchmarks/doctor.py
 
 size:  ## lines of code, by part
 	@for part in core.py prng.py envs parts algorithms runners tools; do \
