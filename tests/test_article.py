@@ -118,6 +118,6 @@ def test_breakout(run, capsys) -> None:
 
 
 def test_breakout_beyond_the_machine(run, tmp_path) -> None:
-    with pytest.raises(ValueError, match=r"dqn would need [\d,]+ GiB and this machine has"):
+    with pytest.raises(ValueError, match=r"dqn would need [\d,.]+ GiB and this machine has"):
         run("breakout_dqn", "--memory", "1000000000")
     assert not any(tmp_path.iterdir())

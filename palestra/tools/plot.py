@@ -52,7 +52,8 @@ def plot(folders: Sequence[Path], path: Path) -> Path:
     axes.grid(axis="y", color="#e5e7eb", lw=0.8)
     axes.set_axisbelow(True)
     axes.set_xlim(left=0)
-    axes.legend(frameon=False, loc="best")
+    if axes.get_legend_handles_labels()[0]:  # none where a run was stopped in its first episodes
+        axes.legend(frameon=False, loc="best")
     figure.savefig(path, dpi=150)
     return path
 

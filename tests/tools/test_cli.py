@@ -22,6 +22,7 @@ from palestra.tools.video import episode
 
 FAST = ["--steps", "3000", "--learning-starts", "200", "--quiet"]
 FILES = {
+    "checkpoint.safetensors",
     "config.json",
     "metrics.jsonl",
     "agent.safetensors",

@@ -85,7 +85,11 @@ QUICK = ["--quiet", "--episodes", "5", "--num-envs", "4", "--rollout-length", "1
 def test_a_users_own_environment_trains_from_the_command_line(beside: Path, capsys):
     command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "3000", *QUICK, "--run", "run"]
     assert main([*command, "--env.size", "2", "--learning-rate", "1e-2"]) == 0
-    assert {f.name for f in Path("run").iterdir()} == FILES | {"curve.png", "video.mp4"}
+    assert {f.name for f in Path("run").iterdir()} == FILES | {
+        "checkpoint.safetensors",
+        "curve.png",
+        "video.mp4",
+    }
     summary = json.loads(Path("run/summary.json").read_text())
     assert summary["env_kwargs"] == {"size": 2}
     assert summary["best"]["gymnasium"]["mean"] > 0.5  # 0.8 at best, -1.5 for who stands still
