@@ -66,7 +66,7 @@ def chain(name: str, number: int, *, whole: Path, seconds: float, scratch: Path)
     while kills < EACH:
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            _, told = process.communicate(timeout=moments.uniform(0.3, 1.0) * seconds)
+            _, told = process.communicate(timeout=moments.uniform(0.4, 0.95) * seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()
@@ -74,7 +74,8 @@ def chain(name: str, number: int, *, whole: Path, seconds: float, scratch: Path)
         else:
             if process.returncode:
                 return kills, told.decode().strip()
-            break  # it came to its end
+        if finished(folder):
+            break
         try:
             words = resume(folder)
         except LookupError:
