@@ -108,11 +108,14 @@ def main() -> None:
         seconds = {name: spent(train(name, whole[name])) for name in options.only}
         print("| algorithm | task | steps | runs | kills | other than uninterrupted |")
         print("|---|---|--:|--:|--:|--:|", flush=True)
-        runs = -(-options.kills // (EACH * len(options.only))) + 1
+        wanted = -(-options.kills // len(options.only))
         for name in options.only:
             work = partial(chain, name, whole=whole[name], seconds=seconds[name], scratch=scratch)
-            results = list(pool.map(work, range(runs)))
-            kills, faults = sum(k for k, _ in results), [fault for _, fault in results if fault]
+            runs, kills, faults = 0, 0, []
+            while kills < wanted:
+                for killed, fault in pool.map(work, range(runs, runs + options.lanes)):
+                    kills, faults = kills + killed, faults + [fault] * bool(fault)
+                runs += options.lanes
             total, wrong = total + kills, wrong + len(faults)
             env_id, steps = TASKS[name]
             row = f"| {name} | {env_id} | {steps:,} | {runs} | {kills} | {len(faults)} |"
