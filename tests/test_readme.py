@@ -51,7 +51,8 @@ def test_readme_python_blocks_run(tmp_path: Path, monkeypatch) -> None:
 @pytest.mark.filterwarnings("ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning")
 def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    commands = {"train", "evaluate", "plot", "video", "play", "list", "cite", "watch"}
+    commands = {"train", "resume", "reproduce", "evaluate", "export"}
+    commands |= {"plot", "video", "play", "watch", "list", "cite"}
     (tmp_path / "my_file.py").write_text(MAZE)
     assert {words[1] for words in SHELL} == commands
     monkeypatch.setattr("sys.stdin", io.StringIO())  # who plays leaves at once
@@ -83,6 +84,8 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
             if "--run" not in arguments:
                 arguments += ["--no-video"]
             arguments += ["--quiet"]
+        if arguments[0] == "resume":
+            arguments += ["--steps", "1200", "--quiet"]
         assert main(arguments) == 0, arguments
     capsys.readouterr()
 
