@@ -171,7 +171,7 @@ def check(name: str, value: Any, annotation: Any) -> None:
 
     Anything else passes: JAX rebuilds pytrees with arrays, tracers and markers of its own.
     """
-    if not any(isinstance(value, kind) for kind in (Number, str, tuple, list, type(None))):
+    if not any(isinstance(value, kind) for kind in (Number, str, tuple, list, dict, type(None))):
         return
     kind = _plain(annotation)
     for bounds in getattr(annotation, "__metadata__", ()):

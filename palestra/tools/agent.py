@@ -37,6 +37,7 @@ from palestra.parts.spaces import (
     unflatten_action,
 )
 from palestra.runners.leaves import name_of as name_of_leaf
+from palestra.tools.json_files import NotJsonError, parsed
 from palestra.tools.task import Task
 
 BOX_TYPES = (
@@ -179,11 +180,11 @@ def load(path: str | Path) -> Agent:
         )
     try:
         with safe_open(path, "numpy") as file:
-            header = json.loads((file.metadata() or {})["palestra"])
+            header = parsed((file.metadata() or {})["palestra"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (KeyError, RecursionError, json.JSONDecodeError):
+    except (KeyError, NotJsonError):
         raise ValueError(f"{path} is a safetensors file, but not a palestra agent.") from None
-    except SafetensorError:
+    except (SafetensorError, AttributeError):  # the latter of numbers that NumPy has not
         raise ValueError(f"{path} is damaged or not an agent file; copy it anew.") from None
     try:
         if header["format"] > FORMAT:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 import palestra
+from palestra.tools.json_files import NotJsonError, parsed
 
 FORMAT = 1  # raise it when an old checkpoint can no longer be read by the new code
 NAME, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
@@ -109,7 +110,7 @@ def _read(path: Path) -> Checkpoint:
         with safe_open(path, "numpy") as file:
             kept = file.metadata() or {}
             text = kept["palestra"]
-            header = json.loads(text)
+            header = parsed(text)
             if header["format"] > FORMAT:
                 raise ValueError(
                     f"{path} was written by palestra {header['palestra']}, newer than this one."
@@ -117,7 +118,8 @@ def _read(path: Path) -> Checkpoint:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if digest(text, arrays) != kept["digest"]:
                 raise DamagedError(f"{path} is damaged: its digest is not that of what it holds.")
-    except (SafetensorError, json.JSONDecodeError, RecursionError, LookupError, TypeError):
+    # AttributeError of a type of numbers that NumPy has not.
+    except (SafetensorError, NotJsonError, LookupError, TypeError, AttributeError):
         raise DamagedError(f"{path} is damaged: it is not the file that a run writes.") from None
     return Checkpoint(header, arrays)
 

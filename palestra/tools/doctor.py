@@ -22,7 +22,7 @@ missed by that: with a loss that is NaN the gradient is too, and the weights in 
 
 from collections.abc import Callable
 from math import e, log, pi, prod, sqrt
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -74,14 +74,6 @@ ENDLESS_SHARE = 0.1
 ENDLESS_LIMITS = 10  # times the limit, where there is one
 
 
-# What goes from one Doctor to the next, and what cannot be told without it.
-COUNTS = (
-    *("reports", "episodes", "rewards", "lengths", "largest", "rate", "first", "recent"),
-    *("entropy", "soft"),
-)
-OF_ALL = ("value-explosion", "entropy-collapse", "no-reward", "no-episode-ends")
-
-
 class Finding(NamedTuple):
     """A fault of a run."""
 
@@ -89,6 +81,28 @@ class Finding(NamedTuple):
     step: int  # when it was found
     said: str  # one sentence: what was seen, the likely cause or what to do
     fatal: bool  # nothing more can be learned
+
+
+class DoctorState(TypedDict):
+    """All that a Doctor has seen, in JSON's kinds; save for one observation, which is seen anew."""
+
+    reports: int
+    episodes: int
+    rewards: float
+    lengths: int
+    largest: float
+    rate: float
+    first: list[float]
+    recent: list[float]
+    entropy: float | None
+    soft: float
+    sizes: dict[str, tuple[list[float], float]]
+    checks: list[str]
+
+
+COUNTS = [name for name in DoctorState.__annotations__ if name not in ("sizes", "checks")]
+# What cannot be told by one who has not seen the beginning.
+OF_ALL = ("value-explosion", "entropy-collapse", "no-reward", "no-episode-ends")
 
 
 class Seen(NamedTuple):
@@ -112,7 +126,7 @@ class Doctor:
         spec: Spec,
         steps: int,
         limit: int | None = None,
-        since: dict[str, Any] | None = None,
+        since: DoctorState | None = None,
     ):
         """`steps` are the run's, summed over environments; `limit` is an episode's, if any; `since`
         is the `state` of the one that looked at the run's reports before."""
@@ -154,15 +168,20 @@ class Doctor:
         self._over = False
         if since is not None:
             for name in COUNTS:
-                setattr(self, f"_{name}", since[name])
-            self._sizes = {int(i): (np.array(x), top) for i, (x, top) in since["sizes"].items()}
-            self._checks = {name: self._checks[name] for name in since["checks"]}
+                setattr(self, f"_{name}", since[name])  # type: ignore[literal-required]
+            for i, part in enumerate(self._parts):
+                total, largest = since["sizes"].get(str(i), ([], 0.0))
+                if (len(total),) == part.shape:
+                    self._sizes[i] = np.array(total), largest
+            known = self._checks.items()
+            self._checks = {name: check for name, check in known if name in since["checks"]}
 
-    def state(self) -> dict[str, Any]:
-        """All that it has seen, in JSON's kinds; save for one observation, which it sees anew."""
-        counts = {name: getattr(self, f"_{name}") for name in COUNTS}
+    def state(self) -> DoctorState:
+        """What another Doctor of the same run goes on from."""
+        counts: Any = {name: getattr(self, f"_{name}") for name in COUNTS}
         sizes = {str(i): (total.tolist(), largest) for i, (total, largest) in self._sizes.items()}
-        return {**counts, "sizes": sizes, "checks": [*self._checks]}
+        counts |= {"sizes": sizes, "checks": [*self._checks]}
+        return counts
 
     def look(self, report: Report, obs: PyTree | None = None) -> list[Finding]:
         """What this report shows that none before has shown; nothing after what is fatal.

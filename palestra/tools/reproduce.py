@@ -9,7 +9,8 @@ import gymnasium
 
 from palestra.runners.threads import Asynchronous
 from palestra.tools import train
-from palestra.tools.run_folder import read_config, read_json, read_metrics, surroundings
+from palestra.tools.json_files import read_json
+from palestra.tools.run_folder import read_config, read_metrics, read_summary, surroundings
 
 AGENTS = "agent.safetensors", "last.safetensors"
 
@@ -42,8 +43,7 @@ def reproduce(
     """
     folder = Path(run)
     config = read_config(folder)
-    summary_file = folder / "summary.json"
-    summary = read_json(summary_file) if summary_file.is_file() else {}
+    summary = read_summary(folder)
     if any(not gone_on["exact"] for gone_on in summary.get("resumed", [])):
         raise ValueError(
             f"{folder} went on in new episodes after it was interrupted; that cannot be repeated."

@@ -8,7 +8,7 @@ from typing import Any
 from palestra.tools import evaluate, video
 from palestra.tools.agent import Agent, load
 from palestra.tools.plot import plot
-from palestra.tools.run_folder import read_config, read_json
+from palestra.tools.run_folder import read_config, read_summary
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What came of it."""
-        return read_json(self.folder / "summary.json")
+        """What came of it; empty while it has not come to its end. ValueError where damaged."""
+        return read_summary(self.folder)
 
     @cached_property
     def agent(self) -> Agent:

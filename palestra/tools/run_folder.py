@@ -22,19 +22,82 @@ from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import jax
+import msgspec
 import numpy as np
 
 from palestra.core import Algorithm
 from palestra.runners.report import PRINTED, Report
 from palestra.tools import evaluate
 from palestra.tools.agent import Agent
+from palestra.tools.json_files import NotJsonError, Whole, fit, parsed, read_json, write_json
 from palestra.tools.task import Task
 
 KEPT_EPISODES = 1_000  # listed one by one per report, evenly spread where there were more
 RECENT = 100  # episodes in the running mean return
+Numbers = list[float]
+
+
+class First(TypedDict):
+    """Of the first transitions."""
+
+    count: Whole
+    digest: str
+
+
+class Config(TypedDict):
+    """What config.json holds at least; the rest is checked where it is used."""
+
+    environment: str
+    algorithm: str
+    seed: Whole
+    steps: NotRequired[Whole]
+    first_transitions: NotRequired[First]
+    versions: NotRequired[dict[str, str]]
+    hardware: NotRequired[dict[str, Any]]
+
+
+# `return` is a word of Python's.
+Line = TypedDict(
+    "Line",
+    {
+        "step": Whole,
+        "return": NotRequired[float | None],
+        "ended_at": list[Whole],
+        "returns": Numbers,
+        "lengths": list[Whole],
+        "evaluation": NotRequired[Annotated[Numbers, msgspec.Meta(min_length=1)]],
+    },
+)
+Line.__doc__ = "What a line of metrics.jsonl holds at least; an algorithm's losses come to that."
+
+
+class GoneOn(TypedDict):
+    """Where a run was resumed, and whether as if it had never stopped."""
+
+    step: Whole
+    exact: bool
+
+
+class Summary(TypedDict):
+    """What summary.json holds at least."""
+
+    steps: Whole
+    interrupted: NotRequired[bool]
+    resumed: NotRequired[list[GoneOn]]
+
+
+class Recorded(TypedDict):
+    """How a Recorder stood."""
+
+    step: Whole
+    recent: Numbers
+    best: float | None
+    best_step: Whole
+    prints: list[Whole]
+    metrics_bytes: Whole
 
 
 def folder_for(env_id: str, algorithm: str, seed: int) -> Path:
@@ -57,13 +120,6 @@ def create(folder: Path) -> None:
         raise ValueError(
             f"The run folder {folder} cannot be made ({fault.strerror}); choose another --run."
         ) from None
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=2) + "\n")
-    part.replace(path)
 
 
 def write_config(
@@ -129,19 +185,21 @@ class Recorder:
     metrics.jsonl holds no times, so that the same seed writes the same file.
     """
 
-    def __init__(self, folder: Path, since: Mapping[str, Any] | None = None):
-        """`since` is what `state` gave; what was written after it is cut off.
+    def __init__(self, folder: Path, since: Recorded | None = None, best: bytes | None = None):
+        """`since` is what `state` gave, and `best` the agent's file of then; what was written after
+        them is cut off, at the first report.
 
         Raises ValueError where another process writes there, or files are shorter than they were.
         """
-        since = since or {}
+        since = since or Recorded(
+            step=0, recent=[], best=None, best_step=0, prints=[], metrics_bytes=0
+        )
         self.folder = folder
-        self.recent: deque[float] = deque(since.get("recent", ()), maxlen=RECENT)
-        best = since.get("best")
-        self.best: float = -np.inf if best is None else best
-        self.best_step: int = since.get("best_step", 0)
-        self.step: int = since.get("step", 0)
-        self.prints: list[int] = since.get("prints", [])
+        self.recent: deque[float] = deque(since["recent"], maxlen=RECENT)
+        self.best: float = -np.inf if since["best"] is None else since["best"]
+        self.best_step = since["best_step"]
+        self.step = since["step"]
+        self.prints = since["prints"]
         self.seconds: dict[str, float] = {}  # by phase, where the runner knows
         path = folder / "metrics.jsonl"
         self._file = path.open("a", buffering=1)
@@ -152,15 +210,22 @@ class Recorder:
             raise ValueError(
                 f"{folder} is being written by another process; stop it first."
             ) from None
-        size = since.get("metrics_bytes", 0)
-        if path.stat().st_size < size:
+        self._size, self._best = since["metrics_bytes"], best
+        self._begun = False
+        if not 0 <= self._size <= path.stat().st_size:
             self._file.close()
             raise ValueError(f"{path} is shorter than when the checkpoint was written; restore it.")
-        self._file.truncate(size)
-        if since:
-            (folder / "agent.safetensors").unlink(missing_ok=True)  # of what is done once more
 
-    def state(self) -> dict[str, Any]:
+    def _begin(self) -> None:
+        """Cut off what is done once more: only now, when what is gone on from was seen to fit."""
+        self._file.truncate(self._size)
+        agent = self.folder / "agent.safetensors"
+        agent.unlink(missing_ok=True)
+        if self._best is not None:
+            agent.write_bytes(self._best)
+        self._begun, self._best = True, None
+
+    def state(self) -> Recorded:
         """What another Recorder goes on from; all before it is on the disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -175,6 +240,8 @@ class Recorder:
 
     def write(self, report: Report, agent: Agent | None, evaluation: np.ndarray | None) -> None:
         """Record a report (leaves without a seed axis) and, where one was made, an evaluation."""
+        if not self._begun:
+            self._begin()
         steps, totals, lengths = _finished(report, self.step)
         self.recent.extend(totals.tolist())
         line: dict[str, Any] = {"step": report.step, "episodes": len(totals)}
@@ -241,36 +308,34 @@ def _finished(report: Report, before: int) -> tuple[np.ndarray, np.ndarray, np.n
     return steps, of(report.episodes.total).astype(float), of(report.episodes.steps)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that a run wrote. Raises ValueError where it is damaged."""
-    try:
-        content = json.loads(path.read_text())
-    except (json.JSONDecodeError, RecursionError, UnicodeDecodeError):
-        content = None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged: it is not the JSON that a run writes.")
-    return content
-
-
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json of a run folder. FileNotFoundError or ValueError where it is none."""
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is not a run folder: it has no config.json.")
-    config = read_json(path)
-    missing = {"environment", "algorithm", "seed"} - config.keys()
-    if missing:
-        raise ValueError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
-    return config
+    return read_json(path, Config)
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """summary.json of a run folder; empty where the run has not come to one. Raises ValueError."""
+    path = folder / "summary.json"
+    return read_json(path, Summary) if path.is_file() else {}
 
 
 def read_metrics(folder: Path) -> Iterator[dict[str, Any]]:
-    """The lines of metrics.jsonl. A last line that was cut short is left out."""
+    """The lines of metrics.jsonl. A last line that was cut short is left out. FileNotFoundError
+    where there is none, ValueError where another line is damaged."""
     path = folder / "metrics.jsonl"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is not a run folder: it has no metrics.jsonl.")
-    for line in path.read_text().splitlines():
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    for number, text in enumerate(whole.splitlines(), 1):
         try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            return
+            line = parsed(text)
+        except NotJsonError:
+            raise ValueError(f"{path} is damaged: line {number} is not JSON.") from None
+        if lack := fit(line, Line):
+            raise ValueError(f"{path} is damaged: line {number} is not a report's: {lack}.")
+        if not len(line["ended_at"]) == len(line["returns"]) == len(line["lengths"]):
+            raise ValueError(f"{path} is damaged: line {number} has lists of unequal lengths.")
+        yield line

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import gymnasium
 import jax
@@ -36,7 +36,8 @@ from palestra.tools import checkpoint, evaluate, presets, run_folder
 from palestra.tools.agent import UNFIT, Agent, algorithm_of, reads
 from palestra.tools.cache import use_compilation_cache
 from palestra.tools.checkpoint import Checkpoint, Keeper
-from palestra.tools.doctor import Doctor, Finding, watched
+from palestra.tools.doctor import Doctor, DoctorState, Finding, watched
+from palestra.tools.json_files import Whole, fit, write_json
 from palestra.tools.progress import Display
 from palestra.tools.run import Run
 from palestra.tools.run_folder import Recorder
@@ -183,8 +184,7 @@ def resume(
 
 def is_finished(folder: Path) -> bool:
     """Whether a run has taken all its steps and was judged."""
-    summary = folder / "summary.json"
-    return summary.is_file() and not run_folder.read_json(summary).get("interrupted", True)
+    return not run_folder.read_summary(folder).get("interrupted", True)
 
 
 def go_on(
@@ -198,7 +198,7 @@ def go_on(
     job, flags = settings_of(folder, config if steps is None else config | {"steps": steps}, env)
     seed, asked = config["seed"], job.steps
     if is_finished(folder):
-        done = run_folder.read_json(folder / "summary.json")["steps"]
+        done = run_folder.read_summary(folder)["steps"]
         if asked <= done:
             raise ValueError(
                 f"{folder} is finished, after {done:,} steps; --steps N, above that, trains on."
@@ -211,8 +211,10 @@ def go_on(
         raise ValueError(
             f"{folder}/config.json is no longer that of its checkpoint; put it back as it was."
         )
+    if since is not None and (lack := fit(since.header, Standing)):
+        raise ValueError(f"{folder} cannot go on from its checkpoint: {lack}.")
     if asked != config["steps"]:
-        run_folder.write_json(folder / "config.json", config | {"steps": asked})
+        write_json(folder / "config.json", config | {"steps": asked})
     notes.append(
         f"Going on from step {since.header['recorder']['step']:,}."
         if since is not None
@@ -435,6 +437,19 @@ def in_threads(work: Callable, items: Sequence, stop: threading.Event, lanes: in
             raise
 
 
+class Standing(TypedDict):
+    """What a checkpoint's header holds of a run."""
+
+    run: dict[str, Any]  # its `identity`
+    updates: Whole
+    recorder: run_folder.Recorded
+    findings: list[Finding]
+    doctor: DoctorState
+    resumed: list[run_folder.GoneOn]
+    spent: Whole
+    seconds: float
+
+
 class Book:
     """All that is written of one seed's run: metrics, agents, checkpoints, findings, summary."""
 
@@ -450,12 +465,13 @@ class Book:
         header = since.header if since else {}
         self.job, self.seed, self.folder = job, seed, folder
         self.flags, self.display = flags, display
-        self.recorder = Recorder(folder, header.get("recorder"))
+        best = since.arrays["best"].tobytes() if since and "best" in since.arrays else None
+        self.recorder = Recorder(folder, header.get("recorder"), best)
         self.keeper = Keeper(folder, flags.checkpoint_seconds, display.say)
         self.doctor = Doctor(
             job.algorithm, job.spec, job.steps, job.task.limit, header.get("doctor")
         )
-        self.findings = [Finding(**found) for found in header.get("findings", [])]
+        self.findings = [Finding(*found) for found in header.get("findings", [])]
         self.resumed: list[dict[str, Any]] = header.get("resumed", [])
         self.spent: int = header.get("spent", 0)  # steps of periodic evaluations
         self._seconds: float = header.get("seconds", 0.0)
@@ -472,8 +488,6 @@ class Book:
             self.resumed.append({"step": self.recorder.step, "exact": exact})
             if not exact:
                 display.say("The environments' states could not be kept: new episodes begin.")
-            if "best" in since.arrays:
-                (folder / "agent.safetensors").write_bytes(since.arrays["best"].tobytes())
 
     @property
     def seconds(self) -> float:
@@ -501,7 +515,7 @@ class Book:
             "run": identity(self.job, self.seed),
             "updates": updates,
             "recorder": self.recorder.state(),
-            "findings": [found._asdict() for found in self.findings],
+            "findings": self.findings,
             "doctor": self.doctor.state(),
             "resumed": self.resumed,
             "spent": self.spent,
@@ -533,7 +547,7 @@ class Book:
             "findings": [found._asdict() for found in self.findings],
             "resumed": self.resumed,
         }
-        run_folder.write_json(self.folder / "summary.json", summary)
+        write_json(self.folder / "summary.json", summary)
         if self.recorder.step:
             Run(self.folder).plot()
 
@@ -565,7 +579,7 @@ class Book:
         }
         if self.flags.video and filmable(job.task):
             record(agents[0], self.folder / "video.mp4", seed=evaluate.EXAM + self.seed)
-        run_folder.write_json(self.folder / "summary.json", summary)
+        write_json(self.folder / "summary.json", summary)
         if not interrupted:
             checkpoint.finished(self.folder)
 

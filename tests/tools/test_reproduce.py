@@ -12,8 +12,8 @@ from learners import SMALL, E
 import palestra
 from palestra.tools import evaluate, train
 from palestra.tools.cli import main
+from palestra.tools.json_files import read_json, write_json
 from palestra.tools.reproduce import first_difference, reproduce
-from palestra.tools.run_folder import read_json, write_json
 
 STEPS = 4_096
 

@@ -257,7 +257,36 @@ def test_a_checkpoint_of_the_future_is_refused(stopped, monkeypatch):
 )
 def test_arrays_that_do_not_fit_are_refused(arrays, stopped):
     rewritten(stopped, {}, arrays)
+    with (stopped / "metrics.jsonl").open("a") as file:
+        file.write("of steps after the checkpoint")
+    before = {path.name: path.read_bytes() for path in stopped.iterdir()}
     with pytest.raises(ValueError, match=r"cannot go on from its checkpoint: its? "):
+        palestra.resume(stopped, quiet=True)
+    assert {path.name: path.read_bytes() for path in stopped.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"updates": "many"}, "Expected int, got str at updates"),
+        ({"updates": -1}, "Expected int >= 0 at updates"),
+        ({"recorder": {}}, "missing required field step at recorder"),
+        ({"findings": [["nan", 3, "gone"]]}, r"at findings\[0\]"),
+        ({"doctor": None}, "Expected object, got null at doctor"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_refused(change, told, stopped):
+    rewritten(stopped, change)
+    with pytest.raises(ValueError, match=f"cannot go on from its checkpoint: .*{told}"):
+        palestra.resume(stopped, quiet=True)
+
+
+def test_numbers_that_numpy_does_not_know_are_refused(stopped):
+    for path in (stopped / NAME, stopped / PREVIOUS):
+        content = path.read_bytes()
+        assert b'"dtype":"U8"' in content
+        path.write_bytes(content.replace(b'"dtype":"U8"', b'"dtype":"F8_E4M3"'))
+    with pytest.raises(ValueError, match="is damaged"):
         palestra.resume(stopped, quiet=True)
 
 

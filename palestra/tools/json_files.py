@@ -1,0 +1,53 @@
+"""JSON in files: written whole or not at all, and of the form that is expected when it is read.
+
+Forms are `TypedDict`s, which say what there is at least.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**62)]  # what a count of anything can be
+
+
+class NotJsonError(ValueError):
+    """Text is not JSON that Python can hold."""
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content, indent=2) + "\n")
+    part.replace(path)
+
+
+def fit(content: Any, form: type) -> str | None:
+    """What JSON lacks, in words, to have a form; None where it lacks nothing."""
+    try:
+        msgspec.convert(content, form)
+    except (msgspec.ValidationError, RecursionError, OverflowError) as fault:
+        return str(fault).replace("`", "").replace(" - at $.", " at ").replace("$", "it")
+    return None
+
+
+def parsed(text: str | bytes) -> Any:
+    """The content of JSON from anywhere. Raises NotJsonError."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # ValueError of numbers of thousands of digits too
+        raise NotJsonError from None
+
+
+def read_json(path: Path, form: type = dict) -> dict[str, Any]:
+    """A JSON file that a run wrote. Raises ValueError where it is damaged."""
+    try:
+        content = parsed(path.read_bytes())
+    except NotJsonError:
+        content = None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it is not the JSON that a run writes.")
+    if lack := fit(content, form):
+        raise ValueError(f"{path} is damaged: {lack}.")
+    return content

@@ -1,0 +1,59 @@
+"""Files of a run folder that nobody meant to write are refused in one sentence."""
+
+import json
+
+import pytest
+
+from palestra.tools.run_folder import read_config, read_metrics, read_summary
+
+LINE = {"step": 8, "episodes": 1, "return": 2.0, "ended_at": [4], "returns": [2.0], "lengths": [4]}
+CONFIG = {"environment": "CartPole-v1", "algorithm": "dqn", "seed": 0}
+
+
+def test_a_last_line_that_was_cut_short_is_left_out(tmp_path):
+    whole = json.dumps(LINE) + "\n"
+    (tmp_path / "metrics.jsonl").write_text(whole * 2 + whole[:30])
+    assert list(read_metrics(tmp_path)) == [LINE, LINE]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("{", "line 2 is not JSON"),
+        ("[1]", "line 2 is not a report's: Expected object, got array"),
+        ("[" * 100_000, "line 2 is not JSON"),
+        ("9" * 5_000, "line 2 is not JSON"),
+        (json.dumps(LINE | {"step": "x"}), "Expected int, got str at step"),
+        (json.dumps(LINE | {"step": -1}), "Expected int >= 0 at step"),
+        (json.dumps(LINE | {"returns": [None]}), r"Expected float, got null at returns\[0\]"),
+        (json.dumps(LINE | {"lengths": []}), "line 2 has lists of unequal lengths"),
+        (json.dumps(LINE | {"evaluation": []}), "length >= 1 at evaluation"),
+    ],
+)
+def test_a_damaged_line_is_named(line, told, tmp_path):
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(LINE) + "\n" + line + "\n")
+    with pytest.raises(ValueError, match=rf"metrics\.jsonl is damaged: .*{told}"):
+        list(read_metrics(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\xff", "it is not the JSON that a run writes"),
+        (b"[]", "it is not the JSON that a run writes"),
+        (json.dumps({}).encode(), "Object missing required field"),
+        (json.dumps(CONFIG | {"seed": "1"}).encode(), "Expected int, got str at seed"),
+        (json.dumps(CONFIG | {"versions": {"jax": 9}}).encode(), "Expected str, got int"),
+    ],
+)
+def test_a_damaged_config_is_named(content, told, tmp_path):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"config\.json is damaged: {told}"):
+        read_config(tmp_path)
+
+
+def test_a_damaged_summary_is_named(tmp_path):
+    assert read_summary(tmp_path) == {}
+    (tmp_path / "summary.json").write_text('{"steps": 3, "resumed": [{"step": 1}]}')
+    with pytest.raises(ValueError, match=r"summary\.json is damaged: .*exact at resumed\[0\]"):
+        read_summary(tmp_path)
