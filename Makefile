@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PEERS := .bench/test-peers
 
-.PHONY: demo test tiny slow learning test-peers lint format bench size clean
+.PHONY: demo test tiny slow learning test-peers lint format bench fuzz size clean
 
 demo: .venv/.installed  ## train DQN on CartPole and show that it learned
 	$(BIN)/palestra train dqn CartPole-v1
@@ -41,6 +41,10 @@ bench: .venv/.installed  ## the published figures; peers are installed into .ben
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/atari.py
 	$(BIN)/python benchmarks/doctor.py
+
+fuzz: .venv/.dev  ## 141,000 files that nobody meant to write, for every loader: ten minutes
+	$(BIN)/python -m pip install --quiet atheris hypothesis
+	$(BIN)/python benchmarks/fuzz.py
 
 size:  ## lines of code, by part
 	@for part in core.py prng.py envs parts algorithms runners tools; do \

@@ -19,7 +19,7 @@ from palestra import prng
 from palestra.core import Algorithm, Environment, Key, Spec, Transition
 from palestra.parts.spaces import legal
 from palestra.runners.leaves import fingerprint, rebuilt
-from palestra.runners.report import Report, Since, Tally, count, no_tally, printed
+from palestra.runners.report import Report, Since, Tally, count, finite, no_tally, printed
 
 
 class Carry(NamedTuple):
@@ -56,10 +56,11 @@ def train(
     else:
         carry = rebuilt(_start.eval_shape(env, algorithm, num_envs, numbers), since.arrays)
     for done in ends(updates, epochs, since):
-        carry, (metrics, episodes, prints) = program.epoch(env, algorithm, carry)
+        carry, (metrics, episodes, prints, sound) = program.epoch(env, algorithm, carry)
         step = done * steps_per_update
         obs = jax.vmap(environments_first)(carry.obs)
-        yield Report(step, carry.learner, metrics, episodes, prints, obs, lambda: carry)  # noqa: B023
+        now = lambda: carry  # noqa: B023
+        yield Report(step, carry.learner, metrics, episodes, prints, sound, obs, now)
 
 
 def plan(
@@ -86,7 +87,8 @@ def begin(env: Environment, algorithm: Algorithm, num_envs: int, seed: UInt32[Ar
 
 
 def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> tuple[Carry, Any]:
-    """Act and learn `updates` times; what changed, and each update's metrics, episodes, print."""
+    """Act and learn `updates` times; what changed, each update's metrics, episodes and print, and
+    whether the learner is sound."""
     first = printed(algorithm.rollout_length, carry.tally.steps.shape[-1])
 
     def iterate(carry: Carry, i: Int[Array, ""]):
@@ -101,7 +103,8 @@ def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> t
         mark = jax.lax.cond(i < first, fingerprint, none, rollout)
         return Carry(learner, env_state, obs, tally, key), (metrics, episodes, mark)
 
-    return jax.lax.scan(iterate, carry, jnp.arange(updates))
+    carry, told = jax.lax.scan(iterate, carry, jnp.arange(updates))
+    return carry, (*told, finite(carry.learner))
 
 
 def unroll(
@@ -171,7 +174,7 @@ class Program(NamedTuple):
     """What a training run executes."""
 
     start: Callable  # env, algorithm, seeds -> Carry
-    epoch: Callable  # env, algorithm, Carry -> Carry, (metrics, episodes, prints)
+    epoch: Callable  # env, algorithm, Carry -> Carry, (metrics, episodes, prints, sound)
 
 
 _programs: dict[Hashable, Program] = {}  # the last one used comes last

@@ -162,7 +162,7 @@ class Loop:
             )
             step = done * steps_per_update
             learner, obs = self.whole(leaves[-1]), self.players.obs
-            yield Report(step, learner, metrics, episodes, prints, obs, carry)
+            yield Report(step, learner, metrics, episodes, prints, None, obs, carry)
 
 
 class Programs(NamedTuple):

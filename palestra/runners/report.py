@@ -34,6 +34,7 @@ class Report(NamedTuple):
     metrics: Metrics  # leaves [seeds, updates]; NaN where not measured
     episodes: Episodes  # leaves [seeds, updates, T, E]
     prints: UInt32[Array | np.ndarray, "*seeds updates"]  # of the first rollouts; see `printed`
+    sound: Bool[Array | np.ndarray, "*seeds"] | None  # see `finite`; None where nobody has looked
     obs: PyTree  # what the environments show now, leaves [seeds, E, ...]; None where nobody knows
     carry: Callable[[], PyTree]  # all that training goes on from; ask before the next report
 
@@ -43,6 +44,18 @@ class Since(NamedTuple):
 
     updates: int  # that were done
     arrays: Mapping[str, np.ndarray]  # of the last one's carry, by name
+
+
+REPLAY = ("memory", "priorities")  # fields of a State that may hold gigabytes
+
+
+def finite(learner: PyTree) -> Bool[Array, ""]:
+    """Whether the sum of all squares in a State, save for its replay, is a number: then all are."""
+    fields = learner._asdict() if hasattr(learner, "_asdict") else {"state": learner}
+    leaves = jax.tree.leaves({name: x for name, x in fields.items() if name not in REPLAY})
+    floats = [x for x in leaves if jnp.issubdtype(x.dtype, jnp.floating)]
+    squares = [jnp.square(x.astype(jnp.float32)).sum() for x in floats]
+    return jnp.isfinite(sum(squares, jnp.float32(0)))
 
 
 PRINTED = 1_000  # transitions, at least, whose fingerprints are taken

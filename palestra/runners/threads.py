@@ -126,7 +126,7 @@ def train(
             metrics, episodes = jax.tree.map(lambda *x: np.stack(x), *history)
             carry = lambda: Carry(learner, keys[0], None)  # noqa: B023
             step = done * steps_per_update
-            yield Report(step, learner, metrics, episodes, nothing, None, carry)
+            yield Report(step, learner, metrics, episodes, nothing, None, None, carry)
 
 
 class Failure(NamedTuple):

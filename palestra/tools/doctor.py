@@ -31,9 +31,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete, Space, Tuple
 from jaxtyping import Array, Bool, PyTree
 
 from palestra.core import Algorithm, Spec
-from palestra.runners.report import Report
-
-REPLAY = ("memory", "priorities")  # fields of a State that may hold gigabytes
+from palestra.runners.report import REPLAY, Report
 
 # Losses before they are NaN: divergence passes through all sizes, which takes it some updates. What
 # came at a stroke, from losses as before, came from outside.
@@ -105,11 +103,17 @@ COUNTS = [name for name in DoctorState.__annotations__ if name not in ("sizes", 
 OF_ALL = ("value-explosion", "entropy-collapse", "no-reward", "no-episode-ends")
 
 
+class Shown(NamedTuple):
+    """What is looked at of a learner: by field of its State, the leaves that are numbers."""
+
+    fields: dict[str, list]
+
+
 class Seen(NamedTuple):
     """A report, on the host."""
 
     step: int
-    learner: PyTree
+    learner: Shown | None  # None where it is known to be sound
     metrics: dict[str, np.ndarray]  # [updates]
     finished: np.ndarray  # [updates, T, E], as the next two
     total: np.ndarray  # so far, where no episode finished
@@ -187,8 +191,9 @@ class Doctor:
         """What this report shows that none before has shown; nothing after what is fatal.
 
         The report's leaves are one seed's, without an axis of seeds; its learner may be what
-        `watched` leaves of it. `obs` are the observations that the environments show now, as the
-        algorithm sees them, leaves [E, ...], where they are at hand.
+        `shown` leaves of it, and is not looked at where the report is `sound`. `obs` are the
+        observations that the environments show now, as the algorithm sees them, leaves [E, ...],
+        where they are at hand.
         """
         if self._over:
             return []
@@ -214,7 +219,7 @@ class Doctor:
         wanted = lambda x: all_of_it or is_float(x)
         return Seen(
             step=report.step,
-            learner=watched(report.learner),
+            learner=None if report.sound else as_shown(report.learner),
             metrics={name: np.asarray(x) for name, x in report.metrics.items()},
             finished=np.asarray(report.episodes.finished),
             total=np.asarray(report.episodes.total),
@@ -241,7 +246,7 @@ class Doctor:
         """Who was first. Rewards and observations that are no numbers make weights such; the other
         way round it takes actions that can be NaN, and then strikes all environments at once, at
         the beginning of a rollout."""
-        field = unsound(seen.learner)
+        field = None if seen.learner is None else unsound(seen.learner)
         struck = field is not None and isinstance(self.spec.action_space, Box)
         reward = ~np.isfinite(seen.total)
         obs = [~np.isfinite(x) for x in seen.obs if x is not None and is_float(x)]
@@ -466,31 +471,49 @@ class Doctor:
         return " or ".join(able)
 
 
-def watched(learner: PyTree) -> PyTree:
-    """The learner's State with None in place of its replay: what the doctor reads of it."""
-    fields = getattr(learner, "_fields", ())
-    unread = {name: None for name in REPLAY if name in fields}
-    return learner._replace(**unread) if unread else learner
+def shown(learner: PyTree, row: int | None = None) -> Shown:
+    """Of a learner's State, all but its replay; of seed number `row` where leaves are [seeds, ...].
+
+    On a CPU views, which are at once there: to slice by JAX would cost more than to look.
+    """
+    fields = learner._asdict() if hasattr(learner, "_asdict") else {"state": learner}
+    leaves = {
+        name: [x for x in jax.tree.leaves(field) if is_float(x)]
+        for name, field in fields.items()
+        if name not in REPLAY
+    }
+    if row is not None:
+        alone = (lambda x: np.asarray(x)[row]) if on_cpu() else (lambda x: x[row])
+        leaves = {name: [alone(x) for x in each] for name, each in leaves.items()}
+    return Shown(leaves)
 
 
-def unsound(learner: PyTree) -> str | None:
-    """The first field of the State that has NaN or infinity in it; None where none has.
+def as_shown(learner: PyTree) -> Shown:
+    """The same, where it may have been taken already."""
+    return learner if isinstance(learner, Shown) else shown(learner)
+
+
+def on_cpu() -> bool:
+    """Whether JAX computes here."""
+    return jax.default_backend() == "cpu"
+
+
+def unsound(learner: Shown) -> str | None:
+    """The first field that has NaN or infinity in it; None where none has.
 
     A sum of squares tells sooner than a look at each number. From an accelerator one answer comes
     in place of all the numbers.
     """
-    floats = [x for x in jax.tree.leaves(learner) if is_float(x)]
-    if jax.default_backend() == "cpu":
+    if on_cpu():
+        squares = (np.vdot(x, x) for each in learner.fields.values() for x in map(np.asarray, each))
         with np.errstate(all="ignore"):
-            sound = np.isfinite(sum(np.vdot(x, x) for x in map(np.asarray, floats)))
+            sound = np.isfinite(sum(squares))
     else:
-        sound = all_finite(floats)
+        sound = all_finite(learner.fields)
     if sound:
         return None
-    fields = learner._asdict() if hasattr(learner, "_asdict") else {"state": learner}
-    for name, field in fields.items():  # squares may be beyond a float where the number is not
-        leaves = jax.tree.leaves(field)
-        if not all(np.isfinite(np.asarray(x)).all() for x in leaves if is_float(x)):
+    for name, each in learner.fields.items():  # squares may be beyond a float where numbers are not
+        if not all(np.isfinite(np.asarray(x)).all() for x in each):
             return name
     return None
 
@@ -504,7 +527,8 @@ def all_finite(leaves: PyTree) -> Bool[Array, ""]:
 
 def is_float(x: Any) -> bool:
     """Whether it is an array of floating-point numbers; keys of JAX are none."""
-    return jnp.issubdtype(x.dtype, jnp.floating)
+    kind = getattr(x.dtype, "kind", None)  # JAX's own question takes ten times as long
+    return kind == "f" or (kind not in ("i", "u", "b") and jnp.issubdtype(x.dtype, jnp.floating))
 
 
 def measured(metrics: dict[str, np.ndarray], name: str) -> float | None:

@@ -24,8 +24,11 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What came of it; empty while it has not come to its end. ValueError where damaged."""
-        return read_summary(self.folder)
+        """What came of it. FileNotFoundError while it is not at its end, ValueError if damaged."""
+        found = read_summary(self.folder)
+        if not found:
+            raise FileNotFoundError(f"{self.folder} has no summary.json: it is not at its end.")
+        return found
 
     @cached_property
     def agent(self) -> Agent:

@@ -16,7 +16,6 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 import gymnasium
 import jax
-import jax.numpy as jnp
 import numpy as np
 import psutil
 from jaxtyping import PyTree
@@ -36,7 +35,7 @@ from palestra.tools import checkpoint, evaluate, presets, run_folder
 from palestra.tools.agent import UNFIT, Agent, algorithm_of, reads
 from palestra.tools.cache import use_compilation_cache
 from palestra.tools.checkpoint import Checkpoint, Keeper
-from palestra.tools.doctor import Doctor, DoctorState, Finding, watched
+from palestra.tools.doctor import Doctor, DoctorState, Finding, on_cpu, shown
 from palestra.tools.json_files import Whole, fit, write_json
 from palestra.tools.progress import Display
 from palestra.tools.run import Run
@@ -417,11 +416,6 @@ def groups(seeds: Sequence[int]) -> list[list[int]]:
     return [list(seeds)]
 
 
-def on_cpu() -> bool:
-    """Whether JAX computes here."""
-    return jax.default_backend() == "cpu"
-
-
 def in_threads(work: Callable, items: Sequence, stop: threading.Event, lanes: int) -> None:
     """`work(item)` for all items, `lanes` at a time. The first error is raised, after telling the
     others to `stop`.
@@ -635,23 +629,20 @@ def follow(
 
 
 def one_of(report: Report, row: int | None) -> Report:
-    """A report of one of the seeds, or of the only one if `row` is None. Its learner is without
-    its replay; its carry is as the runner takes it back."""
+    """A report of one of the seeds, or of the only one if `row` is None. Its learner is what the
+    doctor looks at; its carry is as the runner takes it back."""
     numbers = report.metrics, report.episodes, report.prints
-    learner = watched(report.learner)
+    sound = None if report.sound is None else np.asarray(report.sound)[row]
+    learner = None if sound else shown(report.learner, row)
     if row is None:
         metrics, episodes, prints = jax.tree.map(np.asarray, numbers)
         return report._replace(learner=learner, metrics=metrics, episodes=episodes, prints=prints)
     metrics, episodes, prints = jax.tree.map(lambda x: np.asarray(x)[row], numbers)
-    # On a CPU a view is at once there; to slice by JAX would cost more than all that is looked for.
-    bare = (lambda x: np.asarray(x)[row]) if on_cpu() else (lambda x: x[row])
-    plain = lambda x: x[row] if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else bare(x)
-    learner, obs = jax.tree.map(plain, (learner, report.obs))
-    carry = lambda: jax.tree.map(lambda x: x[row : row + 1], report.carry())
-    alone = len(report.prints) == 1
-    return Report(
-        report.step, learner, metrics, episodes, prints, obs, report.carry if alone else carry
-    )
+    plain = np.asarray if on_cpu() else lambda x: x
+    obs = jax.tree.map(lambda x: plain(x)[row], report.obs)
+    own = lambda: jax.tree.map(lambda x: x[row : row + 1], report.carry())
+    carry = report.carry if len(report.prints) == 1 else own
+    return Report(report.step, learner, metrics, episodes, prints, sound, obs, carry)
 
 
 class Course(NamedTuple):

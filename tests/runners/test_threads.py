@@ -269,7 +269,15 @@ class Interrupting(Clock):
         return super().step(action)
 
 
-def test_an_interrupt_stops_the_workers():
+@pytest.fixture
+def interruptible():
+    """As in a terminal; what is begun in the background has Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_stops_the_workers(interruptible):
     fleet = Fleet(Interrupting)
     with pytest.raises(KeyboardInterrupt):
         next(record(100_000, 1, fleet))

@@ -376,3 +376,14 @@ def test_every_algorithm_leaves_its_memory_out_of_the_file() -> None:
         names = reads(row.learner(), spec)
         assert names
         assert not any(name.startswith(("memory", "last", "target")) for name in names)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parent / "agents").glob("*.safetensors")), ids=lambda p: p.stem
+)
+def test_files_of_other_versions_of_python_and_jax_act_as_they_did(path):
+    kept = json.loads(path.with_suffix(".json").read_text())
+    agent = load(path)
+    kinds = agent.observation_space.dtype
+    actions = agent.predict(np.array(kept["observations"], kinds))
+    np.testing.assert_allclose(actions, kept["actions"], rtol=1e-5, atol=1e-6)

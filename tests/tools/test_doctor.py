@@ -27,7 +27,7 @@ from palestra.core import Finite, Frames, Share, Spec, Step, hyperparameters
 from palestra.runners import compiled, host
 from palestra.runners.report import Episodes, Report
 from palestra.tools import doctor
-from palestra.tools.doctor import Doctor, Finding, watched
+from palestra.tools.doctor import Doctor, Finding, shown
 from palestra.tools.presets import preset
 from palestra.tools.task import Task
 
@@ -251,8 +251,8 @@ def chosen(name: str, env_id: str) -> Iterator[list[Finding]]:
     told = {"num_envs": settings.num_envs, "total_steps": settings.steps, "reports": REPORTS}
     for report in compiled.train(env, settings.algorithm, **told, seeds=[0]):
         alone = lambda x: np.asarray(x)[0]
-        parts = watched(report.learner), report.metrics, report.episodes
-        yield looker.look(said(report.step, *jax.tree.map(alone, parts)))
+        parts = jax.tree.map(alone, (report.metrics, report.episodes))
+        yield looker.look(said(report.step, shown(report.learner, 0), *parts))
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -331,14 +331,13 @@ def test_the_field_that_is_not_finite_is_named(backend, monkeypatch):
 
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     sound = Numbers(np.full(2, 3e38, np.float32), jnp.ones((2, 2)), jnp.int32(1))
-    assert doctor.unsound(sound) is None
+    assert doctor.unsound(shown(sound)) is None
     halves = sound._replace(weights=jnp.ones(2, jnp.bfloat16), moments=None)
-    assert doctor.unsound(halves) is None
-    assert doctor.unsound(halves._replace(weights=halves.weights * jnp.nan)) == "weights"
-    assert (
-        doctor.unsound(sound._replace(moments=jnp.ones((2, 2)).at[1, 0].set(jnp.inf))) == "moments"
-    )
-    assert doctor.unsound({"step": jnp.int32(1)}) is None
+    assert doctor.unsound(shown(halves)) is None
+    assert doctor.unsound(shown(halves._replace(weights=halves.weights * jnp.nan))) == "weights"
+    infinite = sound._replace(moments=jnp.ones((2, 2)).at[1, 0].set(jnp.inf))
+    assert doctor.unsound(shown(infinite)) == "moments"
+    assert doctor.unsound(shown({"step": jnp.int32(1)})) is None
 
 
 def test_a_run_that_is_resumed_is_looked_at_as_if_it_had_never_stopped():
@@ -616,9 +615,9 @@ def test_the_replay_is_never_read():
     class Untouchable:
         dtype = property(lambda self: pytest.fail("the replay was read"))
 
-    learner = watched(State(np.ones(2), memory=Untouchable()))
-    assert learner.memory is None
-    assert watched({"weights": 1}) == {"weights": 1}  # of whoever's making
+    learner = shown(State(np.ones(2), memory=Untouchable()))
+    assert "memory" not in learner.fields
+    assert shown({"weights": np.ones(2)}).fields["state"][0].sum() == 2  # of whoever's making
     run = Run(DQN())
     state = State(np.ones(2, np.float32), memory=Untouchable())
     nothing = Episodes(*(np.zeros((1, 1, 2), t) for t in (bool, np.float32, np.int32)))

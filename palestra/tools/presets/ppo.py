@@ -178,16 +178,31 @@ PRESETS: dict[str, dict[str, Preset]] = {
     "MountainCarContinuous-v0": {"default": MOUNTAIN_CAR_CONTINUOUS},
     "Pendulum-v1": {"default": PENDULUM},
     "MinAtar/Breakout-v1": {
-        "default": minatar(score="Best agent 14.2, last one 12.2, after half the steps; one seed.")
+        "default": minatar(
+            score="Best agents 19.73 [18.35, 21.12], last ones 20.1 [18.5, 21.6]; 5 seeds."
+        )
     },
     "MinAtar/Asterix-v1": {
-        "default": minatar(score="Not measured over five seeds.", steps=3_000_000)
+        "default": minatar(
+            score="Best agents 27.3 [23.7, 30.9], last ones 27.1 [23.1, 31.1]; 5 seeds.",
+            steps=3_000_000,
+        )
     },
     "MinAtar/SpaceInvaders-v1": {
-        "default": minatar(score="Best agent 66.5, last one 66.5, after half the steps; one seed.")
+        "default": minatar(
+            score="Best agents 132.1 [112.1, 152.1], last ones 129.0 [105.2, 152.8]; 5 seeds."
+        )
     },
-    "MinAtar/Freeway-v1": {"default": minatar(score="Not measured.")},
-    "MinAtar/Seaquest-v1": {"default": minatar(score="Not measured.")},
+    "MinAtar/Freeway-v1": {
+        "default": minatar(
+            score="Best agents 60.0 [58.5, 61.5], last ones 60.0 [58.5, 61.5]; 5 seeds."
+        )
+    },
+    "MinAtar/Seaquest-v1": {
+        "default": minatar(
+            score="Best agents 4.77 [3.60, 5.94], last ones 4.76 [3.71, 5.82]; 5 seeds."
+        )
+    },
     "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
     "ALE/Breakout-v5": {"default": BREAKOUT, "laptop": BREAKOUT, "gpu": GPU},
 }
