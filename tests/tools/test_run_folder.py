@@ -41,7 +41,7 @@ def test_a_damaged_line_is_named(line, told, tmp_path):
     [
         (b"\xff", "it is not the JSON that a run writes"),
         (b"[]", "it is not the JSON that a run writes"),
-        (json.dumps({}).encode(), "Object missing required field"),
+        (json.dumps({}).encode(), "it lacks algorithm, environment, seed"),
         (json.dumps(CONFIG | {"seed": "1"}).encode(), "Expected int, got str at seed"),
         (json.dumps(CONFIG | {"versions": {"jax": 9}}).encode(), "Expected str, got int"),
     ],
