@@ -48,7 +48,7 @@ def read_json(path: Path, form: type = dict) -> dict[str, Any]:
         content = None
     if not isinstance(content, dict):
         raise ValueError(f"{path} is damaged: it is not the JSON that a run writes.")
-    if missing := getattr(form, "__required_keys__", frozenset()) - content.keys():
+    if missing := set(getattr(form, "__required_keys__", ())) - content.keys():
         raise ValueError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
     if lack := fit(content, form):
         raise ValueError(f"{path} is damaged: {lack}.")
