@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from functools import partial
+from pathlib import PureWindowsPath
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +20,9 @@ from gymnasium.vector import VectorEnv
 from palestra import envs
 from palestra.core import Environment
 from palestra.envs import atari, host
+
+# Ids whose parameter env_id names an environment of the old Gym, with a module to be imported.
+WRAPPING = ("GymV21Environment", "GymV26Environment")
 
 
 class Task(NamedTuple):
@@ -52,6 +56,7 @@ class Task(NamedTuple):
         kind = kind_of(env_id)
         if kind == "gymnasium":
             host.import_for(env_id)
+            check_words(given)
             limit = None if limit == (host.find(env_id).max_episode_steps or -1) else limit
             return cls(env_id, given, limit)
         if kind == "atari":
@@ -215,9 +220,26 @@ class Task(NamedTuple):
             return cls.of(env_id, kwargs, limit)
         if not all(isinstance(x, bool | int | float | str) for x in kwargs.values()):
             raise ValueError("env_kwargs must be numbers, words, or true and false")
+        if env_id.rpartition(":")[2].startswith(WRAPPING):
+            raise ValueError(f"{env_id} would import what the file names")
+        check_words(kwargs)
         if limit is not None and (type(limit) is not int or not (limit == -1 or limit > 0)):
             raise ValueError("max_episode_steps must be a whole number")
         return cls(env_id, kwargs, limit)
+
+
+def check_words(env_kwargs: Mapping[str, Any]) -> None:
+    """Refuse a path that leaves the folder one is in: an environment may open it (MuJoCo's
+    xml_file), and a file of a run, whoever made it, would name it. Raises ValueError."""
+    for name, word in env_kwargs.items():
+        if not isinstance(word, str):
+            continue
+        path = PureWindowsPath(word)  # which knows / too
+        if path.anchor or ".." in path.parts or word.startswith("~"):
+            raise ValueError(
+                f"{name} must not name a place outside of this folder ({word!r}), so that no "
+                "agent's file can; name one below it, such as ./robot.xml."
+            )
 
 
 def kind_of(env_id: str) -> Literal["palestra", "atari", "gymnasium"]:

@@ -92,3 +92,24 @@ def test_a_strangers_parameters_make_a_world_or_are_refused(env_id):
             assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) < 1_000
     assert len(refusals) > len(STRANGE) / 2
     assert all(refusal.endswith((".", "?")) and len(refusal) < 200 for refusal in refusals)
+
+
+OUTSIDE = ["/etc/passwd", "../x.xml", "a/../../x.xml", "~/x.xml", "C:\\x.xml", "..\\x.xml"]
+
+
+@pytest.mark.parametrize("word", OUTSIDE)
+def test_a_word_that_leaves_the_folder_is_refused(word):
+    header = {"environment": "HalfCheetah-v5", "env_kwargs": {"xml_file": word}}
+    with pytest.raises(ValueError, match=r"xml_file must not name a place outside"):
+        Task.from_json(header)
+    with pytest.raises(ValueError, match=r"name one below it, such as \./robot\.xml\.$"):
+        Task.of("HalfCheetah-v5", {"xml_file": word})
+    for inside in ("./x.xml", "models/x..y.xml", "cuda:0", "4x4"):
+        header["env_kwargs"] = {"xml_file": inside}
+        assert Task.from_json(header).env_kwargs == {"xml_file": inside}
+
+
+@pytest.mark.parametrize("env_id", ["GymV21Environment-v0", "os:GymV26Environment-v0"])
+def test_an_id_that_imports_what_it_is_given_is_refused_in_a_file(env_id):
+    with pytest.raises(ValueError, match="would import what the file names"):
+        Task.from_json({"environment": env_id, "env_kwargs": {"env_id": "os:X-v0"}})
