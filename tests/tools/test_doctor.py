@@ -15,6 +15,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Tuple
 from gymnasium.vector import SyncVectorEnv
 from gymnasium.wrappers import FlattenObservation
 
+import palestra
 from palestra import envs
 from palestra.algorithms import ALGORITHMS
 from palestra.algorithms.ddpg import DDPG
@@ -27,6 +28,7 @@ from palestra.core import Finite, Frames, Share, Spec, Step, hyperparameters
 from palestra.runners import compiled, host
 from palestra.runners.report import Episodes, Report
 from palestra.tools import doctor
+from palestra.tools.cli import main
 from palestra.tools.doctor import Doctor, Finding, shown
 from palestra.tools.presets import preset
 from palestra.tools.task import Task
@@ -628,3 +630,29 @@ def test_every_fault_is_in_the_table_of_the_page():
     table = doctor.__doc__.partition("fault")[2]
     looker = Doctor(PPO(), Spec(LINE, Discrete(2), 2), 1_000)
     assert all(f"    {fault} " in table for fault in ["nan", *looker._checks])
+
+
+# Its weights leave all bounds in its first update, half-way through the run.
+DIVERGING = ["train", "dqn", "CartPole-v1", "--steps", "2000", "--learning-starts", "1000"]
+DIVERGING += ["--learning-rate", "1e30", "--hidden", "4", "--no-video", "--episodes", "2"]
+
+
+def test_a_run_that_diverges_stops_and_keeps_the_last_agent_that_was_sound(tmp_path, capsys):
+    assert main([*DIVERGING, "--run", str(tmp_path / "run")]) == 1
+    told = capsys.readouterr().err
+    assert "learning diverged; lower --learning-rate" in told
+    assert "Stopped at step 1,0" in told
+    assert f"What was learned is in {tmp_path / 'run'}." in told
+    assert "Traceback" not in told
+    run = palestra.Run(tmp_path / "run")
+    assert [found["fault"] for found in run.summary["findings"]] == ["infinity", "nan"]
+    assert run.summary["interrupted"]
+    for agent in (run.agent, run.last):
+        assert all(np.isfinite(array).all() for array in agent.arrays.values())
+
+
+def test_a_run_that_diverges_goes_on_when_asked_to(tmp_path):
+    assert main([*DIVERGING, "--on-nan", "continue", "--run", str(tmp_path / "run")]) == 0
+    summary = palestra.Run(tmp_path / "run").summary
+    assert summary["steps"] >= 2000
+    assert [found["fault"] for found in summary["findings"]] == ["infinity", "nan"]

@@ -253,7 +253,7 @@ def test_the_head_says_what_it_is(cartpole: Agent, tmp_path: Path) -> None:
 HOSTILE = [
     '"""\nraise SystemExit("owned")\n"""',
     "'); raise SystemExit('owned') #",
-    "\\'''\n\\",
+    "x\\'''\n\\",
     "{algorithm}{0}{register}",
     "x\r\nraise SystemExit('owned')\n",
     "this:os\u2028raise SystemExit('owned')",
