@@ -8,7 +8,7 @@ PEERS := .bench/test-peers
 demo: .venv/.installed  ## train DQN on CartPole and show that it learned
 	$(BIN)/palestra train dqn CartPole-v1
 
-test: .venv/.dev  ## the whole suite: a quarter of an hour on two cores, more the first time
+test: .venv/.dev  ## the whole suite: twenty minutes or so on two cores
 	$(BIN)/python -m pytest -n 2
 
 tiny: .venv/.dev  ## the fifteen-second check
