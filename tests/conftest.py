@@ -75,7 +75,7 @@ for cls in passed:  # the hook has passed; the mark would hide the fields' types
 MAPS = Path("/proc/self/maps")  # of Linux, which allows a process 65,530 of them
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)  # to count takes too long to do after every test
 def few_programs():
     """Forget compiled programs before they exhaust memory maps: XLA dies without a word of it."""
     yield
