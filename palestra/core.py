@@ -176,7 +176,7 @@ def check(name: str, value: Any, annotation: Any) -> None:
     kind = _plain(annotation)
     for bounds in getattr(annotation, "__metadata__", ()):
         right_kind = isinstance(value, Real if kind is float else Integral)
-        number = right_kind and not isinstance(value, bool) and isfinite(value)
+        number = right_kind and not isinstance(value, bool) and _is_finite(value)
         if not (number and bounds.holds(value)):
             raise ValueError(f"{name} must be {bounds.words}, not {value!r}.")
     if kind is bool and not isinstance(value, bool):
@@ -188,6 +188,14 @@ def check(name: str, value: Any, annotation: Any) -> None:
             raise ValueError(f"{name} must be a tuple such as (64, 64), not {value!r}.")
         for part in value:
             check(f"each part of {name}", part, get_args(annotation)[0])
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether it is a number that a float can hold."""
+    try:
+        return isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def check_bounds(low: Any, high: Any) -> None:

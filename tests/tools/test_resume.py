@@ -298,6 +298,8 @@ def test_numbers_that_numpy_does_not_know_are_refused(stopped):
         ({"num_envs": "many"}, "is not one that can be run"),
         ({"algorithm": "dqm"}, "is not one that can be run"),
         ({"flags": {"episodes": 0}}, "is not one that can be run"),
+        ({"hyperparameters": {"learning_rate": 10**400}}, "learning_rate must be"),
+        ({"hyperparameters": {"learning_rate": {}}}, "learning_rate must be"),
         ({"environment": "../../x"}, "is not one that can be run|There is no environment"),
     ],
 )
