@@ -178,17 +178,26 @@ PRESETS = {
         )
     },
     "MinAtar/Asterix-v1": {
-        "default": minatar(score="Not measured over five seeds.", steps=3_000_000)
+        "default": minatar(
+            score="Best agents 20.9 [17.3, 24.5], last ones 15.68 [10.31, 21.05]; 5 seeds.",
+            steps=3_000_000,
+        )
     },
     "MinAtar/SpaceInvaders-v1": {
-        "default": minatar(score="Best agent 53.4, last one 37.5, after half the steps; one seed.")
+        "default": minatar(
+            score="Best agents 54.3 [44.3, 64.3], last ones 30.9 [23.0, 38.7]; 5 seeds."
+        )
     },
     "MinAtar/Freeway-v1": {
         "default": minatar(
             score="Best agents 60.8 [60.2, 61.5], last ones 60.6 [59.7, 61.5]; 5 seeds."
         )
     },
-    "MinAtar/Seaquest-v1": {"default": minatar(score="Not measured.")},
+    "MinAtar/Seaquest-v1": {
+        "default": minatar(
+            score="Best agents 5.06 [3.48, 6.65], last ones 5.00 [2.76, 7.25]; 5 seeds."
+        )
+    },
     "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
     "ALE/Breakout-v5": {"default": ATARI_BREAKOUT, "laptop": ATARI_BREAKOUT, "gpu": GPU},
 }

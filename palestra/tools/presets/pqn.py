@@ -117,7 +117,10 @@ PRESETS = {
         )
     },
     "MinAtar/Asterix-v1": {
-        "default": minatar(score="Not measured over five seeds.", steps=3_000_000)
+        "default": minatar(
+            score="Best agents 61.5 [52.1, 70.9], last ones 58.7 [49.0, 68.4]; 5 seeds.",
+            steps=3_000_000,
+        )
     },
     "MinAtar/Freeway-v1": {
         "default": minatar(
