@@ -1,8 +1,8 @@
 """What it costs to look for faults while training: seconds of looking against all of training's.
 
-    python benchmarks/doctor.py [--steps 200000] [--only ppo,dqn]
+    python benchmarks/doctor.py [--steps 1100000] [--only ppo,dqn]
 
-Each run is its preset's as `palestra train` makes it, cut off at so many steps: with the same
+Each run is its preset's as `palestra train` makes it, at most so many steps long: with the same
 reports, evaluations and files. It is made twice in one process, so that the second, which is
 measured, compiles nothing and is as short as it can be.
 """
@@ -81,7 +81,7 @@ def measure(name: str, env_id: str, most: int) -> Cost:
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--steps", type=int, default=200_000, help="of each run, at most")
+    parser.add_argument("--steps", type=int, default=1_100_000, help="of each run, at most")
     parser.add_argument("--only", default="", help="algorithms, with commas between")
     options = parser.parse_args()
     print(in_words(machine()))

@@ -12,7 +12,9 @@
     no-episode-ends        episodes that never end, so that there are no totals
 
 A check reads what a report holds anyway and the numbers of the learner, save for its replay;
-benchmarks/doctor.py measures what that costs. Once it has found its fault it is dropped, so that
+benchmarks/doctor.py measures what that costs. What is not finite is looked for in every report;
+all else in each of the first ones, where most faults show, and in every fourth from then on, which
+takes in the episodes of those between. Once it has found its fault it is dropped, so that
 each is said once. Nobody listens to who warns too often: where the figures leave room for a healthy
 run, nothing is said.
 
@@ -21,7 +23,7 @@ missed by that: with a loss that is NaN the gradient is too, and the weights in 
 """
 
 from collections.abc import Callable
-from math import e, log, pi, prod, sqrt
+from math import e, isfinite, log, pi, prod, sqrt
 from typing import Any, NamedTuple, TypedDict
 
 import jax
@@ -72,6 +74,10 @@ ENDLESS_SHARE = 0.1
 ENDLESS_LIMITS = 10  # times the limit, where there is one
 
 
+EACH = 8  # reports at the beginning that are all examined
+PERIOD = 4  # reports from one that is examined to the next, after these
+
+
 class Finding(NamedTuple):
     """A fault of a run."""
 
@@ -85,6 +91,7 @@ class DoctorState(TypedDict):
     """All that a Doctor has seen, in JSON's kinds; save for one observation, which is seen anew."""
 
     reports: int
+    examined: int
     episodes: int
     rewards: float
     lengths: int
@@ -140,7 +147,8 @@ class Doctor:
         space = spec.observation_space
         self._parts = list(space) if isinstance(space, Tuple) else [space]
         self._whole_run = steps / spec.num_envs  # steps of each environment
-        self._reports = self._episodes = 0
+        self._reports = self._examined = self._episodes = 0
+        self._unread: list[Seen] = []  # whose episodes are not counted yet
         self._rewards, self._lengths = 0.0, 0  # sums of |total| and length over episodes
         self._largest = 0.0  # |total|, of episodes under way too
         self._rate = 0.0  # the largest |total| per step, likewise
@@ -182,6 +190,7 @@ class Doctor:
 
     def state(self) -> DoctorState:
         """What another Doctor of the same run goes on from."""
+        self._remember()
         counts: Any = {name: getattr(self, f"_{name}") for name in COUNTS}
         sizes = {str(i): (total.tolist(), largest) for i, (total, largest) in self._sizes.items()}
         counts |= {"sizes": sizes, "checks": [*self._checks]}
@@ -204,10 +213,14 @@ class Doctor:
         if said := self._not_finite(seen):
             self._over = True
             return [Finding("nan", seen.step, said, True)]
-        self._remember(seen)
+        self._unread.append(seen)
+        due = self._reports <= EACH or self._reports % PERIOD == 0 or seen.step >= self.steps
+        if due:
+            self._remember()
+            self._examined += 1
         found = []
         for fault, check in list(self._checks.items()):
-            if said := check(seen):
+            if (due or fault == "infinity") and (said := check(seen)):
                 del self._checks[fault]
                 found.append(Finding(fault, seen.step, said, False))
         self._before = seen.metrics
@@ -227,29 +240,40 @@ class Doctor:
             obs=[np.asarray(x) if wanted(x) else None for x in leaves],
         )
 
-    def _remember(self, seen: Seen) -> None:
-        """Carry the counts of episodes on."""
-        size, finished = np.abs(seen.total), seen.finished
+    def _remember(self) -> None:
+        """Carry the counts of episodes on over all that was not read yet."""
+        if not self._unread:
+            return
+        step = self._unread[-1].step
+        of_all = [(seen.finished, seen.total, seen.steps) for seen in self._unread]
+        finished, total, steps = map(np.concatenate, zip(*of_all, strict=True))
+        self._unread.clear()
+        size = np.abs(total)
         self._episodes += int(np.count_nonzero(finished))
-        self._largest = max(self._largest, float(size.max()))
+        self._largest = max(self._largest, float(np.maximum.reduce(size, None)))
         if not self._networks:
             return
-        self._rate = max(self._rate, float((size / np.maximum(seen.steps, 1)).max()))
-        self._rewards += float(size[finished].sum())
-        self._lengths += int(seen.steps[finished].sum())
-        totals = seen.total[finished].tolist()
-        most = FIRST if seen.step <= FIRST_SHARE * self.steps else FEWEST
+        rate = np.divide(size, np.maximum(steps, 1), dtype=np.float32)
+        self._rate = max(self._rate, float(np.maximum.reduce(rate, None)))
+        totals = total[finished].tolist()
+        self._rewards += sum(map(abs, totals))
+        self._lengths += sum(steps[finished].tolist())
+        most = FIRST if step <= FIRST_SHARE * self.steps else FEWEST
         self._first += totals[: max(most - len(self._first), 0)]
-        self._recent = (self._recent + totals)[-RECENT:]
+        self._recent += totals
+        del self._recent[:-RECENT]
 
     def _not_finite(self, seen: Seen) -> str | None:
         """Who was first. Rewards and observations that are no numbers make weights such; the other
         way round it takes actions that can be NaN, and then strikes all environments at once, at
         the beginning of a rollout."""
         field = None if seen.learner is None else unsound(seen.learner)
+        floats = [x for x in seen.obs if x is not None and is_float(x)]
+        if field is None and all(map(tame, (seen.total, *floats))):
+            return None
         struck = field is not None and isinstance(self.spec.action_space, Box)
         reward = ~np.isfinite(seen.total)
-        obs = [~np.isfinite(x) for x in seen.obs if x is not None and is_float(x)]
+        obs = [~np.isfinite(x) for x in floats]
         given = []
         if reward.any():
             update = int(reward.any((1, 2)).argmax())
@@ -395,15 +419,19 @@ class Doctor:
             if x is not None and is_float(x) and len(part.shape or ()) == 1:
                 size = np.abs(x)
                 total, largest = self._sizes.get(i, (np.zeros(()), 0.0))
-                self._sizes[i] = total + size.mean(0), max(largest, float(size.max()))
-        if not self._sizes or self._reports < REPORTS:
+                mean, most = np.add.reduce(size) / len(x), np.maximum.reduce(size, None)
+                self._sizes[i] = total + mean, max(largest, float(most))
+        if not self._sizes or self._examined < REPORTS:
+            return None
+        largest = max(largest for _, largest in self._sizes.values())
+        if SMALL_OBS <= largest < LARGE_OBS:
             return None
         able = self._of("normalize_obs") is not None and len(self._parts) == 1
         remedy = "turn on --normalize-obs" if able else "bring it to that scale in a wrapper"
         usual = {
             f"observation[{i}][{k}]" if len(self._parts) > 1 else f"observation[{k}]": float(mean)
             for i, (total, _) in self._sizes.items()
-            for k, mean in enumerate(total / self._reports)
+            for k, mean in enumerate(total / self._examined)
             if mean >= LARGE_OBS
         }
         if usual:
@@ -413,11 +441,10 @@ class Doctor:
                 f"Observations are large, with {name} of {figure(usual[name])} on average{others}, "
                 f"where networks learn best from numbers of about 1: {remedy}."
             )
-        largest = max(largest for _, largest in self._sizes.values())
         if 0 < largest < SMALL_OBS and len(self._sizes) == len(self._parts):
             return (
-                f"No number of an observation was larger than {figure(largest)} in {self._reports} "
-                f"reports, which a network can hardly tell from 0: {remedy}."
+                f"No number of an observation was larger than {figure(largest)} in "
+                f"{self._examined} reports, which a network can hardly tell from 0: {remedy}."
             )
         return None
 
@@ -434,13 +461,13 @@ class Doctor:
             del self._checks["constant-observations"]
             return None
         self._times |= set(time[~begun].tolist())
-        if self._reports < REPORTS or len(self._times) < TIMES:
+        if self._examined < REPORTS or len(self._times) < TIMES:
             return None
         return (
-            f"All environments have shown one and the same observation in {self._reports} reports, "
-            f"at {len(self._times)} different times of their episodes: what is to be learned is "
-            "not in it; see that the environment returns its state and not a buffer that nobody "
-            "fills."
+            "All environments have shown one and the same observation in "
+            f"{self._examined} reports, at {len(self._times)} different times of their episodes: "
+            "what is to be learned is not in it; see that the environment returns its state and "
+            "not a buffer that nobody fills."
         )
 
     def _no_episode_ends(self, seen: Seen) -> str | None:
@@ -501,13 +528,10 @@ def on_cpu() -> bool:
 def unsound(learner: Shown) -> str | None:
     """The first field that has NaN or infinity in it; None where none has.
 
-    A sum of squares tells sooner than a look at each number. From an accelerator one answer comes
-    in place of all the numbers.
+    From an accelerator one answer comes in place of all the numbers.
     """
     if on_cpu():
-        squares = (np.vdot(x, x) for each in learner.fields.values() for x in map(np.asarray, each))
-        with np.errstate(all="ignore"):
-            sound = np.isfinite(sum(squares))
+        sound = all(tame(np.asarray(x)) for each in learner.fields.values() for x in each)
     else:
         sound = all_finite(learner.fields)
     if sound:
@@ -516,6 +540,14 @@ def unsound(learner: Shown) -> str | None:
         if not all(np.isfinite(np.asarray(x)).all() for x in each):
             return name
     return None
+
+
+def tame(x: np.ndarray) -> bool:
+    """Whether the sum of squares is a number, which tells sooner than a look at each: then all are.
+
+    Where it is not, they may be numbers yet, whose squares are beyond a float.
+    """
+    return isfinite(np.vdot(x, x))
 
 
 @jax.jit
@@ -533,9 +565,8 @@ def is_float(x: Any) -> bool:
 
 def measured(metrics: dict[str, np.ndarray], name: str) -> float | None:
     """The median over a report's updates, where it was measured; one update alone may jump."""
-    values = metrics.get(name, np.zeros(0))
-    values = np.sort(values[np.isfinite(values)])
-    return float(values[len(values) // 2]) if values.size else None
+    values = sorted(filter(isfinite, metrics[name].tolist())) if name in metrics else None
+    return values[len(values) // 2] if values else None
 
 
 def most_entropy(space: Space) -> float | None:

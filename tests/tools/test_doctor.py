@@ -69,6 +69,11 @@ def names(found: list[Finding]) -> list[str]:
     return [finding.fault for finding in found]
 
 
+def in_a_period(run: "Run", **report) -> list[Finding]:
+    """What is said of reports like that until one of them has been examined."""
+    return list(chain.from_iterable(run(**report) for _ in range(doctor.PERIOD)))
+
+
 def is_sentence(text: str) -> bool:
     return text[0].isupper() and text.endswith(".") and "\n" not in text and ". " not in text
 
@@ -312,6 +317,19 @@ def test_a_metric_that_was_not_measured_is_no_fault():
     assert run(td_loss=np.nan, q=np.nan) == []
 
 
+def test_episodes_of_reports_that_are_not_examined_count():
+    run = Run(DQN())
+    for _ in range(doctor.EACH):
+        assert run(reward=1.0, td_loss=1.0, q=1.0) == []
+    # One report of huge rewards, and small ones when the doctor looks again: 2,000 per step.
+    assert run(reward=24_000.0, td_loss=1.0, q=1.0) == []
+    counted = run.doctor.state()["episodes"]
+    found = in_a_period(run, reward=1.0, td_loss=1.0, q=1.0)
+    assert names(found) == ["reward-scale"]
+    assert counted == (doctor.EACH + 1) * 20
+    assert run.doctor.state()["episodes"] == (doctor.EACH + 1 + doctor.PERIOD) * 20
+
+
 def test_an_infinite_metric_is_told_once_and_is_not_the_end():
     run = Run(DQN())
     losses = np.ones(10)
@@ -509,12 +527,13 @@ def test_only_returns_that_do_not_improve_make_certainty_a_fault():
         ] * 10
         for _ in range(40):
             assert run(reward=totals(later), entropy=0.3) == []
-    assert better(reward=totals(1.0), entropy=1e-6) == []
+    assert in_a_period(better, reward=totals(1.0), entropy=1e-6) == []
     late = Run(PPO(), steps=20_000)  # better in the last thousand episodes, if not on the whole
     for i in range(150):
         assert late(reward=totals(0.0 if i < 100 else 0.5), entropy=0.6) == []
-    assert late(reward=totals(0.5), entropy=1e-6) == []
-    assert names(worse(reward=totals(0.0), entropy=1e-6)) == ["entropy-collapse"]
+    assert in_a_period(late, reward=totals(0.5), entropy=1e-6) == []
+    found = in_a_period(worse, reward=totals(0.0), entropy=1e-6)
+    assert names(found) == ["entropy-collapse"]
     assert Run(SAC())(entropy=1e-9) == []  # which holds its entropy by itself
 
 
