@@ -12,9 +12,9 @@
     no-episode-ends        episodes that never end, so that there are no totals
 
 A check reads what a report holds anyway and the numbers of the learner, save for its replay;
-benchmarks/doctor.py measures what that costs. What is not finite is looked for in every report;
-all else in each of the first ones, where most faults show, and in every fourth from then on, which
-takes in the episodes of those between. Once it has found its fault it is dropped, so that
+benchmarks/doctor.py measures what that costs. The first reports are looked at as they come, which
+is where most faults show; later ones four at a time, as long as the compiled program that trains
+says of each that the learner in it is sound. A check that has found its fault is dropped, so that
 each is said once. Nobody listens to who warns too often: where the figures leave room for a healthy
 run, nothing is said.
 
@@ -23,6 +23,7 @@ missed by that: with a loss that is NaN the gradient is too, and the weights in 
 """
 
 from collections.abc import Callable
+from copy import copy
 from math import e, isfinite, log, pi, prod, sqrt
 from typing import Any, NamedTuple, TypedDict
 
@@ -74,8 +75,8 @@ ENDLESS_SHARE = 0.1
 ENDLESS_LIMITS = 10  # times the limit, where there is one
 
 
-EACH = 8  # reports at the beginning that are all examined
-PERIOD = 4  # reports from one that is examined to the next, after these
+EACH = 8  # reports at the beginning that are looked at one by one
+PERIOD = 4  # reports that are looked at together, after these
 
 
 class Finding(NamedTuple):
@@ -91,7 +92,7 @@ class DoctorState(TypedDict):
     """All that a Doctor has seen, in JSON's kinds; save for one observation, which is seen anew."""
 
     reports: int
-    examined: int
+    looks: int
     episodes: int
     rewards: float
     lengths: int
@@ -147,8 +148,8 @@ class Doctor:
         space = spec.observation_space
         self._parts = list(space) if isinstance(space, Tuple) else [space]
         self._whole_run = steps / spec.num_envs  # steps of each environment
-        self._reports = self._examined = self._episodes = 0
-        self._unread: list[Seen] = []  # whose episodes are not counted yet
+        self._reports = self._looks = self._episodes = 0
+        self._unread: list[Seen] = []  # since the last look
         self._rewards, self._lengths = 0.0, 0  # sums of |total| and length over episodes
         self._largest = 0.0  # |total|, of episodes under way too
         self._rate = 0.0  # the largest |total| per step, likewise
@@ -190,8 +191,10 @@ class Doctor:
 
     def state(self) -> DoctorState:
         """What another Doctor of the same run goes on from."""
-        self._remember()
-        counts: Any = {name: getattr(self, f"_{name}") for name in COUNTS}
+        counted = copy(self)
+        if self._unread:
+            counted._remember(gathered(self._unread))
+        counts: Any = {name: getattr(counted, f"_{name}") for name in COUNTS}
         sizes = {str(i): (total.tolist(), largest) for i, (total, largest) in self._sizes.items()}
         counts |= {"sizes": sizes, "checks": [*self._checks]}
         return counts
@@ -206,21 +209,25 @@ class Doctor:
         """
         if self._over:
             return []
-        seen = self._see(report, obs)
-        if self._reports == 0 and seen.step > seen.finished.size:  # nobody saw the beginning
+        if self._reports == 0 and report.step > np.size(report.episodes.finished):
+            # Nobody saw the beginning.
             self._checks = {k: check for k, check in self._checks.items() if k not in OF_ALL}
         self._reports += 1
+        due = self._reports <= EACH or self._reports % PERIOD == 0 or report.step >= self.steps
+        wait = report.sound and not due
+        self._unread.append(self._see(report, None if wait else obs))
+        if wait:
+            return []
+        seen = gathered(self._unread)
+        self._unread.clear()
+        self._looks += 1
         if said := self._not_finite(seen):
             self._over = True
             return [Finding("nan", seen.step, said, True)]
-        self._unread.append(seen)
-        due = self._reports <= EACH or self._reports % PERIOD == 0 or seen.step >= self.steps
-        if due:
-            self._remember()
-            self._examined += 1
+        self._remember(seen)
         found = []
         for fault, check in list(self._checks.items()):
-            if (due or fault == "infinity") and (said := check(seen)):
+            if said := check(seen):
                 del self._checks[fault]
                 found.append(Finding(fault, seen.step, said, False))
         self._before = seen.metrics
@@ -240,28 +247,21 @@ class Doctor:
             obs=[np.asarray(x) if wanted(x) else None for x in leaves],
         )
 
-    def _remember(self) -> None:
-        """Carry the counts of episodes on over all that was not read yet."""
-        if not self._unread:
-            return
-        step = self._unread[-1].step
-        of_all = [(seen.finished, seen.total, seen.steps) for seen in self._unread]
-        finished, total, steps = map(np.concatenate, zip(*of_all, strict=True))
-        self._unread.clear()
-        size = np.abs(total)
+    def _remember(self, seen: Seen) -> None:
+        """Carry the counts of episodes on."""
+        size, finished = np.abs(seen.total), seen.finished
         self._episodes += int(np.count_nonzero(finished))
-        self._largest = max(self._largest, float(np.maximum.reduce(size, None)))
+        self._largest = max(self._largest, float(size.max()))
         if not self._networks:
             return
-        rate = np.divide(size, np.maximum(steps, 1), dtype=np.float32)
-        self._rate = max(self._rate, float(np.maximum.reduce(rate, None)))
-        totals = total[finished].tolist()
+        rate = np.divide(size, np.maximum(seen.steps, 1), dtype=np.float32)
+        self._rate = max(self._rate, float(rate.max()))
+        totals = seen.total[finished].tolist()
         self._rewards += sum(map(abs, totals))
-        self._lengths += sum(steps[finished].tolist())
-        most = FIRST if step <= FIRST_SHARE * self.steps else FEWEST
-        self._first += totals[: max(most - len(self._first), 0)]
-        self._recent += totals
-        del self._recent[:-RECENT]
+        self._lengths += sum(seen.steps[finished].tolist())
+        most = FIRST if seen.step <= FIRST_SHARE * self.steps else FEWEST
+        self._first = self._first + totals[: max(most - len(self._first), 0)]
+        self._recent = (self._recent + totals)[-RECENT:]
 
     def _not_finite(self, seen: Seen) -> str | None:
         """Who was first. Rewards and observations that are no numbers make weights such; the other
@@ -421,7 +421,7 @@ class Doctor:
                 total, largest = self._sizes.get(i, (np.zeros(()), 0.0))
                 mean, most = np.add.reduce(size) / len(x), np.maximum.reduce(size, None)
                 self._sizes[i] = total + mean, max(largest, float(most))
-        if not self._sizes or self._examined < REPORTS:
+        if not self._sizes or self._looks < REPORTS:
             return None
         largest = max(largest for _, largest in self._sizes.values())
         if SMALL_OBS <= largest < LARGE_OBS:
@@ -431,7 +431,7 @@ class Doctor:
         usual = {
             f"observation[{i}][{k}]" if len(self._parts) > 1 else f"observation[{k}]": float(mean)
             for i, (total, _) in self._sizes.items()
-            for k, mean in enumerate(total / self._examined)
+            for k, mean in enumerate(total / self._looks)
             if mean >= LARGE_OBS
         }
         if usual:
@@ -444,7 +444,7 @@ class Doctor:
         if 0 < largest < SMALL_OBS and len(self._sizes) == len(self._parts):
             return (
                 f"No number of an observation was larger than {figure(largest)} in "
-                f"{self._examined} reports, which a network can hardly tell from 0: {remedy}."
+                f"{self._looks} reports, which a network can hardly tell from 0: {remedy}."
             )
         return None
 
@@ -461,11 +461,11 @@ class Doctor:
             del self._checks["constant-observations"]
             return None
         self._times |= set(time[~begun].tolist())
-        if self._examined < REPORTS or len(self._times) < TIMES:
+        if self._looks < REPORTS or len(self._times) < TIMES:
             return None
         return (
             "All environments have shown one and the same observation in "
-            f"{self._examined} reports, at {len(self._times)} different times of their episodes: "
+            f"{self._looks} reports, at {len(self._times)} different times of their episodes: "
             "what is to be learned is not in it; see that the environment returns its state and "
             "not a buffer that nobody fills."
         )
@@ -496,6 +496,17 @@ class Doctor:
             if self._of(name) is not None:
                 able.append(f"{verb} --{name.replace('_', '-')} (now {float(self._of(name)):g})")
         return " or ".join(able)
+
+
+def gathered(reports: list[Seen]) -> Seen:
+    """Of reports one after another one report, which shows what the last of them shows."""
+    last = reports[-1]
+    if len(reports) == 1:
+        return last
+    names = last.metrics
+    metrics = {name: np.concatenate([seen.metrics[name] for seen in reports]) for name in names}
+    arrays = zip(*((seen.finished, seen.total, seen.steps) for seen in reports), strict=True)
+    return Seen(last.step, last.learner, metrics, *map(np.concatenate, arrays), last.obs)
 
 
 def shown(learner: PyTree, row: int | None = None) -> Shown:

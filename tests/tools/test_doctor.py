@@ -69,11 +69,6 @@ def names(found: list[Finding]) -> list[str]:
     return [finding.fault for finding in found]
 
 
-def in_a_period(run: "Run", **report) -> list[Finding]:
-    """What is said of reports like that until one of them has been examined."""
-    return list(chain.from_iterable(run(**report) for _ in range(doctor.PERIOD)))
-
-
 def is_sentence(text: str) -> bool:
     return text[0].isupper() and text.endswith(".") and "\n" not in text and ". " not in text
 
@@ -288,7 +283,8 @@ class State(NamedTuple):
 class Run:
     """Reports of 10 updates, each of 5 steps in two environments side by side."""
 
-    def __init__(self, algorithm, space=LINE, actions=TWO, steps=10_000, limit=None):
+    def __init__(self, algorithm, space=LINE, actions=TWO, steps=10_000, limit=None, sound=None):
+        self.sound = sound
         self.asked = algorithm, Spec(space, actions, 2), steps, limit
         self.doctor = Doctor(*self.asked)
         self.shape, self.time = (10, 5, 2), 0
@@ -307,7 +303,8 @@ class Run:
         values = {k: np.broadcast_to(v, 10).astype(np.float32) for k, v in metrics.items()}
         state = State(np.full(3, weights, np.float32), memory=self)  # which is no array
         step = 2 * self.time if at is None else at
-        return self.doctor.look(said(step, state, values, episodes), obs)
+        report = said(step, state, values, episodes)._replace(sound=self.sound)
+        return self.doctor.look(report, obs)
 
 
 def test_a_metric_that_was_not_measured_is_no_fault():
@@ -317,17 +314,32 @@ def test_a_metric_that_was_not_measured_is_no_fault():
     assert run(td_loss=np.nan, q=np.nan) == []
 
 
-def test_episodes_of_reports_that_are_not_examined_count():
-    run = Run(DQN())
+def test_reports_that_are_sound_are_looked_at_together():
+    run = Run(DQN(), sound=True)
     for _ in range(doctor.EACH):
-        assert run(reward=1.0, td_loss=1.0, q=1.0) == []
-    # One report of huge rewards, and small ones when the doctor looks again: 2,000 per step.
-    assert run(reward=24_000.0, td_loss=1.0, q=1.0) == []
-    counted = run.doctor.state()["episodes"]
-    found = in_a_period(run, reward=1.0, td_loss=1.0, q=1.0)
-    assert names(found) == ["reward-scale"]
-    assert counted == (doctor.EACH + 1) * 20
-    assert run.doctor.state()["episodes"] == (doctor.EACH + 1 + doctor.PERIOD) * 20
+        assert run(td_loss=1.0, q=1.0) == []
+    # Rewards of 24,000 a step, and a metric that is infinite, once; both between two looks.
+    assert run(reward=24_000.0, td_loss=np.inf, q=1.0) == []
+    assert run.doctor.state()["episodes"] == (doctor.EACH + 1) * 20
+    assert [run(td_loss=1.0, q=1.0) for _ in range(doctor.PERIOD - 2)] == [[]] * 2
+    assert names(run(td_loss=1.0, q=1.0)) == ["infinity", "reward-scale"]
+    assert run.doctor.state()["episodes"] == (doctor.EACH + doctor.PERIOD) * 20
+    assert run(reward=np.nan) == []
+    run.sound = False  # as the learner is, once it has learned from that
+    assert names(run(weights=np.nan)) == ["nan"]
+
+
+def test_what_nobody_looked_at_yet_is_in_the_state():
+    run = Run(DQN(), sound=True)
+    for _ in range(doctor.EACH + 2):
+        assert run(td_loss=1.0, q=1.0) == []
+    other = Doctor(*run.asked, since=run.doctor.state())
+    run.doctor, first = other, run.doctor
+    assert [run(td_loss=1.0, q=1.0) for _ in range(2)] == [[], []]
+    resumed = other.state()
+    run.doctor, run.time = first, run.time - 2 * 50
+    assert [run(td_loss=1.0, q=1.0) for _ in range(2)] == [[], []]
+    assert resumed == first.state()
 
 
 def test_an_infinite_metric_is_told_once_and_is_not_the_end():
@@ -527,12 +539,12 @@ def test_only_returns_that_do_not_improve_make_certainty_a_fault():
         ] * 10
         for _ in range(40):
             assert run(reward=totals(later), entropy=0.3) == []
-    assert in_a_period(better, reward=totals(1.0), entropy=1e-6) == []
+    assert better(reward=totals(1.0), entropy=1e-6) == []
     late = Run(PPO(), steps=20_000)  # better in the last thousand episodes, if not on the whole
     for i in range(150):
         assert late(reward=totals(0.0 if i < 100 else 0.5), entropy=0.6) == []
-    assert in_a_period(late, reward=totals(0.5), entropy=1e-6) == []
-    found = in_a_period(worse, reward=totals(0.0), entropy=1e-6)
+    assert late(reward=totals(0.5), entropy=1e-6) == []
+    found = worse(reward=totals(0.0), entropy=1e-6)
     assert names(found) == ["entropy-collapse"]
     assert Run(SAC())(entropy=1e-9) == []  # which holds its entropy by itself
 
