@@ -505,8 +505,12 @@ def gathered(reports: list[Seen]) -> Seen:
         return last
     names = last.metrics
     metrics = {name: np.concatenate([seen.metrics[name] for seen in reports]) for name in names}
-    arrays = zip(*((seen.finished, seen.total, seen.steps) for seen in reports), strict=True)
-    return Seen(last.step, last.learner, metrics, *map(np.concatenate, arrays), last.obs)
+    return last._replace(
+        metrics=metrics,
+        finished=np.concatenate([seen.finished for seen in reports]),
+        total=np.concatenate([seen.total for seen in reports]),
+        steps=np.concatenate([seen.steps for seen in reports]),
+    )
 
 
 def shown(learner: PyTree, row: int | None = None) -> Shown:
