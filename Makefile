@@ -11,8 +11,8 @@ demo: .venv/.installed  ## train DQN on CartPole and show that it learned
 test: .venv/.dev  ## the whole suite: twenty minutes or so on two cores
 	$(BIN)/python -m pytest -n 2
 
-tiny: .venv/.dev  ## the fifteen-second check
-	$(BIN)/python -m pytest -m tiny -n 0
+tiny: .venv/.tiny  ## the fifteen-second check
+	$(BIN)/python -m pytest -m tiny -n 0 $$(grep -rl --include='*.py' mark.tiny tests)
 
 slow: .venv/.dev  ## learning at full length: minutes
 	$(BIN)/python -m pytest -m slow -n 0
@@ -54,14 +54,20 @@ size:  ## lines of code, by part
 clean:  ## remove what make made
 	rm -rf .venv .bench .cache
 
-.venv/.installed: pyproject.toml
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "Palestra needs Python 3.11 to 3.13; name one: make demo PYTHON=python3.12"; exit 2; }
-	test -d .venv || $(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-.venv/.dev: .venv/.installed
+.venv/.tiny: pyproject.toml | $(BIN)/python  # not compiled, of which most would never be used
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[tiny]'
+	touch $@
+
+.venv/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 

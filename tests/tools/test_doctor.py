@@ -324,8 +324,12 @@ def test_reports_that_are_sound_are_looked_at_together():
     assert [run(td_loss=1.0, q=1.0) for _ in range(doctor.PERIOD - 2)] == [[]] * 2
     assert names(run(td_loss=1.0, q=1.0)) == ["infinity", "reward-scale"]
     assert run.doctor.state()["episodes"] == (doctor.EACH + doctor.PERIOD) * 20
-    assert run(reward=np.nan) == []
-    run.sound = False  # as the learner is, once it has learned from that
+    assert names(run(reward=np.nan)) == ["nan"]  # which nobody may go on from
+
+    run = Run(DQN(), sound=True)
+    for _ in range(doctor.EACH + 1):
+        assert run(td_loss=1.0, q=1.0) == []
+    run.sound = False
     assert names(run(weights=np.nan)) == ["nan"]
 
 
