@@ -19,7 +19,7 @@ from palestra import prng
 from palestra.core import Algorithm, Environment, Key, Spec, Transition
 from palestra.parts.spaces import legal
 from palestra.runners.leaves import fingerprint, rebuilt
-from palestra.runners.report import Report, Since, Tally, count, finite, no_tally, printed
+from palestra.runners.report import Report, Since, Tally, count, is_sound, no_tally, printed
 
 
 class Carry(NamedTuple):
@@ -88,7 +88,7 @@ def begin(env: Environment, algorithm: Algorithm, num_envs: int, seed: UInt32[Ar
 
 def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> tuple[Carry, Any]:
     """Act and learn `updates` times; what changed, each update's metrics, episodes and print, and
-    whether the learner is sound."""
+    whether all of it is sound."""
     first = printed(algorithm.rollout_length, carry.tally.steps.shape[-1])
 
     def iterate(carry: Carry, i: Int[Array, ""]):
@@ -103,8 +103,9 @@ def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> t
         mark = jax.lax.cond(i < first, fingerprint, none, rollout)
         return Carry(learner, env_state, obs, tally, key), (metrics, episodes, mark)
 
-    carry, told = jax.lax.scan(iterate, carry, jnp.arange(updates))
-    return carry, (*told, finite(carry.learner))
+    carry, (metrics, episodes, marks) = jax.lax.scan(iterate, carry, jnp.arange(updates))
+    sound = is_sound(carry.learner, metrics, episodes.total)
+    return carry, (metrics, episodes, marks, sound)
 
 
 def unroll(

@@ -34,7 +34,7 @@ class Report(NamedTuple):
     metrics: Metrics  # leaves [seeds, updates]; NaN where not measured
     episodes: Episodes  # leaves [seeds, updates, T, E]
     prints: UInt32[Array | np.ndarray, "*seeds updates"]  # of the first rollouts; see `printed`
-    sound: Bool[Array | np.ndarray, "*seeds"] | None  # see `finite`; None where nobody has looked
+    sound: Bool[Array | np.ndarray, "*seeds"] | None  # see `is_sound`; None where nobody has looked
     obs: PyTree  # what the environments show now, leaves [seeds, E, ...]; None where nobody knows
     carry: Callable[[], PyTree]  # all that training goes on from; ask before the next report
 
@@ -49,13 +49,15 @@ class Since(NamedTuple):
 REPLAY = ("memory", "priorities")  # fields of a State that may hold gigabytes
 
 
-def finite(learner: PyTree) -> Bool[Array, ""]:
-    """Whether the sum of all squares in a State, save for its replay, is a number: then all are."""
+def is_sound(learner: PyTree, metrics: PyTree, rewards: Float[Array, "..."]) -> Bool[Array, ""]:
+    """Whether no metric is infinite, and the sum of all squares in rewards and a State, save for
+    its replay, is a number: then all are."""
     fields = learner._asdict() if hasattr(learner, "_asdict") else {"state": learner}
     leaves = jax.tree.leaves({name: x for name, x in fields.items() if name not in REPLAY})
-    floats = [x for x in leaves if jnp.issubdtype(x.dtype, jnp.floating)]
+    floats = [x for x in (*leaves, rewards) if jnp.issubdtype(x.dtype, jnp.floating)]
     squares = [jnp.square(x.astype(jnp.float32)).sum() for x in floats]
-    return jnp.isfinite(sum(squares, jnp.float32(0)))
+    infinite = [jnp.isinf(x).any() for x in jax.tree.leaves(metrics)]
+    return jnp.isfinite(sum(squares)) & ~jnp.stack([jnp.bool_(False), *infinite]).any()
 
 
 PRINTED = 1_000  # transitions, at least, whose fingerprints are taken

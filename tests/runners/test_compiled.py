@@ -4,6 +4,8 @@ DQN's memory is large enough here to hold the whole experience in order: the rec
 runner did.
 """
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +18,7 @@ from palestra.core import Environment, Transition, hyperparameters
 from palestra.envs.classic.cartpole import MAX_ANGLE, CartPole
 from palestra.envs.transforms import TimeLimit
 from palestra.runners import compiled
-from palestra.runners.report import count, no_tally
+from palestra.runners.report import count, is_sound, no_tally
 
 E = 4
 STEPS = 1_600
@@ -138,6 +140,19 @@ def test_reports_cover_the_steps_evenly(reports):
     measured = np.concatenate([report.metrics["td_loss"][0] for report in reports])
     steps = E * ALGORITHM.rollout_length * np.arange(1, measured.size + 1)
     np.testing.assert_array_equal(np.isfinite(measured), steps >= ALGORITHM.learning_starts)
+
+
+def test_a_report_is_sound_where_all_in_it_are_numbers(reports):
+    assert all(report.sound.tolist() == [True] for report in reports)  # the first has no loss yet
+    (diverged,) = train(algorithm=replace(ALGORITHM, learning_rate=1e38), reports=1)
+    assert diverged.sound.tolist() == [False]
+    sound = jax.jit(is_sound)
+    learner = reports[-1].learner._replace(memory=jnp.full(3, jnp.nan))  # which is not looked at
+    metrics = {"td_loss": jnp.array([jnp.nan, 1.0]), "rows": jnp.array([1, 2])}
+    assert sound(learner, metrics, jnp.ones((2, 1, 3)))
+    assert not sound(learner, metrics, jnp.ones((2, 1, 3)).at[1, 0, 2].set(jnp.nan))
+    assert not sound(learner, {"td_loss": jnp.array([1.0, jnp.inf])}, jnp.ones((2, 1, 3)))
+    assert not sound({"table": jnp.array([1.0, -jnp.inf])}, {}, jnp.ones((2, 1, 3)))
 
 
 def test_the_number_of_reports_changes_nothing_else(reports):

@@ -324,13 +324,20 @@ def test_reports_that_are_sound_are_looked_at_together():
     assert [run(td_loss=1.0, q=1.0) for _ in range(doctor.PERIOD - 2)] == [[]] * 2
     assert names(run(td_loss=1.0, q=1.0)) == ["infinity", "reward-scale"]
     assert run.doctor.state()["episodes"] == (doctor.EACH + doctor.PERIOD) * 20
-    assert names(run(reward=np.nan)) == ["nan"]  # which nobody may go on from
-
-    run = Run(DQN(), sound=True)
-    for _ in range(doctor.EACH + 1):
-        assert run(td_loss=1.0, q=1.0) == []
     run.sound = False
     assert names(run(weights=np.nan)) == ["nan"]
+
+
+def test_nothing_is_looked_for_where_nothing_is_left():
+    for space, looks in ((Discrete(4), 1), (LINE, doctor.EACH + 1)):  # numbers may become NaN
+        run = Run(QLearning(), space, sound=True)
+        for i in range(doctor.EACH + doctor.PERIOD):
+            assert run(obs=np.array([i, i + 1]), td_error=1.0) == []
+        assert run.doctor.state()["checks"] == ["infinity"]
+        assert run.doctor.state()["looks"] == looks
+        run.sound = False
+        assert names(run(td_error=np.inf)) == ["infinity"]
+        assert names(run(reward=np.nan)) == ["nan"]
 
 
 def test_what_nobody_looked_at_yet_is_in_the_state():
