@@ -144,7 +144,7 @@ class Rainbow:
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
         if explore:
             count = jax.tree.leaves(obs)[0].shape[0]
-            outputs = jax.vmap(state.q)(obs, jax.random.split(key, count))
+            outputs = jax.vmap(state.q)(obs, jax.vmap(state.q.draw)(jax.random.split(key, count)))
         else:
             outputs = jax.vmap(state.q.network)(obs)  # the means
         return self._values(self._logits(outputs)).argmax(-1)
@@ -178,9 +178,10 @@ class Rainbow:
             priorities, memory, shape, draw_key, beta=beta, n_step=self.n_step
         )
         batches = replay.read(memory, row, env, gamma=self.gamma, n_step=self.n_step)
-        noise_keys = jax.random.split(noise_key, self.gradient_steps)
+        noise_keys = jax.random.split(noise_key, (3, self.gradient_steps))
+        noise = tuple(map(jax.vmap(q.draw), noise_keys))
         (q, optimizer), (metrics, kl) = jax.lax.scan(
-            partial(self._descend, target), (q, optimizer), (batches, weights, noise_keys)
+            partial(self._descend, target), (q, optimizer), (batches, weights, noise)
         )
         new = jnp.maximum(kl, 1e-6) ** self.priority_exponent  # above zero: all stay possible
         priorities = prioritized.change(priorities, row, env, new)
@@ -190,18 +191,18 @@ class Rainbow:
         self,
         target: Noisy,
         learned: tuple[Noisy, optax.OptState],
-        drawn: tuple[replay.Batch, Float[Array, "B"], Key],
+        drawn: tuple[replay.Batch, Float[Array, "B"], PyTree],
     ) -> tuple[tuple[Noisy, optax.OptState], tuple[Metrics, Float[Array, "B"]]]:
-        (q, optimizer), (batch, weights, key) = learned, drawn
-        q_key, chooser_key, target_key = jax.random.split(key, 3)
-        chooser = self._logits(jax.vmap(q.draw(chooser_key))(batch.next_obs))
+        (q, optimizer), (batch, weights, noise) = learned, drawn
+        q_noise, chooser_noise, target_noise = noise
+        chooser = self._logits(jax.vmap(q.with_noise(chooser_noise))(batch.next_obs))
         best = self._values(chooser).argmax(-1)  # [B]
-        next_logits = self._logits(jax.vmap(target.draw(target_key))(batch.next_obs))
+        next_logits = self._logits(jax.vmap(target.with_noise(target_noise))(batch.next_obs))
         next_probs = jax.nn.softmax(pick(next_logits, best))  # [B, N]
         m = project(next_probs, batch.returns, batch.discount, self._atoms())
 
         def loss(q: Noisy) -> tuple[Float[Array, ""], tuple[Metrics, Float[Array, "B"]]]:
-            outputs = jax.vmap(q.draw(q_key))(batch.obs)
+            outputs = jax.vmap(q.with_noise(q_noise))(batch.obs)
             logits = pick(self._logits(outputs), batch.action)  # [B, N]
             log_m = jnp.log(jnp.maximum(m, 1e-30))  # m log m is 0 where m is
             kl = (m * (log_m - jax.nn.log_softmax(logits))).sum(-1)  # [B]

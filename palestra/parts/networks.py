@@ -8,7 +8,7 @@ activation it is, and other words and sizes, belong to the structure.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import gymnasium
@@ -329,42 +329,57 @@ class Noisy(eqx.Module):
         fill = lambda layer: jax.tree.map(lambda x: jnp.full(x.shape, level(layer)), layer)
         self.deviations = tuple(map(fill, self.network.mlp.layers))
 
-    def draw(self, key: Key) -> Network:
+    def draw(self, key: Key) -> tuple["Noise", ...]:
+        """The noise of one network, a layer each.
+
+        Draw that of many networks at once, outside of the loop that uses them: inside, XLA fuses it
+        with what follows and computes each normal number anew for every weight it falls on.
+        """
+        keys = jax.random.split(key, len(self.deviations))
+        return tuple(map(noise, self.network.mlp.layers, keys))
+
+    def with_noise(self, noise: tuple["Noise", ...]) -> Network:
         """One network, for a whole batch."""
 
         def merge(layer: NoisyLinear) -> Linear:
-            e_weight = layer.e_in[:, None] * layer.e_out[None]
-            e = lambda mean: layer.e_out if mean.ndim == 1 else e_weight
+            e_weight = layer.noise.inputs[:, None] * layer.noise.outputs[None]
+            e = lambda mean: layer.noise.outputs if mean.ndim == 1 else e_weight
             return jax.tree.map(lambda m, d: m + d * e(m), layer.mean, layer.deviation)
 
-        return self._with_layers(tuple(map(merge, self._layers(key))))
+        return self._with_layers(tuple(map(merge, self._layers(noise))))
 
-    def __call__(self, obs: PyTree, key: Key) -> Float[Array, " outputs"]:
-        """Of `draw(key)` too: under vmap, a network for each observation without its weights."""
-        return self._with_layers(self._layers(key))(obs)
+    def __call__(self, obs: PyTree, noise: tuple["Noise", ...]) -> Float[Array, " outputs"]:
+        """Of `with_noise` too: under vmap, a network for each observation without its weights."""
+        return self._with_layers(self._layers(noise))(obs)
 
-    def _layers(self, key: Key) -> tuple["NoisyLinear", ...]:
-        keys = jax.random.split(key, len(self.deviations))
-        return tuple(map(NoisyLinear, self.network.mlp.layers, self.deviations, keys))
+    def _layers(self, noise: tuple["Noise", ...]) -> tuple["NoisyLinear", ...]:
+        return tuple(map(NoisyLinear, self.network.mlp.layers, self.deviations, noise))
 
     def _with_layers(self, layers: tuple) -> Network:
         return eqx.tree_at(lambda network: network.mlp.layers, self.network, layers)
 
 
+class Noise(NamedTuple):
+    """The factors of a layer's noise, f(e)."""
+
+    inputs: Float[Array, "*batch inputs"]
+    outputs: Float[Array, "*batch outputs"]
+
+
+def noise(layer: Linear, key: Key) -> Noise:
+    """Signed roots of normal numbers, one for each of a layer's inputs and outputs."""
+    inputs, outputs = layer.weight.shape
+    e = jax.random.normal(key, (inputs + outputs,))
+    e = jnp.sign(e) * jnp.sqrt(jnp.abs(e))
+    return Noise(e[:inputs], e[inputs:])
+
+
 class NoisyLinear(eqx.Module):
-    """A linear layer of Noisy with its noise drawn and kept in its factors."""
+    """A linear layer of Noisy, its noise kept in its factors."""
 
     mean: Linear
     deviation: Linear
-    e_in: Float[Array, " inputs"]
-    e_out: Float[Array, " outputs"]
-
-    def __init__(self, mean: Linear, deviation: Linear, key: Key):
-        inputs, outputs = mean.weight.shape
-        e = jax.random.normal(key, (inputs + outputs,))
-        e = jnp.sign(e) * jnp.sqrt(jnp.abs(e))
-        self.mean, self.deviation = mean, deviation
-        self.e_in, self.e_out = e[:inputs], e[inputs:]
+    noise: Noise
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
-        return self.mean(x) + self.e_out * self.deviation(self.e_in * x)
+        return self.mean(x) + self.noise.outputs * self.deviation(self.noise.inputs * x)
