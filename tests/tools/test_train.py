@@ -15,14 +15,14 @@ TINY = PQN(hidden=(), rollout_length=4, epochs=1, minibatches=1)
 
 def evaluated(env_id: str, folder, **settings) -> list[int]:
     """Steps at which there was an evaluation."""
-    run = palestra.train(env_id, TINY, steps=3_200, num_envs=8, run=folder, quiet=True, **settings)
+    settings |= {"run": folder, "quiet": True, "video": False}
+    run = palestra.train(env_id, TINY, steps=3_200, num_envs=8, **settings)
     return [line["step"] for line in read_metrics(run.folder) if "evaluation" in line]
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(evaluate, "EPISODES", 1)
-    monkeypatch.setattr(Run, "video", lambda run: None)
     monkeypatch.setattr(Run, "plot", lambda run: None)
 
 

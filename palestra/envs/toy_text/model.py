@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 SWEEPS = 100_000  # after so many the values will not converge
+SHORT = 32  # steps that are followed one by one
 DOUBLINGS = 32  # four billion steps
 TIE = 1e-9  # actions whose values differ by less are equally good
 
@@ -77,6 +78,10 @@ def evaluate(
             values = reward + step @ values
         return values
 
+    for _ in range(SHORT):  # most games are over soon, and a product of matrices costs many steps
+        if _same(values, reward + step @ values):
+            return values
+        values = reward + step @ values
     # The values of 2n steps are those of n, and of n more from wherever those lead.
     values, steps = reward, step
     for _ in range(DOUBLINGS):
