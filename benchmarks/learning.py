@@ -1,13 +1,15 @@
 """What every algorithm reaches on every task that it should solve: one command, hours.
 
     python benchmarks/learning.py [--only ALGORITHM|ENVIRONMENT ...] [--fresh] [--show]
+    pip install -e '.[box2d,mujoco]'        # for the last of the table
 
-Trains with the preset of the table below, ten seeds (MinAtar: five), each as `palestra train` does
-it: 25 greedy evaluations of 100 episodes on the way choose the best agent; then the best and the
-last agent play 100 greedy episodes each from starts of their own, in Gymnasium's environment where
-there is one. Of tables the exact value of the greedy policy is computed from the environment's
-model. What is reported is the mean over seeds and its 95 % interval (Student's t); a line counts as
-reached where the lower end of the best agents' interval is at or above it.
+Trains with the preset of the table below, ten seeds (MinAtar: five, MuJoCo: three), each as
+`palestra train` does it: 25 greedy evaluations of 100 episodes on the way (fewer where they would
+take too long) choose the best agent; then the best and the last agent play 100 greedy episodes each
+from starts of their own, in Gymnasium's environment where there is one. Of tables the exact value
+of the greedy policy is computed from the environment's model. What is reported is the mean over
+seeds and its 95 % interval (Student's t); a line counts as reached where the lower end of the best
+agents' interval is at or above it.
 
 Resumable: a cell whose settings have not changed since it was measured is not run again, but with
 --fresh (use it where an algorithm has changed). Results are kept in docs/results/, the page they
@@ -56,10 +58,12 @@ class Task(NamedTuple):
     seeds: int = 10
     exact: bool = False  # the line is that of the greedy policy's exact value
     note: str = ""
+    package: str = ""  # of the simulator, where that is neither ours nor Gymnasium's own
 
 
 THOUSAND, MILLION = 1_000, 1_000_000
 GAMES = {"dqn": 5 * MILLION, "ppo": 5 * MILLION, "pqn": 5 * MILLION}
+MUJOCO = dict.fromkeys(("ppo", "td3", "sac"), MILLION)
 GYMNAX = "PPO after 10M steps, README of github.com/RobertTLange/gymnax"
 TABLES = dict.fromkeys(("q_learning", "sarsa", "expected_sarsa", "monte_carlo"), 10 * MILLION)
 TASKS = [
@@ -133,6 +137,39 @@ TASKS = [
     Task("MinAtar/Asterix-v1", 15, GAMES, seeds=5, note=GYMNAX),
     Task("MinAtar/SpaceInvaders-v1", 131, GAMES, seeds=5, note=GYMNAX),
     Task("MinAtar/Seaquest-v1", None, GAMES, seeds=5, note="no published number was found as text"),
+    Task(
+        "LunarLander-v3",
+        200,
+        {"ppo": MILLION},
+        seeds=5,
+        note="rl-baselines3-zoo, v2, one seed: 242",
+        package="Box2D",
+    ),
+    Task("BipedalWalker-v3", None, MUJOCO, seeds=3, note="solved at 300", package="Box2D"),
+    Task(
+        "HalfCheetah-v5",
+        None,
+        MUJOCO,
+        seeds=3,
+        note="CleanRL, v4: PPO 1,443, TD3 9,583, SAC 9,635; rl-baselines3-zoo, v3: PPO 5,819",
+        package="mujoco",
+    ),
+    Task(
+        "Hopper-v5",
+        None,
+        MUJOCO,
+        seeds=3,
+        note="CleanRL, v4: PPO 2,383, TD3 3,135, SAC 2,311; rl-baselines3-zoo, v3: PPO 2,410",
+        package="mujoco",
+    ),
+    Task(
+        "Walker2d-v5",
+        None,
+        MUJOCO,
+        seeds=3,
+        note="CleanRL, v4: PPO 2,288, TD3 4,058, SAC 3,592; rl-baselines3-zoo, v3: PPO 3,479",
+        package="mujoco",
+    ),
 ]
 
 
@@ -180,6 +217,7 @@ def measure(cell: Cell) -> dict:
     """Train all seeds of a cell."""
     settings = cell.settings()
     chosen = preset(cell.algorithm, cell.task.env_id)
+    packages = [*filter(None, ("palestra", "jax", "gymnasium", cell.task.package))]
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
         runs = palestra.train(
@@ -210,7 +248,7 @@ def measure(cell: Cell) -> dict:
         "seconds": round(seconds, 1),
         "date": date.today().isoformat(),
         "machine": machine(),
-        "versions": {name: version(name) for name in ("palestra", "jax", "gymnasium")},
+        "versions": {name: version(name) for name in packages},
     }
 
 

@@ -172,6 +172,42 @@ PONG = laptop(
 BREAKOUT = laptop("Not measured.", entropy_coef=0.01, steps=3_000_000, preprocessing="laptop")
 
 
+LUNAR_LANDER = Preset(
+    PPO(
+        learning_rate=3e-4,
+        gamma=0.999,
+        gae_lambda=0.98,
+        entropy_coef=0.01,
+        rollout_length=1_024,
+        minibatches=256,
+    ),
+    num_envs=16,
+    steps=1_000_000,
+    source="rl-baselines3-zoo, hyperparams/ppo.yml, LunarLander-v3",
+    score="Not measured.",
+)
+
+
+def walker(score: str) -> Preset:
+    """One setting for all that walk and run: CleanRL's, in eight environments side by side."""
+    return Preset(
+        PPO(
+            learning_rate=3e-4,
+            anneal_steps=1_000_000,
+            rollout_length=256,
+            epochs=10,
+            minibatches=32,
+            normalize_obs=True,
+            normalize_reward=True,
+        ),
+        num_envs=8,
+        steps=1_000_000,
+        source="CleanRL, ppo_continuous_action.py, with eight environments of 256 steps for "
+        "one of 2,048",
+        score=score,
+    )
+
+
 PRESETS: dict[str, dict[str, Preset]] = {
     "CartPole-v1": {"default": RL_ZOO_CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
     "Acrobot-v1": {"default": ACROBOT},
@@ -207,4 +243,9 @@ PRESETS: dict[str, dict[str, Preset]] = {
     },
     "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
     "ALE/Breakout-v5": {"default": BREAKOUT, "laptop": BREAKOUT, "gpu": GPU},
+    "LunarLander-v3": {"default": LUNAR_LANDER},
+    "BipedalWalker-v3": {"default": walker(score="Not measured.")},
+    "HalfCheetah-v5": {"default": walker(score="Not measured.")},
+    "Hopper-v5": {"default": walker(score="Not measured.")},
+    "Walker2d-v5": {"default": walker(score="Not measured.")},
 }
