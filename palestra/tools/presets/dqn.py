@@ -48,7 +48,10 @@ RL_ZOO_CARTPOLE = Preset(
 def minatar(score: str, steps: int = 1_000_000) -> Preset:
     """One setting for all of MinAtar's games; a million steps are few, most still improve.
 
-    Asterix has three, and three times as long to explore.
+    Asterix has three, and three times as long to explore. SpaceInvaders stays between 40 and 75
+    whatever was tried (one seed each): three million steps; four times as many gradient steps, with
+    learning rates of 3e-4; 3 or 15 steps; dueling and wider networks; batches of 256 from a memory
+    of 500,000 without double targets.
     """
     return Preset(
         DQN(
