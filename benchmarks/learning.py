@@ -256,7 +256,7 @@ def score(of_agent: dict, measure: str) -> float:
     """The exact value, or the mean return: in Gymnasium's environment where there is one."""
     if measure == "exact":
         return of_agent["exact"]
-    return of_agent.get("gymnasium", of_agent["palestra"])["mean"]
+    return of_agent["gymnasium" if "gymnasium" in of_agent else "palestra"]["mean"]
 
 
 def cells(only: list[str]) -> Iterator[Cell]:
