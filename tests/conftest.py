@@ -10,7 +10,7 @@ from typing import Any
 
 # Tracing makes objects by the million, most of which stay: to look for cycles among them as often
 # as Python does by itself takes a fifth of the time of all tests.
-gc.set_threshold(100_000, 50, 50)
+gc.set_threshold(50_000, 10, 10)
 
 CACHE = Path(__file__).parents[1] / ".cache"  # the only folder of the repository that tests fill
 os.environ["PALESTRA_CACHE"] = str(CACHE / "jax")
