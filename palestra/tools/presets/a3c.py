@@ -53,13 +53,13 @@ GPU = Preset(
 )
 
 
-def laptop(preprocessing: str) -> Preset:
+def laptop(score: str, steps: int, preprocessing: str) -> Preset:
     """For two cores: a small picture and network, longer rollouts and Adam."""
     return Preset(
         A3C(
             learning_rate=5e-4,
             gae_lambda=0.95,
-            entropy_coef=0.01,
+            entropy_coef=0.005,
             rollout_length=20,
             worker_envs=8,
             rms_prop=False,
@@ -68,15 +68,19 @@ def laptop(preprocessing: str) -> Preset:
             shared=True,
         ),
         num_envs=16,
-        steps=4_000_000,
+        steps=steps,
         source="our choice: rollouts of 20 steps, as long as the article's, and GAE",
-        score="Not measured.",
+        score=score,
         env_kwargs={"preprocessing": preprocessing},
     )
 
 
-PONG = laptop("laptop-pong")
-BREAKOUT = laptop("laptop")
+PONG = laptop(
+    "Best agent 19.7 (19.5 to 19.8) over 30 games, after 2,450,000 steps; one seed.",
+    steps=2_500_000,
+    preprocessing="laptop-pong",
+)
+BREAKOUT = laptop("Not measured.", steps=4_000_000, preprocessing="laptop")
 
 
 PRESETS = {
