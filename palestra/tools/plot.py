@@ -101,7 +101,7 @@ def _evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
     steps = sorted(at)
     values = [at[s][0] if len(folders) == 1 else [v.mean() for v in at[s]] for s in steps]
     means, lows, highs = np.array([interval(v) for v in values]).T
-    over = "100 episodes" if len(folders) == 1 else "seeds"
+    over = f"{len(values[-1])} episodes" if len(folders) == 1 else "seeds"
     axes.plot(
         steps, means, color=color, lw=2.2, label=fill(f"{label}: greedy, 95 % over {over}", WIDTH)
     )
