@@ -140,7 +140,7 @@ GPU = Preset(
 )
 
 
-def laptop(preprocessing: str) -> Preset:
+def laptop(score: str, preprocessing: str) -> Preset:
     """For two cores: a small picture and network, 3-step returns, and a gradient step of 32
     transitions for every four steps, as in the paper."""
     return Preset(
@@ -161,13 +161,16 @@ def laptop(preprocessing: str) -> Preset:
         steps=2_000_000,
         source="the GPU's, in a smaller picture, with eight environments side by side, 3-step and "
         "double targets",
-        score="Not measured.",
+        score=score,
         env_kwargs={"preprocessing": preprocessing},
     )
 
 
-PONG = laptop("laptop-pong")
-ATARI_BREAKOUT = laptop("laptop")
+PONG = laptop("Not measured.", preprocessing="laptop-pong")
+ATARI_BREAKOUT = laptop(
+    "Best agent 32.9 (30.2 to 35.6) over 30 games, after 1,320,000 steps; one seed.",
+    preprocessing="laptop",
+)
 
 
 PRESETS = {
