@@ -184,7 +184,7 @@ LUNAR_LANDER = Preset(
     num_envs=16,
     steps=1_000_000,
     source="rl-baselines3-zoo, hyperparams/ppo.yml, LunarLander-v3",
-    score="Not measured.",
+    score="Best agents 258.3 [251.7, 264.9], last ones 258.2 [251.5, 264.9]; 5 seeds.",
 )
 
 
