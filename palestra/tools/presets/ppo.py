@@ -246,6 +246,10 @@ PRESETS: dict[str, dict[str, Preset]] = {
     "LunarLander-v3": {"default": LUNAR_LANDER},
     "BipedalWalker-v3": {"default": walker(score="Not measured.")},
     "HalfCheetah-v5": {"default": walker(score="Not measured.")},
-    "Hopper-v5": {"default": walker(score="Best agents 3157.7 [2890.2, 3425.3], last ones 3245.7 [2880.7, 3610.7]; 3 seeds.")},
+    "Hopper-v5": {
+        "default": walker(
+            score="Best agents 3157.7 [2890.2, 3425.3], last ones 3245.7 [2880.7, 3610.7]; 3 seeds."
+        )
+    },
     "Walker2d-v5": {"default": walker(score="Not measured.")},
 }
