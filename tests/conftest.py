@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 # Tracing makes objects by the million, most of which stay: to look for cycles among them as often
-# as Python does by itself takes a fifth of the time of all tests.
+# as Python does by itself takes a fifth of the contract's time (test_contract.py).
 gc.set_threshold(50_000, 10, 10)
 
 CACHE = Path(__file__).parents[1] / ".cache"  # the only folder of the repository that tests fill

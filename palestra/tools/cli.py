@@ -55,7 +55,7 @@ The compilation cache is on; PALESTRA_CACHE=off turns it off, PALESTRA_CACHE=FOL
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit code: 0, 1 for a fault of ours, 2 for bad input, 130 for Ctrl-C."""
     # Tracing makes objects by the million, most of which stay: to look for cycles among them as
-    # often as Python does by itself is a tenth of the time that a short command takes.
+    # often as Python does by itself is a twelfth of the time that a short command takes.
     gc.set_threshold(50_000, 10, 10)
     arguments = list(sys.argv[1:] if argv is None else argv)
     commands: dict[str, Callable[[list[str]], int]] = {
