@@ -244,12 +244,24 @@ PRESETS: dict[str, dict[str, Preset]] = {
     "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
     "ALE/Breakout-v5": {"default": BREAKOUT, "laptop": BREAKOUT, "gpu": GPU},
     "LunarLander-v3": {"default": LUNAR_LANDER},
-    "BipedalWalker-v3": {"default": walker(score="Not measured.")},
-    "HalfCheetah-v5": {"default": walker(score="Not measured.")},
+    "BipedalWalker-v3": {
+        "default": walker(
+            score="Best agents 274.7 [240.5, 308.9], last ones 275.3 [245.7, 304.8]; 3 seeds."
+        )
+    },
+    "HalfCheetah-v5": {
+        "default": walker(
+            score="Best agents 3300.1 [−216.8, 6817.0], last ones 3323.5 [−276.2, 6923.3]; 3 seeds."
+        )
+    },
     "Hopper-v5": {
         "default": walker(
             score="Best agents 3157.7 [2890.2, 3425.3], last ones 3245.7 [2880.7, 3610.7]; 3 seeds."
         )
     },
-    "Walker2d-v5": {"default": walker(score="Not measured.")},
+    "Walker2d-v5": {
+        "default": walker(
+            score="Best agents 4648.3 [3182.0, 6114.5], last ones 4643.4 [3184.4, 6102.4]; 3 seeds."
+        )
+    },
 }
