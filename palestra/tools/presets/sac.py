@@ -101,7 +101,15 @@ PRESETS = {
     "Pendulum-v1": {"default": PENDULUM, "rl-zoo": RL_ZOO_PENDULUM},
     "MountainCarContinuous-v0": {"default": MOUNTAIN_CAR_CONTINUOUS},
     "BipedalWalker-v3": {"default": walker(score="Not measured.")},
-    "HalfCheetah-v5": {"default": walker(score="Not measured.")},
-    "Hopper-v5": {"default": walker(score="Not measured.")},
+    "HalfCheetah-v5": {
+        "default": walker(
+            score="Best agents 10309.4 [7885.2, 12733.5], last ones 10309.4 [7885.2, 12733.5]; 3 seeds."
+        )
+    },
+    "Hopper-v5": {
+        "default": walker(
+            score="Best agents 3339.9 [2968.6, 3711.1], last ones 2694.5 [−341.6, 5730.6]; 3 seeds."
+        )
+    },
     "Walker2d-v5": {"default": walker(score="Not measured.")},
 }
