@@ -103,7 +103,8 @@ PRESETS = {
     "BipedalWalker-v3": {"default": walker(score="Not measured.")},
     "HalfCheetah-v5": {
         "default": walker(
-            score="Best agents 10309.4 [7885.2, 12733.5], last ones 10309.4 [7885.2, 12733.5]; 3 seeds."
+            score="Best agents 10309.4 [7885.2, 12733.5], "
+            "last ones 10309.4 [7885.2, 12733.5]; 3 seeds."
         )
     },
     "Hopper-v5": {

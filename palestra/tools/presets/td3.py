@@ -52,7 +52,7 @@ def walker(score: str) -> Preset:
         ),
         num_envs=8,
         steps=1_000_000,
-        source="rl-baselines3-zoo, hyperparams/td3.yml, with eight environments "
+        source="rl-baselines3-zoo, hyperparams/td3.yml, with smaller networks, eight environments "
         "side by side and a gradient step for 4 steps in place of one for each",
         score=score,
     )
@@ -64,12 +64,14 @@ PRESETS = {
     "BipedalWalker-v3": {"default": walker(score="Not measured.")},
     "HalfCheetah-v5": {
         "default": walker(
-            score="Best agents 9197.0 [5848.3, 12545.7], last ones 9220.1 [5828.6, 12611.5]; 3 seeds."
+            score="Best agents 9197.0 [5848.3, 12545.7], "
+            "last ones 9220.1 [5828.6, 12611.5]; 3 seeds."
         )
     },
     "Hopper-v5": {
         "default": walker(
-            score="Best agents 3360.1 [2882.2, 3837.9], last ones 2326.9 [−1675.2, 6328.9]; 3 seeds."
+            score="Best agents 3360.1 [2882.2, 3837.9], "
+            "last ones 2326.9 [−1675.2, 6328.9]; 3 seeds."
         )
     },
     "Walker2d-v5": {"default": walker(score="Not measured.")},
