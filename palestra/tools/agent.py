@@ -131,6 +131,7 @@ class Agent:
         content = save(dict(self.arrays), {"palestra": json.dumps(header, sort_keys=True)})
         path = Path(path)
         part = path.with_name(path.name + ".part")
+        part.unlink(missing_ok=True)  # what a stranger put there may be a link to another file
         part.write_bytes(content)
         part.replace(path)
 

@@ -91,6 +91,7 @@ def _target(path: str | Path, suffix: str) -> Path:
 def _write(path: Path, content: bytes, check: Callable[[Path], Comparison]) -> Comparison:
     """Write a file, and put it in place once it has been checked."""
     part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)  # what a stranger put there may be a link to another file
     try:
         part.write_bytes(content)
         found = check(part)

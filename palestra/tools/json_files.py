@@ -19,6 +19,7 @@ class NotJsonError(ValueError):
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
     part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)  # what a stranger put there may be a link to another file
     part.write_text(json.dumps(content, indent=2) + "\n")
     part.replace(path)
 

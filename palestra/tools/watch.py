@@ -84,6 +84,7 @@ def watch(agent: Agent, source: Path, output: Path, *, seconds: float | None = N
         expected = video.rate * min(video.duration, seconds or video.duration)
         frames = with_bar(islice(video.frames, count), round(expected), f"watching {source.name}")
         pages = show(agent, decide(agent, frames, video.rate), video.rate)
+        part.unlink(missing_ok=True)  # what a stranger put there may be a link to another file
         try:
             write(part, pages, max(1, round(video.rate)))
             part.replace(output)

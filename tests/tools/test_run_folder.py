@@ -1,10 +1,20 @@
 """Files of a run folder that nobody meant to write are refused in one sentence."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from palestra import prng
+from palestra.algorithms.dqn import DQN
+from palestra.core import Spec
+from palestra.envs.classic.cartpole import CartPole
+from palestra.tools import checkpoint, export
+from palestra.tools.agent import Agent
+from palestra.tools.json_files import write_json
 from palestra.tools.run_folder import read_config, read_metrics, read_summary
+from palestra.tools.task import Task
 
 LINE = {"step": 8, "episodes": 1, "return": 2.0, "ended_at": [4], "returns": [2.0], "lengths": [4]}
 CONFIG = {"environment": "CartPole-v1", "algorithm": "dqn", "seed": 0}
@@ -57,3 +67,26 @@ def test_a_damaged_summary_is_named(tmp_path):
     (tmp_path / "summary.json").write_text('{"steps": 3, "resumed": [{"step": 1}]}')
     with pytest.raises(ValueError, match=r"summary\.json is damaged: .*exact at resumed\[0\]"):
         read_summary(tmp_path)
+
+
+def test_nothing_is_written_through_a_link_that_came_with_a_folder(tmp_path: Path) -> None:
+    """A run folder may be a stranger's, and a half-written file in it a link to one of ours."""
+    ours = tmp_path / "ours"
+    ours.write_text("precious")
+    learner = DQN(hidden=(4,), memory_size=8)
+    env = CartPole()
+    spec = Spec(env.observation_space, env.action_space, 1)
+    agent = Agent.of(learner, spec, Task.of("CartPole-v1"), learner.init(spec, prng.key(0)), None)
+    writers = {
+        "summary.json": lambda path: write_json(path, {}),
+        "agent.safetensors": agent.save,
+        "policy.py": lambda path: export._write(path, b"", lambda part: None),
+        checkpoint.NAME: lambda path: checkpoint.write(
+            path.parent, checkpoint.Checkpoint({}, {"x": np.ones(1)})
+        ),
+    }
+    for name, write in writers.items():
+        (tmp_path / f"{name}.part").symlink_to(ours)
+        write(tmp_path / name)
+        assert ours.read_text() == "precious", name
+        assert not (tmp_path / name).is_symlink(), name
