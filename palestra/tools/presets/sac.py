@@ -90,8 +90,9 @@ def walker(score: str) -> Preset:
         ),
         num_envs=8,
         steps=1_000_000,
-        source="CleanRL, sac_continuous_action.py, with eight environments "
-        "side by side and a gradient step for 4 steps in place of one for each",
+        source="CleanRL, sac_continuous_action.py, with twice as many random steps, smaller "
+        "steps of the temperature, eight environments side by side and a gradient step for 4 steps "
+        "in place of one for each",
         score=score,
     )
 
