@@ -202,6 +202,8 @@ class Recorder:
         self.prints = since["prints"]
         self.seconds: dict[str, float] = {}  # by phase, where the runner knows
         path = folder / "metrics.jsonl"
+        if path.is_symlink():  # a stranger's: ours would be cut off and written to
+            raise ValueError(f"{path} is a link to another file; put the file itself there.")
         self._file = path.open("a", buffering=1)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # for as long as it is open

@@ -13,7 +13,7 @@ from palestra.envs.classic.cartpole import CartPole
 from palestra.tools import checkpoint, export
 from palestra.tools.agent import Agent
 from palestra.tools.json_files import write_json
-from palestra.tools.run_folder import read_config, read_metrics, read_summary
+from palestra.tools.run_folder import Recorder, read_config, read_metrics, read_summary
 from palestra.tools.task import Task
 
 LINE = {"step": 8, "episodes": 1, "return": 2.0, "ended_at": [4], "returns": [2.0], "lengths": [4]}
@@ -90,3 +90,12 @@ def test_nothing_is_written_through_a_link_that_came_with_a_folder(tmp_path: Pat
         write(tmp_path / name)
         assert ours.read_text() == "precious", name
         assert not (tmp_path / name).is_symlink(), name
+
+
+def test_metrics_are_not_appended_through_a_link(tmp_path: Path) -> None:
+    ours = tmp_path / "ours"
+    ours.write_text("precious")
+    (tmp_path / "metrics.jsonl").symlink_to(ours)
+    with pytest.raises(ValueError, match="is a link to another file"):
+        Recorder(tmp_path)
+    assert ours.read_text() == "precious"
