@@ -8,6 +8,7 @@ Three kinds of thing, three constructs:
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import wraps
 from math import isfinite
 from numbers import Integral, Number, Real
 from typing import (
@@ -28,6 +29,8 @@ import jaxtyping
 import numpy as np
 from gymnasium.spaces import Box
 from jaxtyping import Array, Bool, Float, PyTree
+
+from palestra.names import SAID, refuse
 
 Key = jaxtyping.Key[Array, ""]  # a typed key, from prng.key; used once, then split
 Metrics = dict[str, Float[Array, ""]]
@@ -131,12 +134,36 @@ def hyperparameters(cls: type[T]) -> type[T]:
         if hasattr(self, "validate"):
             self.validate()
 
+    def missing(self: Any, name: str) -> Any:
+        said = f"; {SAID[name]}" if name in SAID else ""
+        raise AttributeError(f"{type(self).__name__} has no {name!r}{said}")
+
     cls.__post_init__ = post_init  # type: ignore[attr-defined]
     cls = dataclass(frozen=True, kw_only=True)(cls)
+    cls.__init__ = _by_name(cls)  # type: ignore[method-assign]
+    if hasattr(cls, "update"):  # an algorithm
+        cls.__getattr__ = missing  # type: ignore[attr-defined]
     static = [f.name for f in fields(cls) if _plain(f.type) in (int, bool, str, tuple, Literal)]  # type: ignore[arg-type]
     traced = [f.name for f in fields(cls) if f.name not in static]  # type: ignore[arg-type]
     _register(cls, traced, static)
     return cls
+
+
+def _by_name(cls: Any) -> Callable[..., None]:
+    """The dataclass's own __init__; a name that is no field of it is answered by what was meant."""
+    init, known = cls.__init__, [field.name for field in fields(cls)]
+
+    @wraps(init)
+    def named(self: Any, *args: Any, **settings: Any) -> None:
+        if args:
+            raise TypeError(
+                f"{cls.__name__} takes its settings by name, such as {cls.__name__}("
+                f"{known[0] if known else 'name'}=...); an environment goes to palestra.train."
+            )
+        refuse(cls.__name__, settings, known)
+        init(self, **settings)
+
+    return named
 
 
 def _register(cls: Any, traced: list[str], static: list[str]) -> None:

@@ -12,13 +12,14 @@ pytestmark = pytest.mark.tiny
 ROOT = Path(__file__).parents[1] / "palestra"
 FILES = {".".join(f.relative_to(ROOT.parent).with_suffix("").parts): f for f in ROOT.rglob("*.py")}
 TREES = {module: ast.parse(file.read_text()) for module, file in FILES.items()}
-HOUSES = {"core", "prng", "parts", "envs", "algorithms", "runners"}
+HOUSES = {"names", "core", "prng", "parts", "envs", "algorithms", "runners"}
 MAY_IMPORT = {
-    "core": set(),
+    "names": set(),
+    "core": {"names"},
     "prng": set(),
     "parts": {"core", "parts"},
-    "envs": {"core", "prng", "envs"},
-    "algorithms": {"core", "parts"},
+    "envs": {"names", "core", "prng", "envs"},
+    "algorithms": {"names", "core", "parts"},
     "runners": {"core", "prng", "parts", "runners"},
     "tools": HOUSES | {"tools", "__version__"},
     "__main__": {"tools"},

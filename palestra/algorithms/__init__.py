@@ -3,6 +3,7 @@
 Nothing here imports JAX: an algorithm is imported when it is asked for, so that listing is quick.
 """
 
+import re
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -143,13 +144,38 @@ ALGORITHMS: dict[str, Entry] = {
 }
 
 
+# Names that literature has for what is a setting here, or for a class of several algorithms.
+KNOWN_AS = {
+    "ddqn": "dqn, which is double unless --no-double says otherwise",
+    "doubledqn": "dqn, which is double unless --no-double says otherwise",
+    "duelingdqn": "dqn --dueling",
+    "vpg": "reinforce",
+    "policygradient": "reinforce",
+    "ac": "actor_critic",
+    "mc": "monte_carlo",
+    "td": "q_learning or sarsa",
+    "q": "q_learning",
+}
+
+
+def named(name: str) -> str:
+    """The table's name of an algorithm, however it is written: PPO, Q-learning, qr-dqn.
+
+    Raises ValueError, naming the nearest one, if there is none.
+    """
+    letters = lambda word: re.sub("[^a-z0-9]", "", word.lower())
+    bare = {letters(known): known for known in ALGORITHMS}
+    if letters(name) in bare:
+        return bare[letters(name)]
+    near = get_close_matches(letters(name), bare, n=1, cutoff=0.6)
+    meant = KNOWN_AS.get(letters(name)) or (bare[near[0]] if near else None)
+    hint = f"did you mean {meant}?" if meant else f"choose from {', '.join(ALGORITHMS)}."
+    raise ValueError(f"There is no algorithm {name!r}; {hint}")
+
+
 def entry(name: str) -> Entry:
     """The table's row for a name. Raises ValueError, naming the nearest one, if there is none."""
-    if name in ALGORITHMS:
-        return ALGORITHMS[name]
-    near = get_close_matches(name.lower(), ALGORITHMS, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(ALGORITHMS)}."
-    raise ValueError(f"There is no algorithm {name!r}; {hint}")
+    return ALGORITHMS[named(name)]
 
 
 def algorithm_class(name: str) -> type[Any]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 
 import gymnasium
 
+from palestra.names import hint
+
 if TYPE_CHECKING:
     from palestra.core import Environment
 
@@ -158,8 +160,8 @@ def entry(env_id: str) -> Entry:
         return ENVIRONMENTS[env_id]
     by_lower = {name.lower(): name for name in ENVIRONMENTS}
     near = get_close_matches(env_id.lower(), by_lower, n=1, cutoff=0.4)
-    hint = f"did you mean {by_lower[near[0]]}?" if near else "`palestra list` names them all."
-    raise UnknownEnvironmentError(f"There is no environment {env_id!r}; {hint}")
+    meant = f"did you mean {by_lower[near[0]]}?" if near else "`palestra list` names them all."
+    raise UnknownEnvironmentError(f"There is no environment {env_id!r}; {meant}")
 
 
 def current(env_id: str) -> str:
@@ -225,8 +227,7 @@ def fitting(env_id: str, simulator: Any, parameters: dict[str, Any]) -> dict[str
     fit = {}
     for name, value in parameters.items():
         if name not in kinds:
-            near = get_close_matches(name, kinds, n=1)
-            known = f"did you mean {near[0]}?" if near else f"it has: {', '.join(kinds) or 'none'}."
+            known = hint(name, kinds) or f"it has: {', '.join(kinds) or 'none'}."
             raise TypeError(f"{env_id} has no parameter {name!r}; {known}")
         kind = get_args(kinds[name])[0] if get_origin(kinds[name]) else kinds[name]
         if isinstance(value, list):

@@ -13,7 +13,6 @@ not change the course of an episode.
 """
 
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from math import prod
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
@@ -35,6 +34,7 @@ from palestra.core import (
     Step,
     hyperparameters,
 )
+from palestra.names import hint
 
 
 @hyperparameters
@@ -464,9 +464,8 @@ class DomainRandomization(Transform):
         known = [f.name for f in fields(env) if _is_float(f.type)]  # type: ignore[arg-type]
         for name, low, high in self.ranges:
             if name not in known:
-                near = get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(known)}."
-                raise ValueError(f"{type(env).__name__} has no number {name!r} to draw; {hint}")
+                meant = hint(name, known) or f"it has: {', '.join(known)}."
+                raise ValueError(f"{type(env).__name__} has no number {name!r} to draw; {meant}")
             if not low <= high:
                 raise ValueError(f"{name} must be drawn from low to high, not {low} to {high}.")
         lowest = {name: low for name, low, _ in self.ranges}

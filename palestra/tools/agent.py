@@ -27,6 +27,7 @@ import palestra
 from palestra import prng
 from palestra.algorithms import algorithm_class, name_of
 from palestra.core import Algorithm, Frames, Spec
+from palestra.names import by_name
 from palestra.parts import control
 from palestra.parts.spaces import (
     example,
@@ -93,6 +94,7 @@ class Agent:
         """The id of the environment that it learned in."""
         return self.task.env_id
 
+    @by_name
     def predict(self, obs: Any) -> Any:
         """The greedy action for one observation, or for a batch with one more leading axis.
 

@@ -11,11 +11,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, redirect_stderr
-from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass, replace
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr, suppress
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass, replace
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import tyro
 from gymnasium.error import DependencyNotInstalled, NameNotFound
@@ -24,11 +26,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from palestra import __version__
+from palestra.names import hint
 
 T = TypeVar("T")
 # What is told in one sentence.
 BAD_INPUT = ValueError, FileNotFoundError, PermissionError, DependencyNotInstalled, NameNotFound
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
+YES, NO = {"true", "yes", "on"}, {"false", "no", "off"}
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
 
 HELP = """\
 usage: palestra COMMAND ...
@@ -57,6 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Tracing makes objects by the million, most of which stay: to look for cycles among them as
     # often as Python does by itself is a twelfth of the time that a short command takes.
     gc.set_threshold(50_000, 10, 10)
+    for stream in sys.stdout, sys.stderr:
+        if isinstance(stream, io.TextIOWrapper):  # where only ASCII is known, as good as it goes
+            stream.reconfigure(errors="replace")
     arguments = list(sys.argv[1:] if argv is None else argv)
     commands: dict[str, Callable[[list[str]], int]] = {
         "train": train,
@@ -110,8 +118,8 @@ class TrainFlags:
     """Environments side by side in each seed."""
     seed: int = 0
     """The seed; the same seed on the same machine gives the same agent."""
-    seeds: int | None = None
-    """Train this many seeds, 0, 1, ..., side by side (in place of --seed)."""
+    seeds: str | None = None
+    """Train several seeds side by side (in place of --seed): 10 for 0 to 9, 10:20, or 3,5,8."""
     max_episode_steps: int = -1
     """Steps after which an episode is cut off; -1 for never."""
     run: Path | None = None
@@ -168,7 +176,7 @@ def train(arguments: list[str]) -> int:
     from palestra.tools.train import NUM_ENVS, STEPS
     from palestra.tools.train import train as run_training
 
-    name, env_id = names[0], _today(names[1])
+    name, env_id = _named(*names)
     cls = algorithm_class(name)
     chosen = preset(name, env_id, _value_of("--preset", arguments))
     preset_kwargs = dict(chosen.env_kwargs) if chosen else {}
@@ -199,12 +207,13 @@ def train(arguments: list[str]) -> int:
     options, algorithm = given.train, given.algorithm
     if options.seeds is not None and _value_of("--seed", arguments) is not None:
         raise ValueError("--seed and --seeds exclude each other; give one of them.")
+    seeds = None if options.seeds is None else _seeds(options.seeds)
     made = run_training(
         env_id,
-        algorithm,
+        name,
         steps=options.steps,
         seed=options.seed,
-        seeds=options.seeds,
+        seeds=seeds,
         num_envs=options.num_envs,
         env_kwargs=preset_kwargs | _changed(simulator, given.env),
         max_episode_steps=options.max_episode_steps,
@@ -214,6 +223,8 @@ def train(arguments: list[str]) -> int:
         checkpoint_seconds=options.checkpoint_seconds,
         on_nan=options.on_nan,
         quiet=options.quiet,
+        preset=options.preset,
+        **vars(algorithm),
     )
     return _end(made)
 
@@ -525,15 +536,22 @@ def cite(arguments: list[str]) -> int:
 def _parse(cls: type[T], arguments: list[str], usage: str, default: T | None = None) -> T:
     """Flags by tyro, its errors as one sentence. Raises ValueError."""
     given: dict[str, Any] = {} if default is None else {"default": default}
+    kinds = _flag_kinds(cls)
     said = io.StringIO()
     try:
         with redirect_stderr(said):
             flags, unknown = tyro.cli(
-                cls, prog=usage, args=arguments, return_unknown_args=True, **given
+                cls,
+                prog=usage,
+                args=_as_parsed(arguments, kinds),
+                return_unknown_args=True,
+                **given,
             )
     except SystemExit as end:
         if not end.code:
             raise
+        if "Missing from" in said.getvalue():
+            raise ValueError(_missing(cls, usage)) from None
         raise ValueError(_one_sentence(said.getvalue(), usage)) from None
     if unknown:
         flag = unknown[0].split("=")[0]
@@ -541,14 +559,104 @@ def _parse(cls: type[T], arguments: list[str], usage: str, default: T | None = N
             raise ValueError(
                 f"{flag!r} is one word too many; `{usage} --help` tells what there is."
             )
-        known = [f"--{f.replace('_', '-')}" for f in _flag_names(cls)]
-        raise ValueError(f"There is no flag {flag!r} here; {_nearest(flag, known, usage)}")
+        written = lambda name: f"--{name.replace('_', '-')}"
+        meant = hint(flag.strip("-"), kinds, written) or f"`{usage} --help` tells what there is."
+        raise ValueError(f"There is no flag {flag!r}; {meant}")
     return flags
+
+
+def _missing(cls: Any, usage: str) -> str:
+    """A sentence for a command that was given nothing to work on."""
+    needed = [f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING]
+    words = " and ".join(f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in needed)
+    command = usage.removeprefix("palestra ")
+    return f"{command} needs {words} first: {usage} {' '.join(needed).upper()}."
+
+
+def _as_parsed(arguments: Sequence[str], kinds: Mapping[str, Any]) -> list[str]:
+    """The arguments in the forms that the parser reads, of those that people write.
+
+    1e6, 1M and 1,000,000 are whole numbers; 64,64 and (64, 64) are tuples; a flag may have true or
+    false behind it.
+    """
+    read: list[str] = []
+    left = list(arguments)
+    while left:
+        flag, equals, value = left.pop(0).partition("=")
+        kind = kinds.get(flag.removeprefix("--").replace("-", "_"))
+        if not flag.startswith("--") or kind is None:
+            read.append(flag + equals + value)
+            continue
+        follows = left[0].lower() if left and not equals else "--"
+        if follows in YES | NO if kind is bool else not follows.startswith("--"):
+            equals, value = "=", left.pop(0)
+        if not equals:
+            read.append(flag)
+        elif kind is bool and value.lower() in YES | NO:
+            group, dot, name = flag.removeprefix("--").rpartition(".")
+            read.append(f"--{group}{dot}{'' if value.lower() in YES else 'no-'}{name}")
+        elif kind is tuple:
+            read += [flag, *(word for word in re.split(r"[\s,()\[\]]+", value) if word)]
+        else:
+            read.append(f"{flag}={whole_number(value) if kind is int else value}")
+    return read
+
+
+def whole_number(text: str) -> str:
+    """The digits of a whole number written as 1e6, 1M, 100k or 1,000,000; other text as it is."""
+    found = re.fullmatch(
+        r"([+-]?\d+(?:[,_]\d{3})*(?:\.\d+)?(?:e\+?\d{1,3})?)([kmgb]?)", text.lower()
+    )
+    if found is None:
+        return text
+    digits, unit = found.groups()
+    number = Decimal(re.sub("[,_]", "", digits)) * UNITS[unit]
+    return str(int(number)) if number == int(number) else text
+
+
+def _seeds(text: str) -> int | list[int]:
+    """How many seeds, or which: 10, 10:20 and 3,5,8. Raises ValueError."""
+    if re.fullmatch(r"\d+", text):
+        return int(text)
+    if found := re.fullmatch(r"(\d+):(\d+)", text):
+        begin, end = map(int, found.groups())
+        if begin < end:
+            return list(range(begin, end))
+    elif re.fullmatch(r"\d+(,\d+)+,?|\d+,", text):
+        return [int(seed) for seed in text.split(",") if seed]
+    raise ValueError(
+        f"--seeds must say how many, as 10, or which, as 10:20 (10 to 19) or 3,5,8; not {text!r}."
+    )
+
+
+def _named(algorithm: str, env_id: str) -> tuple[str, str]:
+    """The algorithm's name as the table has it, and the environment's as it is today.
+
+    Raises ValueError; for the two in the wrong order it says the right one.
+    """
+    from palestra.algorithms import named
+
+    name = None
+    try:
+        name = named(algorithm)
+    except ValueError:
+        with suppress(ValueError):
+            name = named(env_id)
+        if name is None:
+            raise
+        raise ValueError(f"The algorithm comes first: palestra train {name} {algorithm}.") from None
+    if env_id.endswith(".py"):
+        module = Path(env_id).stem
+        raise ValueError(
+            f"{env_id} is a file; name the environment that it registers, as {module}:Name-v0."
+        )
+    return name, _today(env_id)
 
 
 def _one_sentence(box: str, usage: str) -> str:
     """What tyro says in a framed paragraph, with lines or without, as one sentence."""
-    lines = [line.strip("│| ") for line in box.splitlines() if re.search(r"\w", line)]
+    inside = [line for line in box.splitlines() if re.search(r"\w", line) and line[0] != "╭"]
+    lines = [line.strip("│| ") for line in inside]
     told = re.split(r"(?:Argument|For full) helptext", " ".join(lines))[0].rstrip(" .")
     for pattern, sentence in (
         (r"Error parsing \w+: (.+)", r"\1."),  # from the class's own check
@@ -562,6 +670,10 @@ def _one_sentence(box: str, usage: str) -> str:
         ),
         (r"Missing value for argument '(\S+)'", r"\1 needs a value after it."),
         (
+            r"Error parsing (\S+): Could not find valid parse for arguments: \[(.*)\]",
+            r"\1 must be numbers such as 64 64, not \2.",
+        ),
+        (
             r".*invalid choice ('.*') for argument '(\S+)'\. Expected one of \('(.*)'\)",
             r"\2 must be one of \3, not \1.",
         ),
@@ -571,17 +683,22 @@ def _one_sentence(box: str, usage: str) -> str:
     return f"{told}. `{usage} --help` tells the flags."
 
 
-def _flag_names(cls: Any) -> list[str]:
-    names: list[str] = []
+def _flag_kinds(cls: Any) -> dict[str, Any]:
+    """What kind of value each flag takes: int, float, bool, tuple, str, ..., by the flag's name."""
+    kinds: dict[str, Any] = {}
     for one in fields(cls):
-        alone = getattr(one.type, "__origin__", one.type)  # without OmitArgPrefixes
-        if not is_dataclass(alone):
-            names.append(one.name)
-        elif alone is one.type:
-            names += [f"{one.name}.{name}" for name in _flag_names(alone)]
-        else:
-            names += _flag_names(alone)
-    return names
+        inside = one.type
+        if get_origin(inside) in (Annotated, tyro.conf.Positional):  # of a range, a group, ...
+            inside = get_args(inside)[0]
+        if is_dataclass(inside):
+            prefix = f"{one.name}." if inside is one.type else ""  # none with OmitArgPrefixes
+            kinds |= {prefix + name: kind for name, kind in _flag_kinds(inside).items()}
+            continue
+        known = [kind for kind in get_args(inside) if kind is not type(None)]
+        if isinstance(inside, UnionType) and len(known) == 1:  # int | None
+            inside = known[0]
+        kinds[one.name] = get_origin(inside) or inside
+    return kinds
 
 
 def _trust(module: str | None) -> None:
@@ -646,7 +763,7 @@ def _changed(plain: Any, given: Any) -> dict[str, Any]:
 
 
 def _nearest(word: str, known, usage: str = "palestra") -> str:
-    near = get_close_matches(word, known, n=1, cutoff=0.5)
+    near = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else f"`{usage} --help` tells what there is."
 
 

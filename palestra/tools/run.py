@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from palestra.names import by_name
 from palestra.tools import evaluate, video
 from palestra.tools.agent import Agent, load
 from palestra.tools.plot import plot
@@ -40,6 +41,7 @@ class Run:
         """The agent at the end of training."""
         return load(self.folder / "last.safetensors")
 
+    @by_name
     def evaluate(self, episodes: int = 100, seed: int | None = None) -> dict[str, Any]:
         """Greedy episodes of the best agent: mean, low, high (95 %), episodes, returns.
 
@@ -53,6 +55,7 @@ class Run:
         """Draw curve.png anew; its path."""
         return plot([self.folder], self.folder / "curve.png")
 
+    @by_name
     def video(self, seed: int | None = None) -> Path:
         """Record video.mp4 anew, one greedy episode of the best agent; its path."""
         seed = evaluate.EXAM + (self.config["seed"] if seed is None else seed)

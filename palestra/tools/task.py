@@ -7,7 +7,6 @@ the host.
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from functools import partial
 from pathlib import PureWindowsPath
 from types import MappingProxyType
@@ -20,6 +19,7 @@ from gymnasium.vector import VectorEnv
 from palestra import envs
 from palestra.core import Environment
 from palestra.envs import atari, host
+from palestra.names import hint
 
 # Ids whose parameter env_id names an environment of the old Gym, with a module to be imported.
 WRAPPING = ("GymV21Environment", "GymV26Environment")
@@ -260,9 +260,8 @@ def preprocessing(given: Mapping[str, Any]) -> atari.Preprocessing:
     names = [field.name for field in fields(atari.Preprocessing)]
     for key in rest:
         if key not in names:
-            near = get_close_matches(key, names, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(names)}."
-            raise ValueError(f"Atari's preprocessing has no {key!r}; {hint}")
+            known = hint(key, names) or f"it has: {', '.join(names)}."
+            raise ValueError(f"Atari's preprocessing has no {key!r}; {known}")
     return replace(atari.SPECIFICATIONS[name], **rest)
 
 

@@ -1,16 +1,16 @@
 """From an environment and an algorithm to a run folder with a policy that was shown to work."""
 
-import inspect
 import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict
 
@@ -22,9 +22,11 @@ from jaxtyping import PyTree
 
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, algorithm_class, name_of, served
+from palestra.algorithms import named as named_algorithm
 from palestra.core import Algorithm, Count, CountOrZero, Environment, NonNegative, Spec, check
 from palestra.envs import current
 from palestra.envs.host import close, playing
+from palestra.names import by_name, refuse
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import compiled, host, threads
 from palestra.runners.host import EnvironmentFaultError
@@ -94,7 +96,7 @@ def train(
     *,
     steps: int | None = None,
     seed: int = 0,
-    seeds: int | None = None,
+    seeds: int | Iterable[int] | None = None,
     num_envs: int | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
     max_episode_steps: int | None = None,
@@ -105,6 +107,7 @@ def train(
     checkpoint_seconds: float = checkpoint.SECONDS,
     on_nan: OnNan = "stop",
     quiet: bool = False,
+    **changes: Any,
 ) -> Run | list[Run]:
     """Train, evaluate, save, draw; returns the Run, or one Run per seed where `seeds` is given.
 
@@ -113,8 +116,8 @@ def train(
     algorithm          a name, which takes the preset for the environment where there is one, or an
                        instance with hyper-parameters of its own, such as DQN(learning_rate=1e-3)
     steps              environment steps, summed over environments; rounded up to a whole report
-    seed, seeds        one seed, or how many seeds 0, 1, ... to train side by side: under one `vmap`
-                       on an accelerator, one per processor core otherwise
+    seed, seeds        one seed; or several side by side, how many (0, 1, ...) or which, such as
+                       range(10, 20): under one `vmap` on an accelerator, else one per core
     num_envs           environments side by side in each seed
     env_kwargs         parameters of the environment, such as {"pole_mass": 0.2}; of an Atari game,
                        {"preprocessing": name} and fields of that
@@ -127,26 +130,48 @@ def train(
                        each report
     on_nan             "stop" when NaN or infinity is met, with the last good agent; or "continue"
     quiet              show nothing
+    changes            hyper-parameters, such as learning_rate=1e-3, in place of the preset's
 
     Ctrl-C stops after the report under way and finishes with what was learned so far; a second one
     raises KeyboardInterrupt at once. SIGTERM stops after that report and exits. `resume` goes on
     from either, and from where a run was killed. Raises ValueError, in one sentence and before
     anything compiles, for what cannot be done; DivergedError where NaN stopped it.
     """
-    job = settle(env, env_kwargs, max_episode_steps, algorithm, steps, num_envs, preset)
-    check("seed", seed, CountOrZero)
-    check("seeds", 1 if seeds is None else seeds, Count)
-    if seed >= evaluate.JUDGE:
-        raise ValueError(f"seed must be below {evaluate.JUDGE}, not {seed}.")
+    job = settle(env, env_kwargs, max_episode_steps, algorithm, steps, num_envs, preset, changes)
+    each = which(seed, seeds)
     if episodes is None:
         episodes = evaluate.GAMES if job.task.kind == "atari" else evaluate.EPISODES
     flags = checked(Flags(episodes, video, checkpoint_seconds, on_nan))
-    each = range(seed, seed + 1) if seeds is None else range(seeds)
     folders = claim(job, each, run, seeds is None, flags)
-    made = carry_out(job, folders, {}, flags, quiet)
+    notes = []
+    if not isinstance(algorithm, str) and presets.preset(job.name, job.task.env_id):
+        notes.append(
+            f"{type(algorithm).__name__}(...) is taken as it is; train({job.task.env_id!r}, "
+            f"{job.name!r}) would begin from the preset, and learning_rate=... change a part of it."
+        )
+    made = carry_out(job, folders, {}, flags, quiet, notes)
     return made[0] if seeds is None else made
 
 
+def which(seed: int, seeds: int | Iterable[int] | None) -> list[int]:
+    """The seeds to train. Raises ValueError for what is no seed, or the same one twice."""
+    if seeds is None:
+        each = [seed]
+    elif isinstance(seeds, int | np.integer):
+        check("seeds", seeds, Count)
+        each = list(range(seeds))
+    else:
+        each = list(seeds)
+        if not each or len(set(each)) < len(each):
+            raise ValueError(f"seeds must be different numbers, at least one, not {each}.")
+    for one in each:
+        check("seed", one, CountOrZero)
+        if one >= evaluate.JUDGE:
+            raise ValueError(f"seed must be below {evaluate.JUDGE}, not {one}.")
+    return [int(one) for one in each]
+
+
+@by_name
 def resume(
     run: str | Path,
     *,
@@ -319,11 +344,13 @@ def settle(
     steps: int | None,
     num_envs: int | None,
     preset: str | None,
+    changes: Mapping[str, Any],
 ) -> Job:
-    """The settings of a run, from what was asked and the preset. Raises ValueError."""
+    """The settings of a run, from what was asked and the preset. Raises ValueError, and TypeError
+    for a change of what is no hyper-parameter."""
     chosen = None
     if isinstance(algorithm, str):
-        name, cls = algorithm, algorithm_class(algorithm)
+        name, cls = named_algorithm(algorithm), algorithm_class(algorithm)
         if isinstance(env, str):
             chosen = presets.preset(name, current(env), preset)
         algorithm = chosen.algorithm if chosen else cls()
@@ -331,6 +358,10 @@ def settle(
         name = name_of(algorithm)
     else:
         raise ValueError("a preset goes with an algorithm's name, not with an instance of it.")
+    if changes:
+        fields = [*vars(algorithm), *signature(train).parameters]
+        refuse("train", changes, fields[:-1])
+        algorithm = replace(algorithm, **changes)  # type: ignore[type-var]
     known = chosen.env_kwargs if chosen else {}
     task = Task.of(env, {**known, **(env_kwargs or {})}, max_episode_steps)
     steps = steps if steps is not None else chosen.steps if chosen else STEPS
@@ -694,7 +725,7 @@ def judge_of(job: Job) -> evaluate.Judge:
 
 def learns_beside(algorithm: Algorithm) -> bool:
     """Whether it can learn from what the learner of one update ago has done."""
-    told = "acted" in inspect.signature(algorithm.update).parameters
+    told = "acted" in signature(algorithm.update).parameters
     return told or ALGORITHMS[name_of(algorithm)].off_policy
 
 
