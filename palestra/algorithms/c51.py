@@ -24,6 +24,7 @@ Departures
     Several environments side by side; D holds them all.
     All the batches of an update are drawn at its start, so the target network, which stays the
     same during an update, gives all their targets at once.
+    Observations are brought to a common scale where `normalize_obs` is on; D holds them as seen.
 """
 
 from numbers import Real
@@ -52,6 +53,7 @@ from palestra.parts.control import crosses, when
 from palestra.parts.exploration import epsilon_greedy, linear
 from palestra.parts.networks import Network
 from palestra.parts.spaces import action_count
+from palestra.parts.statistics import Moments, obs_moments, saw, see
 
 
 class State(NamedTuple):
@@ -62,6 +64,7 @@ class State(NamedTuple):
     target: Network
     optimizer: optax.OptState
     memory: replay.Replay
+    obs_moments: Moments | None
 
 
 @hyperparameters
@@ -102,6 +105,8 @@ class C51:
     """The lowest of them: no discounted return should be lower."""
     value_max: Finite = 10.0
     """The highest of them: no discounted return should be higher."""
+    normalize_obs: bool = False
+    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (64, 64)
     """Widths of the hidden layers."""
 
@@ -117,11 +122,13 @@ class C51:
         q = Network(spec.observation_space, self.hidden, actions * self.atoms, key)
         target = jax.tree.map(jnp.copy, q)  # its own buffers: a State is donated whole
         memory = replay.of(spec, self.memory_size, self.rollout_length, self.n_step)
-        return State(jnp.zeros((), jnp.int32), q, target, self._optimizer().init(q), memory)
+        moments = obs_moments(spec.observation_space) if self.normalize_obs else None
+        optimizer = self._optimizer().init(q)
+        return State(jnp.zeros((), jnp.int32), q, target, optimizer, memory, moments)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
-        probs = jax.nn.softmax(self._logits(jax.vmap(state.q)(obs)))  # [E, A, N]
-        values = probs @ self._atoms()  # [E, A]
+        logits = self._logits(jax.vmap(state.q)(see(state.obs_moments, obs)))  # [E, A, N]
+        values = jax.nn.softmax(logits) @ self._atoms()  # [E, A]
         if not explore:
             return values.argmax(-1)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
@@ -131,22 +138,26 @@ class C51:
         step = state.step + rollout.reward.size
         memory = replay.add(state.memory, rollout)
         ready = (step >= self.learning_starts) & replay.ready(memory, self.n_step)
-        learned = (state.q, state.optimizer)
-        (q, optimizer), metrics = when(ready, self._learn, learned, state.target, memory, key)
+        moments = saw(state.obs_moments, rollout.obs)
+        learned, given = (state.q, state.optimizer), (state.target, memory, moments)
+        (q, optimizer), metrics = when(ready, self._learn, learned, *given, key)
         rate = jnp.where(crosses(state.step, step, self.target_period), self.target_rate, 0.0)
         target = optax.incremental_update(q, state.target, rate)
-        return State(step, q, target, optimizer, memory), metrics
+        return State(step, q, target, optimizer, memory, moments), metrics
 
     def _learn(
         self,
         learned: tuple[Network, optax.OptState],
         target: Network,
         memory: replay.Replay,
+        moments: Moments | None,
         key: Key,
     ) -> tuple[tuple[Network, optax.OptState], Metrics]:
         shape = (self.gradient_steps, self.batch_size)
         batches = replay.sample(memory, shape, key, gamma=self.gamma, n_step=self.n_step)
-        next_probs = jax.nn.softmax(self._logits(jax.vmap(jax.vmap(target))(batches.next_obs)))
+        obs, next_obs = (see(moments, x) for x in (batches.obs, batches.next_obs))
+        batches = batches._replace(obs=obs, next_obs=next_obs)
+        next_probs = jax.nn.softmax(self._logits(jax.vmap(jax.vmap(target))(next_obs)))
         best = (next_probs @ self._atoms()).argmax(-1)  # [gradient_steps, B]
         m = project(pick(next_probs, best), batches.returns, batches.discount, self._atoms())
         learned, metrics = jax.lax.scan(self._descend, learned, (batches, m))

@@ -18,6 +18,8 @@ Sources
 Departures
     Q values the rollout once it is complete, not while acting: it has not changed since.
     The trace is cut at time-outs too, where the true successor's value stands in its place.
+    Observations are brought to a common scale where `normalize_obs` is on; what acted is what
+    learns, and the moments move after learning.
 """
 
 from functools import partial
@@ -44,6 +46,7 @@ from palestra.parts.exploration import epsilon_greedy, linear
 from palestra.parts.networks import Network
 from palestra.parts.returns import q_lambda
 from palestra.parts.spaces import action_count
+from palestra.parts.statistics import Moments, obs_moments, saw, see
 
 
 class State(NamedTuple):
@@ -52,6 +55,7 @@ class State(NamedTuple):
     step: Int[Array, ""]  # environment steps taken, summed over environments
     q: Network
     optimizer: optax.OptState
+    obs_moments: Moments | None
 
 
 class Data(NamedTuple):
@@ -90,6 +94,8 @@ class PQN:
     """Parts into which each pass is split."""
     layer_norm: bool = True
     """Normalize each hidden layer before its activation."""
+    normalize_obs: bool = False
+    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (64, 64)
     """Widths of the hidden layers."""
 
@@ -101,10 +107,11 @@ class PQN:
             )
         actions = action_count(spec.action_space)
         q = Network(spec.observation_space, self.hidden, actions, key, layer_norm=self.layer_norm)
-        return State(jnp.zeros((), jnp.int32), q, self._optimizer(1.0).init(q))
+        moments = obs_moments(spec.observation_space) if self.normalize_obs else None
+        return State(jnp.zeros((), jnp.int32), q, self._optimizer(1.0).init(q), moments)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
-        values = jax.vmap(state.q)(obs)  # [E, A]
+        values = jax.vmap(state.q)(see(state.obs_moments, obs))  # [E, A]
         if not explore:
             return values.argmax(-1)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
@@ -112,9 +119,10 @@ class PQN:
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step, count = state.step + rollout.reward.size, rollout.reward.size
-        next_values = jax.lax.map(jax.vmap(state.q), rollout.next_obs)  # [T, E, A]
+        obs, next_obs = (see(state.obs_moments, x) for x in (rollout.obs, rollout.next_obs))
+        next_values = jax.lax.map(jax.vmap(state.q), next_obs)  # [T, E, A]
         data = Data(
-            obs=rollout.obs,
+            obs=obs,
             action=rollout.action,
             returns=q_lambda(rollout, next_values.max(-1), self.gamma, self.q_lambda),
         )
@@ -128,7 +136,8 @@ class PQN:
 
         learned = (state.q, state.optimizer)
         (q, optimizer), metrics = jax.lax.scan(epoch, learned, jax.random.split(key, self.epochs))
-        return State(step, q, optimizer), jax.tree.map(jnp.mean, metrics)
+        moments = saw(state.obs_moments, rollout.obs)
+        return State(step, q, optimizer, moments), jax.tree.map(jnp.mean, metrics)
 
     def _descend(
         self, remaining: Float[Array, ""], learned: tuple[Network, optax.OptState], batch: Data

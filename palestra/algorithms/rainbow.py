@@ -31,6 +31,7 @@ Departures
     Weights start orthogonal, not uniform.
     All the batches of an update are drawn at its start, and new priorities are written at its end.
     Several environments side by side; D holds them all.
+    Observations are brought to a common scale where `normalize_obs` is on; D holds them as seen.
 """
 
 from functools import partial
@@ -61,6 +62,7 @@ from palestra.parts.control import crosses, when
 from palestra.parts.exploration import linear
 from palestra.parts.networks import Noisy
 from palestra.parts.spaces import action_count
+from palestra.parts.statistics import Moments, obs_moments, saw, see
 
 
 class State(NamedTuple):
@@ -72,6 +74,7 @@ class State(NamedTuple):
     optimizer: optax.OptState
     memory: replay.Replay
     priorities: prioritized.Priorities
+    obs_moments: Moments | None
 
 
 class Learned(NamedTuple):
@@ -122,6 +125,8 @@ class Rainbow:
     """The lowest of them: no discounted return should be lower."""
     value_max: Finite = 10.0
     """The highest of them: no discounted return should be higher."""
+    normalize_obs: bool = False
+    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (64, 64)
     """Widths of the hidden layers."""
 
@@ -139,9 +144,11 @@ class Rainbow:
         target = jax.tree.map(jnp.copy, q)  # its own buffers: a State is donated whole
         memory = replay.of(spec, self.memory_size, self.rollout_length, self.n_step)
         optimizer, priorities = self._optimizer().init(q), prioritized.empty(memory)
-        return State(jnp.zeros((), jnp.int32), q, target, optimizer, memory, priorities)
+        moments = obs_moments(spec.observation_space) if self.normalize_obs else None
+        return State(jnp.zeros((), jnp.int32), q, target, optimizer, memory, priorities, moments)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
+        obs = see(state.obs_moments, obs)
         if explore:
             count = jax.tree.leaves(obs)[0].shape[0]
             outputs = jax.vmap(state.q)(obs, jax.vmap(state.q.draw)(jax.random.split(key, count)))
@@ -154,19 +161,21 @@ class Rainbow:
         priorities = prioritized.add(state.priorities, state.memory, len(rollout.reward))
         memory = replay.add(state.memory, rollout)
         ready = (step >= self.learning_starts) & replay.ready(memory, self.n_step)
+        moments = saw(state.obs_moments, rollout.obs)
         learned = Learned(state.q, state.optimizer, priorities)
         (q, optimizer, priorities), metrics = when(
-            ready, self._learn, learned, state.target, memory, step, key
+            ready, self._learn, learned, state.target, memory, moments, step, key
         )
         rate = jnp.where(crosses(state.step, step, self.target_period), self.target_rate, 0.0)
         target = optax.incremental_update(q, state.target, rate)
-        return State(step, q, target, optimizer, memory, priorities), metrics
+        return State(step, q, target, optimizer, memory, priorities, moments), metrics
 
     def _learn(
         self,
         learned: Learned,
         target: Noisy,
         memory: replay.Replay,
+        moments: Moments | None,
         step: Int[Array, ""],
         key: Key,
     ) -> tuple[Learned, Metrics]:
@@ -178,6 +187,8 @@ class Rainbow:
             priorities, memory, shape, draw_key, beta=beta, n_step=self.n_step
         )
         batches = replay.read(memory, row, env, gamma=self.gamma, n_step=self.n_step)
+        obs, next_obs = (see(moments, x) for x in (batches.obs, batches.next_obs))
+        batches = batches._replace(obs=obs, next_obs=next_obs)
         noise_keys = jax.random.split(noise_key, (3, self.gradient_steps))
         noise = tuple(map(jax.vmap(q.draw), noise_keys))
         (q, optimizer), (metrics, kl) = jax.lax.scan(

@@ -36,6 +36,7 @@ Departures
     Several environments side by side; D holds them all.
     All the batches of an update are drawn at its start; the target critics stay the same during an
     update.
+    Observations are brought to a common scale where `normalize_obs` is on; D holds them as seen.
 """
 
 from functools import partial
@@ -66,7 +67,7 @@ from palestra.parts.distributions import Categorical, SquashedGaussian
 from palestra.parts.exploration import ornstein_uhlenbeck
 from palestra.parts.networks import Ensemble, Network
 from palestra.parts.policies import CategoricalHead, Critic, SoftPolicy
-from palestra.parts.spaces import example_transition
+from palestra.parts.statistics import Moments, obs_moments, saw, see
 
 
 class Networks(NamedTuple):
@@ -94,6 +95,7 @@ class State(NamedTuple):
     optimizers: Optimizers
     noise: Float[Array, "E D"] | None  # of Ornstein and Uhlenbeck, of deviation 1
     memory: replay.Replay
+    obs_moments: Moments | None
 
 
 @hyperparameters
@@ -134,6 +136,8 @@ class SAC:
     """Share of the critics in each such step: 1 replaces the targets, 0.01 follows slowly."""
     n_step: Count = 1
     """Rewards counted before bootstrapping: more spreads news faster, and is noisier."""
+    normalize_obs: bool = False
+    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (256, 256)
     """Widths of the hidden layers."""
 
@@ -154,16 +158,13 @@ class SAC:
             if isinstance(actor.head, CategoricalHead):
                 raise ValueError("noise must be gaussian where actions are discrete.")
             noise = jax.random.normal(noise_key, (spec.num_envs, len(actor.head.bounds.middle)))
-        example = example_transition(spec)
-        memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, example)
-        if memory.data.reward.shape[0] < self.n_step:
-            least = self.n_step * spec.num_envs
-            raise ValueError(f"memory_size must be at least n_step x num_envs, which is {least}.")
-        return State(jnp.zeros((), jnp.int32), networks, target, optimizers, noise, memory)
+        memory = replay.of(spec, self.memory_size, self.rollout_length, self.n_step)
+        moments = obs_moments(spec.observation_space) if self.normalize_obs else None
+        return State(jnp.zeros((), jnp.int32), networks, target, optimizers, noise, memory, moments)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Array:
         actor = state.networks.actor
-        policy = jax.vmap(actor)(obs)
+        policy = jax.vmap(actor)(see(state.obs_moments, obs))
         if not explore:
             return policy.mode()
         started = state.step >= self.learning_starts
@@ -181,9 +182,10 @@ class SAC:
         learn_key, noise_key = jax.random.split(key)
         step = state.step + rollout.reward.size
         memory = replay.add(state.memory, rollout)
-        ready = (step >= self.learning_starts) & (memory.rows >= self.n_step)
-        learned = (state.networks, state.optimizers)
-        learned, metrics = when(ready, self._learn, learned, state.target, memory, learn_key)
+        ready = (step >= self.learning_starts) & replay.ready(memory, self.n_step)
+        moments = saw(state.obs_moments, rollout.obs)
+        learned, given = (state.networks, state.optimizers), (state.target, memory, moments)
+        learned, metrics = when(ready, self._learn, learned, *given, learn_key)
         networks, optimizers = learned
         rate = jnp.where(crosses(state.step, step, self.target_period), self.target_rate, 0.0)
         target = optax.incremental_update(networks.critics, state.target, rate)
@@ -192,18 +194,21 @@ class SAC:
             kept = (1 - self.noise_theta) ** self.rollout_length
             decay = jnp.where(rollout.done.any(0), 0.0, kept)  # a new episode begins anew
             noise = ornstein_uhlenbeck(noise, decay, noise_key)
-        return State(step, networks, target, optimizers, noise, memory), metrics
+        return State(step, networks, target, optimizers, noise, memory, moments), metrics
 
     def _learn(
         self,
         learned: tuple[Networks, Optimizers],
         target: Ensemble,
         memory: replay.Replay,
+        moments: Moments | None,
         key: Key,
     ) -> tuple[tuple[Networks, Optimizers], Metrics]:
         shape = (self.gradient_steps, self.batch_size)
         sample_key, action_key = jax.random.split(key)
         batches = replay.sample(memory, shape, sample_key, gamma=self.gamma, n_step=self.n_step)
+        obs, next_obs = (see(moments, x) for x in (batches.obs, batches.next_obs))
+        batches = batches._replace(obs=obs, next_obs=next_obs)
         keys = jax.random.split(action_key, self.gradient_steps)
         learned, metrics = jax.lax.scan(partial(self._descend, target), learned, (batches, keys))
         return learned, jax.tree.map(jnp.mean, metrics)
