@@ -1,6 +1,7 @@
 """What every algorithm of the table keeps: its State is arrays, its functions are pure."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from learners import SMALL, E
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, algorithm_class, name_of
 from palestra.core import Algorithm, Spec, Transition
+from palestra.parts.statistics import Moments, see
 
 OBSERVATIONS = {
     "vector": Box(-1, 1, (4,)),
@@ -188,6 +190,35 @@ def test_seeds_side_by_side_equal_seeds_alone(name):
         alone = learn(jnp.int32(i))
         for one, both in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
             np.testing.assert_allclose(one, both[i], rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ALGORITHMS if hasattr(SMALL[name], "normalize_obs")]
+)
+def test_normalized_observations_are_what_acts_and_learns(name):
+    """As where an environment shows them normalized."""
+    spec = spec_of("vector", ALGORITHMS[name].actions[-1])
+    mean, variance = jnp.array([0.5, -1.0, 0.0, 0.1]), jnp.array([4.0, 0.25, 1.0, 0.09])
+    moments = Moments(jnp.float32(1e12), mean, variance)  # of so much that a rollout is nothing
+    shown = [experience(spec, 10 * i, SMALL[name].rollout_length) for i in range(3)]
+    normalized = [
+        rollout._replace(obs=see(moments, rollout.obs), next_obs=see(moments, rollout.next_obs))
+        for rollout in shown
+    ]
+
+    def learn(algorithm, rollouts, **seen):
+        state = algorithm.init(spec, prng.key(0))._replace(**seen)
+        update = quickly(algorithm.update)
+        for i, rollout in enumerate(rollouts):
+            state, _ = update(state, rollout, prng.key(i))
+        return state, algorithm.act(state, rollouts[0].obs[0], prng.key(0), explore=False)
+
+    one, action = learn(SMALL[name], normalized)
+    two, same_action = learn(replace(SMALL[name], normalize_obs=True), shown, obs_moments=moments)
+    close = partial(np.testing.assert_allclose, rtol=2e-3, atol=2e-4)
+    close(action, same_action)
+    for field in {"networks", "q", "target"} & {*one._fields}:
+        jax.tree.map(close, getattr(one, field), getattr(two, field))
 
 
 @ALL

@@ -136,7 +136,7 @@ def test_every_algorithm_is_exported(name: str, tmp_path: Path) -> None:
         ("ppo", "Pendulum-v1", {"normalize_obs": True}),
         ("ppo", "MountainCarContinuous-v0", {}),
         ("ppo", "several choices", {"shared": True}),
-        ("sac", "Pendulum-v1", {}),
+        ("sac", "Pendulum-v1", {"normalize_obs": True}),
         ("q_learning", "FrozenLake-v1", {}),
         ("dqn", "CartPole-v1", {"dueling": True, "normalize_obs": True}),
         ("dqn", "FrozenLake-v1", {}),
