@@ -38,6 +38,7 @@ from palestra.parts.spaces import (
     unflatten_action,
 )
 from palestra.runners.leaves import name_of as name_of_leaf
+from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, parsed
 from palestra.tools.task import Task
 
@@ -131,11 +132,7 @@ class Agent:
         }
         # One entry, because safetensors writes several in an order that changes from run to run.
         content = save(dict(self.arrays), {"palestra": json.dumps(header, sort_keys=True)})
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
-        part.unlink(missing_ok=True)  # what a stranger put there may be a link to another file
-        part.write_bytes(content)
-        part.replace(path)
+        write_whole(Path(path), lambda part: part.write_bytes(content))
 
     @cached_property
     def _like(self) -> PyTree:

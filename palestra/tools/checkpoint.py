@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 import palestra
+from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, parsed
 
 FORMAT = 1  # raise it when an old checkpoint can no longer be read by the new code
@@ -44,22 +45,21 @@ class DamagedError(ValueError):
 def write(folder: Path, checkpoint: Checkpoint) -> None:
     """Put a checkpoint into its place, whole or not at all. Raises OSError."""
     path, previous = folder / NAME, folder / PREVIOUS
-    part = folder / f"{NAME}.part"
     previous.unlink(missing_ok=True)  # room for the new one; the last one is still there
     arrays = {name: np.asarray(array, order="C") for name, array in checkpoint.arrays.items()}
     header = {"format": FORMAT, "palestra": palestra.__version__, **checkpoint.header}
     text = json.dumps(header, sort_keys=True)
-    try:
-        save_file(arrays, part, {"palestra": text, "digest": digest(text, arrays)})
-        on_disk(part)
-    except BaseException as fault:
-        part.unlink(missing_ok=True)
-        if isinstance(fault, SafetensorError):  # how it tells of a full disk
+
+    def fill(part: Path) -> None:
+        try:
+            save_file(arrays, part, {"palestra": text, "digest": digest(text, arrays)})
+        except SafetensorError as fault:  # how it tells of a full disk
             raise OSError(str(fault)) from fault
-        raise
-    if path.exists():
-        path.replace(previous)
-    part.replace(path)
+        on_disk(part)
+        if path.exists():
+            path.replace(previous)
+
+    write_whole(path, fill)
     on_disk(folder)
 
 
@@ -171,9 +171,6 @@ class Keeper:
         try:
             write(self.folder, checkpoint)
         except OSError as fault:
-            reason = fault.strerror or fault
-            self._say(
-                f"No checkpoint could be written in {self.folder}: {reason}; training goes on."
-            )
+            self._say(f"{fault} Training goes on without a checkpoint of now.")
         self._last = time.perf_counter()
         self._took = self._last - begun

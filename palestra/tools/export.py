@@ -18,6 +18,7 @@ from palestra.parts.spaces import flatten_observation, unflatten_action
 from palestra.tools import export_numpy, export_onnx
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.export_program import Program, trace, values
+from palestra.tools.files import write_whole
 
 OBSERVATIONS = 1_000  # on which a file is held to its agent
 AT_ONCE = 100  # of them: pictures cut into squares are large
@@ -90,15 +91,12 @@ def _target(path: str | Path, suffix: str) -> Path:
 
 def _write(path: Path, content: bytes, check: Callable[[Path], Comparison]) -> Comparison:
     """Write a file, and put it in place once it has been checked."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)  # what a stranger put there may be a link to another file
-    try:
+
+    def checked(part: Path) -> Comparison:
         part.write_bytes(content)
-        found = check(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return found
+        return check(part)
+
+    return write_whole(path, checked)
 
 
 def _check_numpy(agent: Agent, program: Program, path: Path) -> Comparison:

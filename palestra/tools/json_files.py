@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from palestra.tools.files import write_whole
+
 Whole = Annotated[int, msgspec.Meta(ge=0, le=2**62)]  # what a count of anything can be
 
 
@@ -18,10 +20,8 @@ class NotJsonError(ValueError):
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)  # what a stranger put there may be a link to another file
-    part.write_text(json.dumps(content, indent=2) + "\n")
-    part.replace(path)
+    text = json.dumps(content, indent=2) + "\n"
+    write_whole(path, lambda part: part.write_text(text))
 
 
 def fit(content: Any, form: type) -> str | None:

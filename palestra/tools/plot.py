@@ -7,6 +7,7 @@ from textwrap import fill
 
 import numpy as np
 
+from palestra.tools.files import write_whole
 from palestra.tools.intervals import interval
 from palestra.tools.run_folder import read_config, read_metrics
 from palestra.tools.task import Task
@@ -54,7 +55,8 @@ def plot(folders: Sequence[Path], path: Path) -> Path:
     axes.set_xlim(left=0)
     if axes.get_legend_handles_labels()[0]:  # none where a run was stopped in its first episodes
         axes.legend(frameon=False, loc="best")
-    figure.savefig(path, dpi=150)
+    ending = path.suffix[1:] or "png"
+    write_whole(path, lambda part: figure.savefig(part, dpi=150, format=ending))
     return path
 
 

@@ -32,6 +32,7 @@ from palestra.core import Algorithm
 from palestra.runners.report import PRINTED, Report
 from palestra.tools import evaluate
 from palestra.tools.agent import Agent
+from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, Whole, fit, parsed, read_json, write_json
 from palestra.tools.task import Task
 
@@ -221,10 +222,11 @@ class Recorder:
     def _begin(self) -> None:
         """Cut off what is done once more: only now, when what is gone on from was seen to fit."""
         self._file.truncate(self._size)
-        agent = self.folder / "agent.safetensors"
-        agent.unlink(missing_ok=True)
-        if self._best is not None:
-            agent.write_bytes(self._best)
+        agent, best = self.folder / "agent.safetensors", self._best
+        if best is None:
+            agent.unlink(missing_ok=True)
+        else:
+            write_whole(agent, lambda part: part.write_bytes(best))
         self._begun, self._best = True, None
 
     def state(self) -> Recorded:

@@ -70,7 +70,7 @@ def test_a_damaged_summary_is_named(tmp_path):
 
 
 def test_nothing_is_written_through_a_link_that_came_with_a_folder(tmp_path: Path) -> None:
-    """A run folder may be a stranger's, and a half-written file in it a link to one of ours."""
+    """A run folder may be a stranger's, and a file or a half-written one in it a link to ours."""
     ours = tmp_path / "ours"
     ours.write_text("precious")
     learner = DQN(hidden=(4,), memory_size=8)
@@ -86,7 +86,9 @@ def test_nothing_is_written_through_a_link_that_came_with_a_folder(tmp_path: Pat
         ),
     }
     for name, write in writers.items():
-        (tmp_path / f"{name}.part").symlink_to(ours)
+        for place in (name, f"{name}.part"):
+            (tmp_path / place).unlink(missing_ok=True)
+            (tmp_path / place).symlink_to(ours)
         write(tmp_path / name)
         assert ours.read_text() == "precious", name
         assert not (tmp_path / name).is_symlink(), name

@@ -1,0 +1,28 @@
+"""The one way in which a file is written: whole, or not at all."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def write_whole(path: Path, write: Callable[[Path], T]) -> T:
+    """What `write` returns, which makes a file where it is told; whole, it takes `path`'s place.
+
+    Until then, and where `write` fails, what was at `path` stays. A link there is replaced, not
+    written through: a folder may come from a stranger, and its link lead to a file of ours. Raises
+    OSError, in one sentence, where the file cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.unlink(missing_ok=True)  # it may be a link too
+        try:
+            made = write(part)
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    except OSError as fault:
+        raise type(fault)(f"{path} cannot be written: {fault.strerror or fault}.") from fault
+    return made
