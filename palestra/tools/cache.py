@@ -8,6 +8,7 @@ that the user has already set up in JAX is left alone.
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import jax
 
@@ -19,11 +20,13 @@ def use_compilation_cache() -> Path | None:
         return None
     if own := jax.config.values["jax_compilation_cache_dir"]:
         return Path(own)
-    folder = Path(wish) if wish else _user_cache() / "palestra" / "jax"
     try:
+        folder = Path(wish) if wish else _user_cache() / "palestra" / "jax"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None  # a read-only home: slower, not wrong
+        with TemporaryFile(dir=folder):  # whether it can be written
+            pass
+    except (OSError, RuntimeError):  # the latter from Path.home() of a user without a name
+        return None  # slower, not wrong
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,8 +1,11 @@
 """What is shown while training: a live bar in a terminal, plain lines elsewhere, or nothing."""
 
+import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -10,11 +13,31 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 LINES = 20  # plain lines per run, about
 
 
+class Unminded:
+    """A stream that may fail: `| head` has gone away, the disk is full. What cannot be shown is
+    lost, and the work goes on."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):  # the latter of a stream that was closed
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 class Display:
     """Progress of one or more seeds towards `total` environment steps, all seeds together."""
 
     def __init__(self, title: str, total: int, seeds: Sequence[int], *, quiet: bool):
-        self.console = Console(stderr=True, quiet=quiet)
+        self.console = Console(file=cast(TextIO, Unminded(sys.stderr)), quiet=quiet)
         self.live = self.console.is_terminal and not quiet
         self.total = total
         self.first: tuple[float, int] | None = None  # when the first report came, at which step

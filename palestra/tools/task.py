@@ -144,9 +144,9 @@ class Task(NamedTuple):
             return host.with_reason(self.env_id, self._function())
         spec = host.find(self.env_id)
         kwargs = dict(self.env_kwargs)
-        make = lambda: gymnasium.make(
-            spec, max_episode_steps=self.max_episode_steps, render_mode=render_mode, **kwargs
-        )
+        if render_mode is not None:  # not every constructor knows the word
+            kwargs["render_mode"] = render_mode
+        make = partial(gymnasium.make, spec, max_episode_steps=self.max_episode_steps, **kwargs)
         return host.with_reason(self.env_id, make)
 
     def _function(self) -> Callable[[], gymnasium.Env]:

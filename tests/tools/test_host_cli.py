@@ -104,6 +104,17 @@ def test_a_users_own_environment_trains_from_the_command_line(beside: Path, caps
     assert json.loads(capsys.readouterr().out)["mean"] > 0.5
 
 
+def test_a_constructor_without_render_mode(beside: Path):
+    plain = OWN.replace("render_mode=None, size", "size")
+    plain = plain.replace("self.render_mode, self.size", "_, self.size").replace(
+        "= render_mode,", "= 0,"
+    )
+    plain = plain.replace('"render_modes": ["rgb_array"]', '"render_modes": []')
+    (beside / "my_maze.py").write_text(plain)
+    command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "128", *QUICK, "--run", "run"]
+    assert main(command) == 0
+
+
 def test_a_strangers_agent_does_not_import_the_module_that_it_names(beside: Path, capsys):
     command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "300", *QUICK, "--run", "run"]
     assert main(command) == 0

@@ -1,0 +1,34 @@
+"""Progress that nobody can see does not end the work."""
+
+import io
+import sys
+
+from palestra.tools.progress import Display
+
+
+class Full(io.StringIO):
+    """A stream on a disk without space, or to a reader that has gone away."""
+
+    def __init__(self, fault: Exception, terminal: bool):
+        super().__init__()
+        self.fault, self.terminal = fault, terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def write(self, text: str) -> int:
+        raise self.fault
+
+    def flush(self) -> None:
+        raise self.fault
+
+
+def test_what_cannot_be_shown_is_lost_and_the_work_goes_on(monkeypatch):
+    for fault in OSError(28, "No space left on device"), BrokenPipeError(), ValueError("closed"):
+        for terminal in False, True:
+            monkeypatch.setattr(sys, "stderr", Full(fault, terminal))
+            with Display("dqn on CartPole-v1", 100, [0], quiet=False) as display:
+                display.update(0, 50, 1.0)
+                display.say("a word")
+                display.update(0, 100, 2.0)
+                display.finishing()
