@@ -32,6 +32,7 @@ from palestra.parts.spaces import (
     legal,
     unflatten_action,
 )
+from palestra.runners import streams
 from palestra.runners.compiled import ends, plan
 from palestra.runners.leaves import MisfitError, fingerprint, rebuilt
 from palestra.runners.report import Episodes, Report, Since, printed
@@ -129,7 +130,7 @@ class Loop:
         self._plan = plan(algorithm, envs.num_envs, total_steps, reports)
         self._since = since
         self._unprinted = 0 if since else printed(algorithm.rollout_length, envs.num_envs)
-        self.players = Players(envs, seed, profile)
+        self.players = Players(envs, streams.first(seed, streams.TRAINING), profile)
         self.key, init_key, _ = jax.random.split(prng.key(seed), 3)
         begin = jax.jit(partial(algorithm.init, self.players.spec))
         if since is None:
@@ -212,8 +213,8 @@ class Players:
     """A vector environment, and the episodes under way in it, in the form that algorithms see."""
 
     def __init__(self, envs: VectorEnv, seed: int | None, profile: Profile | None = None):
-        """Raises ValueError where a space cannot be learned from, or the environments do not say
-        when they begin anew."""
+        """Environment i is first reset with `seed` + i. Raises ValueError where a space cannot be
+        learned from, or the environments do not say when they begin anew."""
         self.envs, self.seed = envs, seed
         self.profile = Profile() if profile is None else profile
         self.mode = autoreset_mode(envs)
@@ -236,8 +237,7 @@ class Players:
         """Go on where another player stood; with new episodes where that cannot be told."""
         assert self.seed is not None
         if not any(name.startswith("playing.") for name in since.arrays):
-            entropy = np.random.SeedSequence([self.seed, since.updates])
-            self.seed = int(entropy.generate_state(1)[0] % 2**31)  # not the first ones once more
+            self.seed = streams.anew(self.seed, since.updates)
             return
         self.obs = self._see(self._guarded(self.envs.reset, seed=self.seed)[0])
         if (now := self.state()) is None:

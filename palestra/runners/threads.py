@@ -41,6 +41,7 @@ from jaxtyping import Array, PyTree
 from palestra import prng
 from palestra.core import Algorithm, Count, Key, Metrics, Spec, Transition, check
 from palestra.parts.spaces import example, example_transition, legal
+from palestra.runners import streams
 from palestra.runners.compiled import ends, plan
 from palestra.runners.host import (
     Carry,
@@ -93,14 +94,14 @@ def train(
     """
     check("workers", workers, Count)
     profile = Profile() if profile is None else profile
-    key, entropy = prng.key(seed), [seed]
+    key, first = prng.key(seed), streams.first(seed, streams.TRAINING)
     if since is not None:  # other episodes than those at the beginning
-        key, entropy = jax.random.fold_in(key, since.updates), [seed, since.updates]
+        key = jax.random.fold_in(key, since.updates)
+        first = streams.anew(seed, since.updates)
     init_key, *keys = jax.random.split(key, 1 + workers)
-    seeds = np.random.SeedSequence(entropy).generate_state(workers).tolist()
     with ExitStack() as stack:  # undone from the last to the first
         envs = [stack.enter_context(closing(make_envs())) for _ in range(workers)]
-        players = [Players(*each, profile) for each in zip(envs, seeds, strict=True)]
+        players = [Players(one, first + i * one.num_envs, profile) for i, one in enumerate(envs)]
         spec = players[0].spec
         updates, count, steps_per_update = plan(algorithm, spec.num_envs, total_steps, reports)
         begin = jax.jit(partial(algorithm.init, spec))

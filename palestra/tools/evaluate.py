@@ -13,12 +13,12 @@ import numpy as np
 from gymnasium.spaces import Tuple
 from jaxtyping import Array, Float, Int, PyTree
 
-from palestra import prng
-from palestra.core import Algorithm, Count, CountOrZero, Environment, Spec, check
+from palestra.core import Algorithm, Count, Environment, Key, Seed, Spec, check
 from palestra.envs.host import close
 from palestra.envs.toy_text.model import Model, evaluate
 from palestra.envs.transforms import TimeLimit, simulator
 from palestra.parts.spaces import flat_action_space, flat_observation_space
+from palestra.runners import streams
 from palestra.runners.host import Players
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.cache import use_compilation_cache
@@ -30,9 +30,6 @@ GAMES = 30  # of Atari's, likewise
 FEW = 10  # per evaluation on the way, on the host
 LANES = 8  # of them side by side
 NO_WORDS = np.zeros((1, 0), np.uint32)  # of a key, which greedy play does not need
-# Added to a run's seed, so that evaluations begin where training never did: periodic ones, which
-# choose the best agent, and the final one, which judges it.
-JUDGE, EXAM = 2**31, 3 * 2**30
 LONGEST = 5_000  # steps after which an episode is given up in an environment without a limit
 
 
@@ -43,7 +40,7 @@ def judge(agent: Agent, *, episodes: int = EPISODES, seed: int = 0) -> dict[str,
     agent learned with other parameters or another time limit. Raises ValueError.
     """
     check("episodes", episodes, Count)
-    check("seed", seed, CountOrZero)
+    check("seed", seed, Seed)
     use_compilation_cache()
     env = agent.task.make() if agent.task.kind == "palestra" else None
     name, scores = next(iter(score(agent, env, episodes=episodes, seed=seed, both=False).items()))
@@ -59,36 +56,41 @@ def score(
     and defaults are not always ours.
     """
     players: dict[str, Callable[..., np.ndarray]] = {}
+    first = streams.first(seed, streams.EXAM)
     if env is None:
-        players["ale" if agent.task.kind == "atari" else "gymnasium"] = on_host
+        name = "ale" if agent.task.kind == "atari" else "gymnasium"
+        players[name] = partial(on_host, agent, seed=first)
     elif gymnasium_has(agent.env_id) and not agent.task.altered:
-        players["gymnasium"] = partial(in_gymnasium, agent.env_id)
+        players["gymnasium"] = partial(in_gymnasium, agent.env_id, agent, seed=first)
     if env is not None and (both or not players):
-        players["palestra"] = partial(in_ours, env)
+        players["palestra"] = partial(in_ours, env, agent, key=streams.key(seed, streams.EXAM))
     scores = {}
     for name, play in players.items():
-        returns = play(agent, episodes=episodes, seed=EXAM + seed)
+        returns = play(episodes=episodes)
         between = interval(returns)
         scores[name] = {**between._asdict(), "episodes": episodes, "returns": returns.tolist()}
     return scores
 
 
-def in_ours(env: Environment, agent: Agent, *, episodes: int, seed: int) -> np.ndarray:
+def in_ours(env: Environment, agent: Agent, *, episodes: int, key: Key) -> np.ndarray:
     """Totals of `episodes` greedy episodes in one of our simulators, all side by side."""
-    return in_ours_with_steps(env, agent, episodes=episodes, seed=seed)[0]
+    return in_ours_with_steps(env, agent, episodes=episodes, key=key)[0]
 
 
 def in_ours_with_steps(
-    env: Environment, agent: Agent, *, episodes: int, seed: int
+    env: Environment, agent: Agent, *, episodes: int, key: Key
 ) -> tuple[np.ndarray, int]:
     """The totals, and the steps that all environments took until the last of the episodes ended."""
     num_envs, arrays = agent.spec.num_envs, dict(agent.arrays)
-    totals, time = _play(env, agent.algorithm, num_envs, arrays, episodes, np.uint32(seed))
+    totals, time = _play(env, agent.algorithm, num_envs, arrays, episodes, key)
     return np.asarray(totals), episodes * int(time)
 
 
 def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> np.ndarray:
-    """Totals of `episodes` greedy episodes in gymnasium.make(env_id), one each. [episodes]"""
+    """Totals of `episodes` greedy episodes in gymnasium.make(env_id), one each. [episodes]
+
+    The i-th starts from seed + i.
+    """
     envs = [gymnasium.make(env_id, disable_env_checker=True) for _ in range(episodes)]
     obs = [env.reset(seed=seed + i)[0] for i, env in enumerate(envs)]
     totals, alive = np.zeros(episodes), set(range(episodes))
@@ -114,7 +116,8 @@ def on_host(agent: Agent, *, episodes: int, seed: int) -> np.ndarray:
 class Judge(Protocol):
     """Who evaluates agents on the way."""
 
-    def __call__(self, agent: Agent, seed: int) -> tuple[np.ndarray, int]: ...  # returns, steps
+    # Returns and steps, from the starts that a run of this seed is judged by.
+    def __call__(self, agent: Agent, seed: int) -> tuple[np.ndarray, int]: ...
     def affords(self, spent: int, trained: int) -> bool: ...
     def close(self) -> None: ...
 
@@ -134,7 +137,8 @@ class InOurs:
     def __call__(self, agent: Agent, seed: int) -> tuple[np.ndarray, int]:
         if self._model is not None:
             return np.array([exact(agent, self._env, self._model)]), 0
-        return in_ours_with_steps(self._env, agent, episodes=EPISODES, seed=seed)
+        key = streams.key(seed, streams.JUDGE)
+        return in_ours_with_steps(self._env, agent, episodes=EPISODES, key=key)
 
     def affords(self, spent: int, trained: int) -> bool:
         """Whether there may be another evaluation."""
@@ -163,7 +167,7 @@ class OnHost:
         self._act = jax.jit(lambda arrays, obs: greedy(algorithm, spec, arrays, obs))
 
     def __call__(self, agent: Agent, seed: int) -> tuple[np.ndarray, int]:
-        return self.returns(agent, episodes=FEW, seed=seed)
+        return self.returns(agent, episodes=FEW, seed=streams.first(seed, streams.JUDGE))
 
     def affords(self, spent: int, trained: int) -> bool:
         """Whether there may be another evaluation."""
@@ -175,7 +179,7 @@ class OnHost:
         Each environment plays its share of them, so that short ones do not count more often. One
         that goes on for too long is given up, its total as it stands.
         """
-        players = Players(self.envs, seed % 2**31)  # anew: what is judged later changes nothing
+        players = Players(self.envs, seed)  # anew: what is judged later changes nothing
         arrays = jax.device_put(dict(agent.arrays))
         act = lambda _, obs: (action := self._act(arrays, obs), action)
         lanes = self.envs.num_envs
@@ -254,10 +258,10 @@ def _play(
     num_envs: int,
     arrays: Mapping[str, Array],
     episodes: int,
-    seed: Array,
+    key: Key,
 ) -> tuple[Float[Array, "episodes"], Int[Array, ""]]:
     spec = Spec(env.observation_space, env.action_space, num_envs)
-    start_key, key = jax.random.split(prng.key(seed))
+    start_key, key = jax.random.split(key)
     state, obs = jax.vmap(env.reset)(jax.random.split(start_key, episodes))
 
     def going_on(carry) -> Array:

@@ -15,15 +15,11 @@ import hashlib
 import json
 import os
 import platform
-import shlex
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
@@ -33,8 +29,8 @@ import msgspec
 import numpy as np
 
 from palestra.core import Algorithm
+from palestra.runners import streams
 from palestra.runners.report import PRINTED, Report
-from palestra.tools import evaluate
 from palestra.tools.agent import Agent
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, Whole, fit, parsed, read_json, write_json
@@ -139,8 +135,10 @@ def write_config(
 ) -> None:
     """Record what repeats the run, and where it ran."""
     packages = ["palestra", "jax", "jaxlib", "equinox", "optax", "gymnasium", "numpy"]
-    packages += task.packages()
-    seen = {"preprocessing": asdict(task.preprocessing)} if task.kind == "atari" else {}
+    seen = {}
+    if task.kind == "atari":
+        packages.append("ale-py")
+        seen = {"preprocessing": asdict(task.preprocessing)}
     config = {
         **task.as_json(),
         **seen,
@@ -150,20 +148,25 @@ def write_config(
         "steps": steps,
         "seed": seed,
         "flags": dict(flags),
-        "seeds": seed_tree(seed),
+        "seeds": seed_tree(seed, task),
         **surroundings(packages),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     write_json(folder / "config.json", config)
 
 
-def seed_tree(seed: int) -> dict[str, str]:
-    """Which random numbers come from where."""
-    return {
-        "training": f"prng.key({seed}), split anew for every rollout and update",
-        "periodic evaluations": f"{evaluate.JUDGE} + {seed}",
-        "final evaluation": f"{evaluate.EXAM} + {seed}",
-    }
+def seed_tree(seed: int, task: Task) -> dict[str, str]:
+    """Which random numbers come from where: see runners/streams.py."""
+    key = f"prng.key({seed}), split anew for every rollout and update"
+    if task.kind == "palestra":
+        judged = [f"streams.key({seed}, {use})" for use in (streams.JUDGE, streams.EXAM)]
+        begun = [key, *judged]
+    else:
+        uses = (streams.TRAINING, streams.JUDGE, streams.EXAM)
+        begun = [f"environment i is reset with {streams.first(seed, use)} + i" for use in uses]
+        begun[0] += f"; {key}"
+    names = ("training", "periodic evaluations", "final evaluation")
+    return dict(zip(names, begun, strict=True))
 
 
 def surroundings(packages: Iterable[str]) -> dict[str, Any]:
@@ -174,58 +177,12 @@ def surroundings(packages: Iterable[str]) -> dict[str, Any]:
             found[package] = version(package)
     return {
         "versions": found,
-        "commit": commit(),
-        "command": shlex.join(sys.argv),
         "hardware": {
             "platform": platform.platform(),
             "processors": os.cpu_count(),
-            "threads": threads(),
             "device": jax.devices()[0].device_kind,
-            "devices": len(jax.devices()),
         },
     }
-
-
-def threads() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@cache
-def commit() -> str | None:
-    """The commit of Palestra's sources where they are a git checkout, with "+" behind it if they
-    were altered since; None for an installed package."""
-    source = Path(__file__).parents[2]
-    if not (source / ".git").exists():
-        return None
-    git = ["git", "-C", str(source)]
-    try:
-        head, changes = (
-            subprocess.run(
-                [*git, *words], capture_output=True, text=True, check=True
-            ).stdout.strip()
-            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", "palestra"])
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return head + ("+" if changes else "")
-
-
-def runs_in(path: Path) -> list[Path]:
-    """The run folders that a path stands for: itself, or those of the seeds in it.
-
-    Raises FileNotFoundError, naming the newest run in it, for a folder of other runs.
-    """
-    seeds = [folder for folder in path.glob("seed*") if (folder / "config.json").is_file()]
-    if (path / "config.json").is_file() or not path.is_dir():
-        return [path]
-    if seeds:
-        return sorted(seeds, key=lambda folder: (len(folder.name), folder.name))
-    inside = [config.parent for config in path.glob("*/config.json")]
-    if inside:
-        newest = max(inside, key=lambda folder: (folder / "config.json").stat().st_mtime)
-        raise FileNotFoundError(f"{path} holds several runs; name one, the newest is {newest}.")
-    return [path]
 
 
 class Recorder:

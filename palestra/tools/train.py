@@ -23,16 +23,7 @@ from jaxtyping import PyTree
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, algorithm_class, name_of, served
 from palestra.algorithms import named as named_algorithm
-from palestra.core import (
-    Algorithm,
-    Count,
-    CountOrZero,
-    Environment,
-    NonNegative,
-    Spec,
-    check,
-    plain,
-)
+from palestra.core import Algorithm, Count, Environment, NonNegative, Seed, Spec, check
 from palestra.envs import current
 from palestra.envs.host import close, playing
 from palestra.names import by_name, refuse
@@ -146,7 +137,6 @@ def train(
     from either, and from where a run was killed. Raises ValueError, in one sentence and before
     anything compiles, for what cannot be done; DivergedError where NaN stopped it.
     """
-    steps, num_envs, seed, episodes = map(plain, (steps, num_envs, seed, episodes))
     job = settle(env, env_kwargs, max_episode_steps, algorithm, steps, num_envs, preset, changes)
     each = which(seed, seeds)
     if episodes is None:
@@ -175,15 +165,13 @@ def which(seed: int, seeds: int | Iterable[int] | None) -> list[int]:
         if not each or len(set(each)) < len(each):
             raise ValueError(f"seeds must be different numbers, at least one, not {each}.")
     for one in each:
-        check("seed", one, CountOrZero)
-        if one >= evaluate.JUDGE:
-            raise ValueError(f"seed must be below {evaluate.JUDGE}, not {one}.")
+        check("seed", one, Seed)
     return [int(one) for one in each]
 
 
 @by_name
 def resume(
-    run: str | Path | Run,
+    run: str | Path,
     *,
     env: Callable[[], gymnasium.Env] | None = None,
     steps: int | None = None,
@@ -191,7 +179,7 @@ def resume(
 ) -> Run | list[Run]:
     """Go on with a run that was interrupted or killed; returns it, or those of its seeds.
 
-    run    the run folder, one that holds a run for each of several seeds, or a Run
+    run    the run folder, or one that holds a run for each of several seeds
     env    the function that makes the environment, where the run was of one
     steps  go on to so many steps in place of those that it was begun for, finished or not
     quiet  show nothing
@@ -201,12 +189,11 @@ def resume(
     says so. Raises FileNotFoundError where there is no run, and ValueError, in one sentence, where
     it is finished, is still being trained, was altered, or has no whole checkpoint.
     """
-    given = run if isinstance(run, Run) else Run(Path(run), env)
-    run, env, steps = given.folder, env or given.env, plain(steps)
+    run = Path(run)
     if steps is not None:
         check("steps", steps, Count)
-    folders = run_folder.runs_in(run)
-    several = folders != [run]
+    several = not (run / "config.json").is_file() and any(run.glob("seed*/config.json"))
+    folders = sorted(run.glob("seed*/")) if several else [run]
     made = []
     for folder in folders:
         if several and is_finished(folder) and steps is None:
@@ -269,7 +256,7 @@ def settings_of(
     try:
         task = Task.of(env) if env is not None else Task.from_json(config)
         algorithm = algorithm_of(config["algorithm"], config["hyperparameters"])
-        for name, kind in (("num_envs", Count), ("seed", CountOrZero), ("steps", Count)):
+        for name, kind in (("num_envs", Count), ("seed", Seed), ("steps", Count)):
             if type(config[name]) is not int:
                 raise ValueError(f"{name} must be a whole number")
             check(name, config[name], kind)
@@ -281,9 +268,8 @@ def settings_of(
 
 def identity(job: Job, seed: int) -> dict[str, Any]:
     """What a checkpoint goes with, as JSON gives it back."""
-    task = job.task._replace(made_by=None)  # the same function may come from another file today
     content = {
-        **task.as_json(),
+        **job.task.as_json(),
         "algorithm": job.name,
         "hyperparameters": asdict(job.algorithm),  # type: ignore[call-overload]
         "num_envs": job.num_envs,
@@ -342,7 +328,7 @@ def carry_out(
         display.finishing()
         ending = lambda seed: books[seed].finish(stop.is_set())
         in_threads(ending, seeds, stop, lanes)
-    made = [Run(folder, job.task.make_env) for folder in folders.values()]
+    made = [Run(folder) for folder in folders.values()]
     for one in made:
         one.plot()
     return made
@@ -590,9 +576,10 @@ class Book:
 
     def finish(self, interrupted: bool) -> None:
         """Evaluate the best and last agents on starts that no one has seen; summary and video."""
-        job, recorder, run = self.job, self.recorder, Run(self.folder, self.job.task.make_env)
+        job, recorder, run = self.job, self.recorder, Run(self.folder)
         seconds, episodes = self._seconds, self.flags.episodes
-        agents = [run.agent, run.last]
+        # A file does not hold the function that made an environment.
+        agents = [replace(agent, task=job.task) for agent in (run.agent, run.last)]
         best, last = (
             evaluate.score(agent, job.env, episodes=episodes, seed=self.seed) for agent in agents
         )
@@ -604,7 +591,6 @@ class Book:
             **self._head(),
             "seconds": round(seconds, 2),
             "steps_per_second": round(recorder.step / seconds),
-            **run_folder.surroundings(run_folder.read_config(self.folder).get("versions", {})),
             "phases": {phase: round(x, 2) for phase, x in recorder.seconds.items()},
             "interrupted": interrupted,
             "resumed": self.resumed,
@@ -615,7 +601,7 @@ class Book:
             "last": {"step": recorder.step, **last, **exact_last},
         }
         if self.flags.video and filmable(job.task):
-            record(agents[0], self.folder / "video.mp4", seed=evaluate.EXAM + self.seed)
+            record(agents[0], self.folder / "video.mp4", seed=self.seed)
         write_json(self.folder / "summary.json", summary)
         if not interrupted:
             checkpoint.finished(self.folder)
@@ -655,7 +641,7 @@ def follow(
                         job.algorithm, job.spec, job.task, report.learner, place, names, job.spaces
                     )
                 if agent is not None and wanted:
-                    returns, steps = judge(agent, evaluate.JUDGE + seed)
+                    returns, steps = judge(agent, seed)
                     book.spent += steps
                 book.recorder.write(alone, agent if wanted or job.env is None else None, returns)
                 book.recorder.seconds = course.profile.seconds
@@ -666,7 +652,7 @@ def follow(
                     book.keeper.keep(partial(book.checkpoint, alone.carry, updates), wait=stopped)
                 if stopped and not wanted and agent is not None:
                     # After the checkpoint, which goes on as if nothing had been asked.
-                    book.recorder.keep(agent, judge(agent, evaluate.JUDGE + seed)[0])
+                    book.recorder.keep(agent, judge(agent, seed)[0])
             if stopped:
                 return
 

@@ -13,10 +13,10 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from jaxtyping import PyTree
 
-from palestra import prng
-from palestra.core import Environment
+from palestra.core import Environment, Key
 from palestra.envs.drawing import draw, drawable
 from palestra.envs.host import playing
+from palestra.runners import streams
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.task import Task
 
@@ -38,13 +38,14 @@ def filmable(task: Task) -> bool:
 
 
 def record(agent: Agent, path: Path, *, seed: int) -> Path:
-    """Play one episode and write it. ValueError where the environment has no drawing."""
+    """Play one episode, from the exam's first start, and write it. ValueError where the environment
+    has no drawing."""
     if not filmable(agent.task):
         raise ValueError(f"There is no drawing for {agent.env_id}, so there can be no video.")
     if agent.task.kind != "palestra":
-        return write(path, *on_host(agent, seed=seed % 2**31))
+        return write(path, *on_host(agent, seed=streams.first(seed, streams.EXAM)))
     env = agent.task.make()
-    states = episode(env, agent, seed=seed)
+    states = episode(env, agent, key=streams.key(seed, streams.EXAM))
     with ThreadPoolExecutor() as pool:  # Pillow draws outside of Python's lock
         frames = pool.map(partial(draw, env), states)
         return write(path, frames)
@@ -79,9 +80,9 @@ def presentable(frame: np.ndarray) -> np.ndarray:
     return large[: large.shape[0] // 2 * 2, : large.shape[1] // 2 * 2]
 
 
-def episode(env: Environment, agent: Agent, *, seed: int) -> list[PyTree]:
+def episode(env: Environment, agent: Agent, *, key: Key) -> list[PyTree]:
     """The states of one greedy episode, first and last included, as NumPy arrays."""
-    start_key, key = jax.random.split(prng.key(seed))
+    start_key, key = jax.random.split(key)
     state, obs = jax.jit(env.reset)(start_key)
 
     @jax.jit

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import palestra
-from palestra import envs
+from palestra import envs, prng
 from palestra.tools.cli import main
 from palestra.tools.task import Task
 from palestra.tools.video import episode
@@ -127,7 +127,7 @@ def test_evaluate_and_video_take_the_same_parameters(altered: Path, tmp_path, ca
     said = "CartPole-v1 with pole_mass=0.2, sutton_barto_reward=True, max_episode_steps=50 in"
     assert said in capsys.readouterr().out
     env, agent = palestra.load(altered).task.make(), palestra.load(altered)
-    assert len(episode(env, agent, seed=0)) <= 51
+    assert len(episode(env, agent, key=prng.key(0))) <= 51
 
 
 def test_the_result_says_that_gymnasium_did_not_judge(tmp_path: Path, capsys) -> None:

@@ -1,6 +1,8 @@
 """What an agent is worth: played in Gymnasium and here, and computed from the exact model."""
 
 from contextlib import closing
+from functools import partial
+from typing import ClassVar
 
 import gymnasium
 import jax
@@ -12,14 +14,17 @@ from palestra import envs, prng
 from palestra.algorithms.dqn import DQN
 from palestra.algorithms.q_learning import QLearning
 from palestra.core import Spec
+from palestra.envs import host
 from palestra.envs.toy_text.model import evaluate, solve
 from palestra.envs.transforms import TimeLimit, simulator
+from palestra.runners import streams
+from palestra.runners.streams import WIDTH
 from palestra.tools.agent import Agent
 from palestra.tools.cli import _show_results
-from palestra.tools.evaluate import LONGEST, OnHost, exact, in_gymnasium, in_ours, judge
+from palestra.tools.evaluate import LANES, LONGEST, OnHost, exact, in_gymnasium, in_ours, judge
 from palestra.tools.intervals import interval
 from palestra.tools.task import Task
-from palestra.tools.train import train
+from palestra.tools.train import resume, train
 
 TABULAR = ["FrozenLake-v1", "FrozenLake8x8-v1", "CliffWalking-v1", "Taxi-v4", "Blackjack-v1"]
 
@@ -59,7 +64,8 @@ def test_the_exact_value_is_what_play_comes_to(env_id, value):
     for play in (in_ours, in_gymnasium):
         env = envs.make(env_id) if play is in_ours else env_id
         episodes = 2_000 if play is in_ours else 400
-        returns = play(env, agent, episodes=episodes, seed=5)
+        start = {"key": prng.key(5)} if play is in_ours else {"seed": 5}
+        returns = play(env, agent, episodes=episodes, **start)
         assert returns.shape == (episodes,)
         mean, low, _ = interval(returns)
         assert abs(mean - found) <= 2 * (mean - low)  # four standard errors
@@ -92,7 +98,7 @@ def test_altered_tasks_have_the_model_of_their_parameters():
 def test_a_policy_that_never_ends_is_given_up():
     agent = agent_of("CliffWalking-v1", np.zeros(48, int))  # up, and up against the wall
     assert exact(agent) == -LONGEST
-    assert (in_ours(agent.task.make(), agent, episodes=2, seed=0) == -LONGEST).all()
+    assert (in_ours(agent.task.make(), agent, episodes=2, key=prng.key(0)) == -LONGEST).all()
     assert (in_gymnasium("CliffWalking-v1", agent, episodes=2, seed=0) == -LONGEST).all()
 
 
@@ -155,3 +161,43 @@ def test_short_episodes_on_the_host_do_not_count_more_often(monkeypatch):
     assert sorted(lengths) == [1, 10]
     assert sorted(returns) == [1] * (3 + (lengths[0] == 1)) + [10] * (3 + (lengths[0] == 10))
     assert steps == 2 * 10 * (3 + (lengths[0] == 10))
+
+
+class Logged(gymnasium.Env):
+    """Writes down every seed that it is reset with; episodes of five steps."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (1,))
+    action_space = gymnasium.spaces.Discrete(2)
+    render_mode = "rgb_array"
+    seen: ClassVar[list[int]] = []
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        if seed is not None:
+            self.seen.append(seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.time += 1
+        return np.zeros(1, np.float32), 1.0, self.time == 5, False, {}
+
+    def render(self):
+        return np.zeros((16, 16, 3), np.uint8)
+
+
+def test_training_judging_exam_and_seeds_have_streams_of_their_own(tmp_path, monkeypatch):
+    """Every reset of two seeds with two environments, of going on, and of a film."""
+    monkeypatch.setattr(host, "step_cost", lambda name, make_env: (1e-6, False))  # resets with 0
+    monkeypatch.setattr(Logged, "seen", [])
+    learner = DQN(hidden=(4,), learning_starts=10, memory_size=100)
+    begin = partial(train, Logged, learner, num_envs=2, steps=200, episodes=3, quiet=True)
+    runs = begin(seeds=[7, 8], run=tmp_path / "runs", checkpoint_seconds=0)
+    by_use = lambda use: {s for s in Logged.seen if use * WIDTH <= s < (use + 1) * WIDTH}
+    assert len(by_use(streams.TRAINING)) == 2 * 2
+    assert len(by_use(streams.JUDGE)) == 2 * LANES
+    assert len(by_use(streams.EXAM)) == 2 * 3  # for both agents, and the first of them for the film
+    assert not by_use(streams.GONE_ON)
+    resume(runs[0].folder, env=Logged, steps=400, quiet=True)
+    assert len(by_use(streams.GONE_ON)) == 2
+    assert len(by_use(streams.TRAINING)) == 4
