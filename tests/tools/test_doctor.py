@@ -153,6 +153,12 @@ PLANTED = {
     "no rewards": (Planted(reward=0.0), DQN_, "no-reward", "--epsilon-end (now 0.05)"),
     "large numbers": (Planted(obs=1e4), PPO_, "observation-scale", "observation[1] of 5,"),
     "small numbers": (Planted(obs=1e-5), PPO_, "observation-scale", "turn on --normalize-obs"),
+    "hundreds, off-policy": (
+        Planted(obs=1e3, steered=True),
+        SAC(**DQN_SMALL),
+        "observation-scale",
+        "on average: turn on --normalize-obs",
+    ),
     "constant": (Planted(constant=1.0), PPO_, "constant-observations", "one and the same"),
     "constant in episodes of one step": (
         Planted(constant=1.0, shortest=1.0, longest=1.0),
@@ -617,8 +623,18 @@ def test_large_numbers_are_named_by_their_place():
     wide = Run(DQN(), space=Box(-np.inf, np.inf, (4,)))
     assert [wide(obs=obs * (i + 1) / 3) for i in range(4)] == [[]] * 4  # five are needed
     (finding,) = wide(obs=obs)
-    assert "observation[3] of 4,333 on average and 1 more" in finding.said
+    assert "observation[1] of 1,733 on average, observation[3] of 4,333" in finding.said
     assert "turn on --normalize-obs" in finding.said
+
+    unlike = Run(SAC(), space=Box(-np.inf, np.inf, (6,)))  # each by itself, small ones too
+    units = np.array([[21.0, 1e-5, 800.0, 0.0, 101_325.0, 300.0]] * 2, np.float32)
+    ((finding,),) = filter(None, [unlike(obs=units + 1e-9 * i) for i in range(9)])
+    assert "worse from observation[1] of 1e-05 at most, observation[2] of 800" in finding.said
+    assert "and from 1 more: turn on --normalize-obs." in finding.said
+
+    memory = Run(DQN(), space=Box(0, 255, (2,), np.uint8))  # bytes are numbers, too
+    found = gathered(memory(obs=np.array([[i, 250]] * 2, np.uint8)) for i in range(9))
+    assert "from observation[1] of 250 on average: turn" in found[0].said
 
     several = Run(DQN(), space=Tuple([Discrete(3), Box(-np.inf, np.inf, (4,))]))
     found = [several(obs=(np.array([i % 3, 1], np.int32), obs)) for i in range(5)]
