@@ -192,7 +192,7 @@ def step_cost(name: str, make_env: MakeEnv) -> tuple[float, bool]:
                     env.reset()
                 steps += 1
             cost = (time.perf_counter() - begun) / steps
-            return cost, hasattr(env.unwrapped, "get_state")
+            return cost, all(hasattr(env.unwrapped, f"{word}_state") for word in ("get", "set"))
         finally:
             close(env)
 

@@ -5,11 +5,13 @@ class. The random numbers are the compiled runner's, so that on an environment w
 both give the same learner.
 """
 
+import inspect
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -34,7 +36,7 @@ from palestra.parts.spaces import (
 )
 from palestra.runners import streams
 from palestra.runners.compiled import ends, plan
-from palestra.runners.leaves import MisfitError, fingerprint, rebuilt
+from palestra.runners.leaves import MisfitError, fingerprint, named, rebuilt
 from palestra.runners.report import Episodes, Report, Since, printed
 
 Leaves = list[Array]  # the arrays of a learner, in the order of its tree
@@ -82,6 +84,8 @@ def train(
     """
     loop = Loop(envs, algorithm, total_steps, reports, seed, profile, since)
     programs, players, leaves, key = loop.programs, loop.players, loop.leaves, loop.key
+    players.begin()
+    players.state()  # which says at once where states cannot be kept
 
     def turn() -> Turn:
         nonlocal leaves, key
@@ -227,11 +231,32 @@ class Players:
         self.obs: PyTree = None  # what is seen now, leaves [E, ...]; None before the first episode
         self._total = np.zeros(envs.num_envs)
         self._steps = np.zeros(envs.num_envs, np.int32)
+        self._keeps = True  # as far as is known
+        self._form: Any = None  # of the environments' states, which it keeps
 
     def state(self) -> "Playing | None":
-        """What `go_on` takes, where the environments' states can be kept."""
-        envs = state_of(self.envs)
-        return None if envs is None else Playing(envs, self.obs, self._total, self._steps)
+        """What `go_on` takes, where the environments' states can be kept.
+
+        Where they say so and yet cannot, that is said once, and training goes on.
+        """
+        if not self._keeps:
+            return None
+        try:
+            envs = state_of(self.envs)
+            if envs is None:
+                return None
+            form = form_of(envs)
+            if form != (self._form or form):
+                raise TypeError("they are not always of the same form")
+        except Exception as fault:
+            self._keeps = False
+            gymnasium.logger.warn(
+                f"{self._name} has states that cannot be kept ({type(fault).__name__}: {fault}), "
+                "so that new episodes begin where this run is resumed."
+            )
+            return None
+        self._form = form
+        return Playing(envs, self.obs, self._total, self._steps)
 
     def go_on(self, since: Since) -> None:
         """Go on where another player stood; with new episodes where that cannot be told."""
@@ -239,20 +264,28 @@ class Players:
         if not any(name.startswith("playing.") for name in since.arrays):
             self.seed = streams.anew(self.seed, since.updates)
             return
-        self.obs = self._see(self._guarded(self.envs.reset, seed=self.seed)[0])
+        self.begin()
         if (now := self.state()) is None:
             raise MisfitError(f"{self._name} cannot take its state back")
         found = rebuilt(Carry(None, None, now), since.arrays).playing
-        envs, self.obs, self._total, self._steps = jax.tree.map(np.array, found)
-        put_state(self.envs, envs)
+        envs, self.obs, self._total, self._steps = found
+        try:
+            put_state(self.envs, envs)
+        except Exception as fault:
+            told = f"{self._name} does not take its state back: {type(fault).__name__}: {fault}"
+            raise MisfitError(told) from fault
+
+    def begin(self) -> None:
+        """Begin the first episodes, unless some are under way. Raises EnvironmentFaultError."""
+        if self.obs is None:
+            self.obs = self._see(self._guarded(self.envs.reset, seed=self.seed)[0])
 
     def unroll(self, act: Callable, words: np.ndarray) -> tuple[Transition, Episodes]:
         """Play a step with each key's words; one episode begins where another ends. [T, E, ...].
 
         `act(words, obs)` gives an action and a legal one. Raises EnvironmentFaultError.
         """
-        if self.obs is None:
-            self.obs = self._see(self._guarded(self.envs.reset, seed=self.seed)[0])
+        self.begin()
         rows = None
         for t, of_step in enumerate(words):
             row = self._step(partial(act, of_step))
@@ -371,13 +404,14 @@ class Playing(NamedTuple):
 
 
 def state_of(envs: VectorEnv) -> PyTree | None:
-    """All that decides what comes, for `put_state`; None where it cannot be had.
+    """All that decides what comes, for `put_state`; None where nobody says that it can be had.
 
     It can of a vector environment with get_state and set_state, and of environments with these in
     this process under no more than Gymnasium's own checks and time limit. They give and take
-    a tree of arrays.
+    a tree of arrays and numbers.
     """
     if hasattr(envs, "get_state"):
+        check_put(envs)
         return envs.get_state()
     if not isinstance(envs, SyncVectorEnv):
         return None
@@ -396,10 +430,35 @@ def put_state(envs: VectorEnv, state: PyTree) -> None:
         env.unwrapped.set_state(inside)
 
 
+def check_put(env: Any) -> None:
+    """Raise TypeError where a state cannot be given back to it: MuJoCo's `set_state`, for one,
+    takes positions and velocities."""
+    put = getattr(env, "set_state", None)
+    if put is None:
+        raise TypeError("there is a get_state, but no set_state")
+    inspect.signature(put).bind(None)
+
+
+def form_of(state: PyTree) -> Any:
+    """What all states of an environment that keeps them have in common. Raises TypeError and
+    ValueError for what is no tree of numbers that a file holds."""
+    leaves, structure = jax.tree.flatten(state)
+    for leaf in leaves:
+        if isinstance(leaf, Array):
+            continue
+        dtype = np.asarray(leaf).dtype
+        if dtype.kind not in "biufc" or dtype.itemsize > 8 or not dtype.isnative:
+            raise TypeError(f"no file holds {shorten(repr(leaf), 40)} as a number")
+    if len(arrays := named(state)) != len(leaves):
+        raise ValueError("two parts of them have the same name")
+    return structure, [(array.shape, array.dtype) for array in arrays.values()]
+
+
 def _state_of_one(env: gymnasium.Env) -> PyTree | None:
     limits = _limits(env)
     if limits is None or not hasattr(env.unwrapped, "get_state"):
         return None
+    check_put(env.unwrapped)
     return [np.array(limit._elapsed_steps) for limit in limits], env.unwrapped.get_state()
 
 

@@ -25,19 +25,22 @@ def name_of(path: tuple) -> str:
 def named(tree: PyTree) -> dict[str, np.ndarray]:
     """The leaves as NumPy arrays, without a copy where memory is shared; keys as their words.
 
-    Numbers that NumPy has no type for (bfloat16) are given as their bits.
+    Numbers that NumPy has no type for (bfloat16) are given as their bits. Raises TypeError for
+    what is no number.
     """
     return {name_of(path): _plain(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 def rebuilt(like: PyTree, arrays: Mapping[str, np.ndarray], prefix: str = "") -> PyTree:
-    """The tree of which `named` gave the arrays, copied onto the device.
+    """The tree of which `named` gave the arrays, copied: what is NumPy's, or a number of Python's,
+    in `like` stays so, and all else goes onto the device.
 
     `like` has its structure, with arrays or shapes for leaves. Raises MisfitError where a leaf is
     missing or has another shape or type.
     """
 
-    def leaf(path: tuple, form: Any) -> Array:
+    def leaf(path: tuple, like: Any) -> Any:
+        form = like if hasattr(like, "dtype") else np.asarray(like)
         name = prefix + name_of(path)
         if name not in arrays:
             raise MisfitError(f"it has no {name}")
@@ -49,8 +52,12 @@ def rebuilt(like: PyTree, arrays: Mapping[str, np.ndarray], prefix: str = "") ->
             raise MisfitError(
                 f"its {name} is {found.dtype} {found.shape} where {words.dtype} {words.shape} fits"
             )
-        array = jnp.array(np.ascontiguousarray(found).view(words.dtype).reshape(words.shape))
-        return prng.of_words(array) if is_key else array
+        array = np.array(found, order="C").view(words.dtype).reshape(words.shape)
+        if isinstance(like, np.ndarray):  # JAX would make float32 of its float64
+            return array
+        if isinstance(like, bool | int | float | np.generic):
+            return type(like)(array)
+        return prng.of_words(jnp.array(array)) if is_key else jnp.array(array)
 
     return jax.tree_util.tree_map_with_path(leaf, like)
 
@@ -81,7 +88,7 @@ def _words(leaf: Any) -> Any:
 
 
 def _plain(leaf: Any) -> np.ndarray:
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if isinstance(leaf, Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         leaf = jax.random.key_data(leaf)
     array = np.asarray(leaf)
     return array if array.dtype.kind in "biufc" else array.view(f"u{array.dtype.itemsize}")

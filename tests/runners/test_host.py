@@ -29,6 +29,8 @@ from palestra.envs.host import apart as made_apart
 from palestra.envs.host import close
 from palestra.parts.spaces import example_transition
 from palestra.runners import compiled, host, threads
+from palestra.runners.leaves import named
+from palestra.runners.report import Since
 
 SAME, NEXT, OFF = AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED
 LENGTHS = (2, 3)  # steps of episodes, in turn; those of 2 end, those of 3 are cut off
@@ -323,3 +325,79 @@ def test_environments_must_say_when_they_begin_anew():
     venv.metadata = {}
     with pytest.raises(ValueError, match=r"metadata\['autoreset_mode'\].*not None"):
         next(host.train(venv, Record(5), total_steps=20, reports=1, seed=0))
+
+
+class Drift(gymnasium.Env):
+    """A walk in float64, whose smallest error grows; its state is a tree of what people keep."""
+
+    observation_space, action_space = Box(-np.inf, np.inf, (2,), np.float64), Box(-1, 1, (1,))
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place, self.time, self.pace = self.np_random.normal(size=2), 0, np.float64(3.9)
+        return self.place.copy(), {}
+
+    def step(self, action):
+        self.place, self.time = self.pace * self.place % 1.0, self.time + 1
+        return self.place.copy(), self.place.sum() / 3, self.time == 7, False, {}
+
+    def get_state(self):
+        numbers = self.np_random.bit_generator.state["state"]
+        words = [x >> shift & 2**64 - 1 for x in numbers.values() for shift in (64, 0)]
+        return {"at": (self.place, self.time, self.pace), "drawn": np.array(words, np.uint64)}
+
+    def set_state(self, state):
+        self.place, self.time, self.pace = state["at"]
+        assert (type(self.time), type(self.pace)) == (int, np.float64)
+        high, low, more, less = map(int, state["drawn"])
+        generator = self.np_random.bit_generator
+        numbers = {"state": high << 64 | low, "inc": more << 64 | less}
+        generator.state = generator.state | {"state": numbers}
+
+
+@pytest.mark.parametrize("make", [Drift, partial(palestra.make, "Pendulum-v1")])
+def test_however_often_it_is_resumed_nothing_changes(make):
+    def reports(since=None):
+        venv = SyncVectorEnv([make] * 2, copy=False, autoreset_mode=SAME)
+        return host.train(venv, Record(10), total_steps=80, reports=10, seed=0, since=since)
+
+    left_alone = [named(report.carry()) for report in reports()][-1]
+    now = None
+    for updates in range(1, 11):  # killed after every report
+        report = next(reports(now))
+        now = Since(updates, {name: x.copy() for name, x in named(report.carry()).items()})
+    for name, array in left_alone.items():
+        assert now.arrays[name].dtype == array.dtype, name
+        np.testing.assert_array_equal(now.arrays[name], array, name)
+    assert left_alone["playing.total"].dtype == np.float64
+    assert np.abs(left_alone["playing.total"]).min() > 0
+
+
+def with_state(get_state, set_state=lambda env, state: None):
+    return type("Kept", (Clock,), {"get_state": get_state, "set_state": set_state})
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (type("Kept", (Clock,), {"get_state": lambda env: env.time}), "but no set_state"),
+        (with_state(lambda env: env.time, lambda env, place, speed: None), "missing a required"),
+        (with_state(lambda env: {"phase": "going"}), "no file holds 'going' as a number"),
+        (
+            with_state(lambda env: {"random": 2**100}),
+            "no file holds 1267650600228229401496703205376",
+        ),
+        (with_state(lambda env: {"path": [0] * env.time}), "not always of the same form"),
+        (with_state(lambda env: np.ones(2, np.complex128)), "no file holds array("),
+        (with_state(lambda env: {1: 2, "a": 3}), "sorting pytree dictionary keys"),
+        (with_state(lambda env: env.no_such_thing), "AttributeError"),
+    ],
+)
+def test_a_state_that_cannot_be_kept_is_not(make, told):
+    venv = SyncVectorEnv([make], copy=False, autoreset_mode=SAME)
+    reports = host.train(venv, Record(5), total_steps=20, reports=2, seed=0)
+    with pytest.warns(UserWarning, match="has states that cannot be kept") as caught:
+        carried = [named(report.carry()) for report in reports]
+    assert len(caught) == 1
+    assert told in str(caught[0].message)
+    assert not [name for name in carried[-1] if name.startswith("playing.")]
