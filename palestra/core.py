@@ -8,9 +8,10 @@ Three kinds of thing, three constructs:
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import wraps
+from functools import partial, wraps
 from math import isfinite
 from numbers import Integral, Number, Real
+from types import FunctionType, MethodType
 from typing import (
     Annotated,
     Any,
@@ -131,7 +132,9 @@ def hyperparameters(cls: type[T]) -> type[T]:
 
     def post_init(self: Any) -> None:
         for field in fields(self):
-            check(field.name, getattr(self, field.name), field.type)
+            value = plain(getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+            check(field.name, value, field.type)
         if hasattr(self, "validate"):
             self.validate()
 
@@ -194,11 +197,27 @@ def _register(cls: Any, traced: list[str], static: list[str]) -> None:
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
 
 
+def plain(value: Any) -> Any:
+    """Python's own number for a number of NumPy or JAX, in tuples too; other values as they are.
+
+    Numbers that are not known yet, inside a program that JAX traces, stay what they are.
+    """
+    if isinstance(value, tuple):
+        return tuple(map(plain, value))
+    single = isinstance(value, np.generic | np.ndarray | jax.Array) and value.ndim == 0
+    if not single or isinstance(value, jax.core.Tracer) or value.dtype.kind not in "biuf":
+        return value
+    return value.item()
+
+
 def check(name: str, value: Any, annotation: Any) -> None:
     """Raise ValueError in one sentence if a plain Python value does not fit its annotated type.
 
     Anything else passes: JAX rebuilds pytrees with arrays, tracers and markers of its own.
     """
+    if isinstance(value, FunctionType | MethodType | partial):
+        words = [bounds.words for bounds in getattr(annotation, "__metadata__", ())] or ["a value"]
+        raise ValueError(f"{name} must be {words[0]}, not a function.")
     if not any(isinstance(value, kind) for kind in (Number, str, tuple, list, dict, type(None))):
         return
     kind = _plain(annotation)

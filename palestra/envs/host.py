@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import field, make_dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -34,6 +35,10 @@ PROBE_SECONDS = 0.2  # spent on measuring a step
 MOST_PROBED = 200  # steps measured, at most
 ROUND_TRIP = 150e-6  # [s] what a vector step costs where the environments have own processes ...
 PER_PROCESS = 40e-6  # [s] ... and each of them beside
+
+
+WORDS = bool, int, float, str  # types of parameters that a word says
+OTHERS = tuple, list, dict, type(None)  # and those that JSON says
 
 
 class Made(NamedTuple):
@@ -128,21 +133,27 @@ def hint(env_id: str) -> str:
 def parameters(env_id: str) -> Any:
     """The parameters that can be set with a word, as an instance of a dataclass made for them.
 
-    Read off the signature of what the id makes: numbers, flags and words with a default.
+    Read off the signature of what the id makes: those with a default that JSON can hold. The types
+    of lists, dicts and None are `object`.
     """
     spec = find(env_id)
-    signature = inspect.signature(with_reason(env_id, partial(_creator, spec)))
+    signature = inspect.signature(with_reason(env_id, partial(creator, spec)))
     defaults = {
         name: parameter.default
         for name, parameter in signature.parameters.items()
-        if type(parameter.default) in (bool, int, float, str) and name != "render_mode"
+        if type(parameter.default) in (*WORDS, *OTHERS) and name != "render_mode"
     }
     defaults |= {name: x for name, x in spec.kwargs.items() if name in defaults}
-    fields = [(name, type(x), field(default=x)) for name, x in defaults.items()]
+    # A list must not be a default of a dataclass; a copy of it may.
+    fields = [
+        (name, type(x) if type(x) in WORDS else object, field(default_factory=partial(deepcopy, x)))
+        for name, x in defaults.items()
+    ]
     return make_dataclass("Parameters", fields, frozen=True, kw_only=True)()
 
 
-def _creator(spec: EnvSpec) -> Callable:
+def creator(spec: EnvSpec) -> Callable:
+    """The class or function that makes the environment of an id."""
     assert spec.entry_point is not None
     return spec.entry_point if callable(spec.entry_point) else load_env_creator(spec.entry_point)
 

@@ -7,12 +7,13 @@ shapes from that and refuses a file whose arrays do not fit them.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from math import prod
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import gymnasium
 import jax
@@ -165,9 +166,10 @@ def reads(algorithm: Algorithm, spec: Spec) -> dict[str, jax.ShapeDtypeStruct]:
     }
 
 
-def load(path: str | Path) -> Agent:
+def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) -> Agent:
     """The agent of a .safetensors file, or of a run folder (its best one).
 
+    `env` is the function that makes its environment, where it learned in one of a function.
     Raises FileNotFoundError if there is none, and ValueError, in one sentence, if the file is
     damaged, cut short, from a newer palestra or not an agent.
     """
@@ -177,6 +179,11 @@ def load(path: str | Path) -> Agent:
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no agent at {path}; name a run folder or its agent file."
+        )
+    if is_zipfile(path):
+        raise ValueError(
+            f"{path} is a zip file, as Stable-Baselines3 writes its models; Palestra reads its own "
+            "agents alone, which are .safetensors files in run folders."
         )
     try:
         with safe_open(path, "numpy") as file:
@@ -193,7 +200,8 @@ def load(path: str | Path) -> Agent:
         flat = flat_observation_space(spaces[0]), flat_action_space(spaces[1])
         spec = Spec(*flat, header["num_envs"])
         algorithm = algorithm_of(header["algorithm"], header["hyperparameters"])
-        agent = Agent(algorithm, spec, Task.from_json(header), arrays, *spaces)
+        task = Task.from_json(header) if env is None else Task.of(env)
+        agent = Agent(algorithm, spec, task, arrays, *spaces)
         forms = lambda leaves: {name: (leaf.shape, leaf.dtype) for name, leaf in leaves.items()}
         if forms(arrays) != forms(reads(algorithm, spec)):
             raise ValueError("its arrays do not fit its header")

@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr, suppress
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -260,7 +260,7 @@ def reproduce(arguments: list[str]) -> int:
         """Do what a run did once more, apart, and say "same", or where it first differs."""
 
         run: tyro.conf.Positional[Path]
-        """A run folder."""
+        """A run folder, or one that holds a run for each of several seeds."""
         trust: str | None = None
         """The module that makes the run's environment, where it is one; its code then runs."""
         quiet: bool = False
@@ -269,12 +269,14 @@ def reproduce(arguments: list[str]) -> int:
     flags = _parse(Flags, arguments, "palestra reproduce")
     _trust(flags.trust)
     from palestra.tools.reproduce import reproduce as do_again
+    from palestra.tools.run_folder import runs_in
 
-    verdict = do_again(flags.run, quiet=flags.quiet)
-    _print(
-        f"{flags.run}: {verdict.said}" if verdict.same else f"{flags.run} differs: {verdict.said}"
-    )
-    return 0 if verdict.same else 1
+    same = True
+    for run in runs_in(flags.run):
+        verdict = do_again(run, quiet=flags.quiet)
+        _print(f"{run}: {verdict.said}" if verdict.same else f"{run} differs: {verdict.said}")
+        same &= verdict.same
+    return 0 if same else 1
 
 
 def evaluate(arguments: list[str]) -> int:
@@ -285,7 +287,7 @@ def evaluate(arguments: list[str]) -> int:
         """Play greedy episodes with a run's best agent, or with an agent file."""
 
         run: tyro.conf.Positional[Path]
-        """A run folder, or an agent's .safetensors file."""
+        """A run folder, one of several seeds' runs, or an agent's .safetensors file."""
         episodes: int = 100
         """How many."""
         seed: int = 0
@@ -299,17 +301,27 @@ def evaluate(arguments: list[str]) -> int:
     _trust(flags.trust)
     from palestra.tools.agent import load
     from palestra.tools.evaluate import judge
+    from palestra.tools.intervals import interval
+    from palestra.tools.run_folder import runs_in
     from palestra.tools.task import Task
 
-    with _busy(f"playing {flags.episodes} episodes"):
-        result = judge(load(flags.run), episodes=flags.episodes, seed=flags.seed)
+    results = []
+    runs = runs_in(flags.run)
+    for run in runs:
+        with _busy(f"playing {flags.episodes} episodes"):
+            results.append(judge(load(run), episodes=flags.episodes, seed=flags.seed))
     if flags.json:
-        print(json.dumps(result))
-    else:
+        print(json.dumps(results[0] if runs == [flags.run] else results))
+        return 0
+    for run, result in zip(runs, results, strict=True):
+        which = "" if runs == [flags.run] else f"{run.name}: "
         _print(
-            f"{Task.from_json(result)} in {result['simulator']}: mean return {_interval(result)} "
-            f"over {result['episodes']} greedy episodes (95 % interval)"
+            f"{which}{Task.from_json(result)} in {result['simulator']}: mean return "
+            f"{_interval(result)} over {result['episodes']} greedy episodes (95 % interval)"
         )
+    if len(runs) > 1:
+        between = interval([result["mean"] for result in results])
+        _print(f"mean over {len(runs)} seeds: {between}")
     return 0
 
 
@@ -344,7 +356,7 @@ def video(arguments: list[str]) -> int:
         """Record one greedy episode of a run's best agent, or of an agent file, as an mp4."""
 
         run: tyro.conf.Positional[Path]
-        """A run folder, or an agent's .safetensors file."""
+        """A run folder, one of several seeds' runs, or an agent's .safetensors file."""
         seed: int = 0
         """Which start."""
         output: Path | None = None
@@ -356,13 +368,18 @@ def video(arguments: list[str]) -> int:
     _trust(flags.trust)
     from palestra.core import Seed, check
     from palestra.tools.agent import load
+    from palestra.tools.run_folder import runs_in
     from palestra.tools.video import record
 
     check("seed", flags.seed, Seed)
-    folder = flags.run if flags.run.is_dir() else flags.run.parent
-    with _busy("recording an episode"):
-        path = record(load(flags.run), flags.output or folder / "video.mp4", seed=flags.seed)
-    _print(str(path))
+    runs = runs_in(flags.run)
+    if flags.output and len(runs) > 1:
+        raise ValueError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
+    for run in runs:
+        folder = run if run.is_dir() else run.parent
+        with _busy("recording an episode"):
+            path = record(load(run), flags.output or folder / "video.mp4", seed=flags.seed)
+        _print(str(path))
     return 0
 
 
@@ -407,7 +424,7 @@ def export(arguments: list[str]) -> int:
         neither Palestra nor JAX; it is put in place once it has acted as the agent does."""
 
         run: tyro.conf.Positional[Path]
-        """A run folder, or an agent's .safetensors file."""
+        """A run folder, one of several seeds' runs, or an agent's .safetensors file."""
         onnx: bool = False
         """As ONNX, for onnxruntime and the like."""
         numpy: bool = False
@@ -422,11 +439,16 @@ def export(arguments: list[str]) -> int:
         raise ValueError("--output names one file; give it with --numpy or with --onnx alone.")
     from palestra.tools.agent import load
     from palestra.tools.export import to_numpy, to_onnx
+    from palestra.tools.run_folder import runs_in
 
-    agent = load(flags.run)
-    stem = flags.run / "agent" if flags.run.is_dir() else flags.run.with_suffix("")
-    for asked, suffix, write in ((flags.numpy, ".py", to_numpy), (flags.onnx, ".onnx", to_onnx)):
-        if asked:
+    runs = runs_in(flags.run)
+    if flags.output and len(runs) > 1:
+        raise ValueError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
+    kinds = (flags.numpy, ".py", to_numpy), (flags.onnx, ".onnx", to_onnx)
+    for run in runs:
+        agent = load(run)
+        stem = run / "agent" if run.is_dir() else run.with_suffix("")
+        for suffix, write in ((suffix, write) for asked, suffix, write in kinds if asked):
             path = flags.output or stem.with_name(stem.name + suffix)
             with _busy(f"writing {path.name} and playing it beside the agent"):
                 compared = write(agent, path)
@@ -736,7 +758,26 @@ def _simulator(env_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
     from palestra.envs.host import parameters
 
     plain = parameters(env_id)
-    return replace(plain, **{k: x for k, x in (kwargs or {}).items() if hasattr(plain, k)})
+    kinds = [(f.name, Annotated[Any, JSON] if f.type is object else f.type) for f in fields(plain)]
+    given = vars(plain) | {k: x for k, x in (kwargs or {}).items() if hasattr(plain, k)}
+    return make_dataclass("Parameters", kinds, frozen=True, kw_only=True)(**given)
+
+
+def _json(words: list[str]) -> Any:
+    """What JSON says; text that is none is itself."""
+    try:
+        return json.loads(words[0])
+    except ValueError:
+        return None if words[0] == "None" else words[0]
+
+
+JSON = tyro.constructors.PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="JSON",
+    instance_from_str=_json,
+    is_instance=lambda value: True,
+    str_from_instance=lambda value: [json.dumps(value)],
+)
 
 
 def _preprocessing(kwargs: Mapping[str, Any]) -> Any:

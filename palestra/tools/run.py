@@ -1,9 +1,12 @@
 """A run that was made, and what can be done with it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import gymnasium
 
 from palestra.names import by_name
 from palestra.tools import evaluate, video
@@ -16,7 +19,13 @@ from palestra.tools.run_folder import read_config, read_summary
 class Run:
     """A run folder, and what can be done with it."""
 
-    folder: Path
+    folder: Path  # may be given as text
+    env: Callable[[], gymnasium.Env] | None = (
+        None  # what made its environment, where a function did
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -34,12 +43,12 @@ class Run:
     @cached_property
     def agent(self) -> Agent:
         """The best agent, by periodic evaluation."""
-        return load(self.folder)
+        return load(self.folder, env=self.env)
 
     @cached_property
     def last(self) -> Agent:
         """The agent at the end of training."""
-        return load(self.folder / "last.safetensors")
+        return load(self.folder / "last.safetensors", env=self.env)
 
     @by_name
     def evaluate(self, episodes: int = 100, seed: int | None = None) -> dict[str, Any]:

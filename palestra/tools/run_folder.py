@@ -15,11 +15,15 @@ import hashlib
 import json
 import os
 import platform
+import shlex
+import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
@@ -135,10 +139,8 @@ def write_config(
 ) -> None:
     """Record what repeats the run, and where it ran."""
     packages = ["palestra", "jax", "jaxlib", "equinox", "optax", "gymnasium", "numpy"]
-    seen = {}
-    if task.kind == "atari":
-        packages.append("ale-py")
-        seen = {"preprocessing": asdict(task.preprocessing)}
+    packages += task.packages()
+    seen = {"preprocessing": asdict(task.preprocessing)} if task.kind == "atari" else {}
     config = {
         **task.as_json(),
         **seen,
@@ -177,12 +179,58 @@ def surroundings(packages: Iterable[str]) -> dict[str, Any]:
             found[package] = version(package)
     return {
         "versions": found,
+        "commit": commit(),
+        "command": shlex.join(sys.argv),
         "hardware": {
             "platform": platform.platform(),
             "processors": os.cpu_count(),
+            "threads": threads(),
             "device": jax.devices()[0].device_kind,
+            "devices": len(jax.devices()),
         },
     }
+
+
+def threads() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def commit() -> str | None:
+    """The commit of Palestra's sources where they are a git checkout, with "+" behind it if they
+    were altered since; None for an installed package."""
+    source = Path(__file__).parents[2]
+    if not (source / ".git").exists():
+        return None
+    git = ["git", "-C", str(source)]
+    try:
+        head, changes = (
+            subprocess.run(
+                [*git, *words], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", "palestra"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+" if changes else "")
+
+
+def runs_in(path: Path) -> list[Path]:
+    """The run folders that a path stands for: itself, or those of the seeds in it.
+
+    Raises FileNotFoundError, naming the newest run in it, for a folder of other runs.
+    """
+    seeds = [folder for folder in path.glob("seed*") if (folder / "config.json").is_file()]
+    if (path / "config.json").is_file() or not path.is_dir():
+        return [path]
+    if seeds:
+        return sorted(seeds, key=lambda folder: (len(folder.name), folder.name))
+    inside = [config.parent for config in path.glob("*/config.json")]
+    if inside:
+        newest = max(inside, key=lambda folder: (folder / "config.json").stat().st_mtime)
+        raise FileNotFoundError(f"{path} holds several runs; name one, the newest is {newest}.")
+    return [path]
 
 
 class Recorder:

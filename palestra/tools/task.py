@@ -5,11 +5,15 @@ Atari's games; and all others that Gymnasium knows or a module:Name-v0 names. Th
 the host.
 """
 
-from collections.abc import Callable, Mapping
+import json
+import reprlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from functools import partial
+from importlib.metadata import packages_distributions
 from pathlib import PureWindowsPath
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, Literal, NamedTuple
 
 import gymnasium
@@ -17,7 +21,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import VectorEnv
 
 from palestra import envs
-from palestra.core import Environment
+from palestra.core import Environment, plain
 from palestra.envs import atari, host
 from palestra.names import hint
 
@@ -32,6 +36,7 @@ class Task(NamedTuple):
     env_kwargs: Mapping[str, Any] = MappingProxyType({})  # only what differs from the id's own
     max_episode_steps: int | None = None  # in place of the id's own; -1 for never
     make_env: Callable[[], gymnasium.Env] | None = None  # an environment of the caller's
+    made_by: str | None = None  # the function that a file says it was, which no file can hold
 
     @classmethod
     def of(
@@ -52,7 +57,7 @@ class Task(NamedTuple):
             )
         if not isinstance(env, str):
             return cls._of_function(env, env_kwargs, limit)
-        env_id, given = envs.current(env), dict(env_kwargs or {})
+        env_id, given = envs.current(env), as_kept(env_kwargs or {})
         kind = kind_of(env_id)
         if kind == "gymnasium":
             host.import_for(env_id)
@@ -87,12 +92,13 @@ class Task(NamedTuple):
                 "environment sees to them itself."
             )
         name = getattr(make_env, "__name__", type(make_env).__name__).strip("<>")
-        return cls(name, {}, None, make_env)
+        module = getattr(make_env, "__module__", None) or type(make_env).__module__
+        return cls(name, {}, None, make_env, f"{module}.{name}")
 
     @property
     def kind(self) -> Literal["palestra", "atari", "gymnasium"]:
         """Whose environment it is."""
-        return "gymnasium" if self.make_env is not None else kind_of(self.env_id)
+        return "gymnasium" if self.made_by is not None else kind_of(self.env_id)
 
     def make(self) -> Environment:
         """Our simulator. Raises ValueError for a parameter that is not there or cannot be."""
@@ -114,8 +120,8 @@ class Task(NamedTuple):
         While `training`, Atari's show clipped rewards and lives as the preprocessing says, else
         whole games as they are; `threads` and `render_mode` are for them.
         """
-        if self.make_env is not None:
-            return host.make_from(self.make_env, num_envs)
+        if self.made_by is not None:
+            return host.make_from(self._function(), num_envs)
         if self.kind == "atari":
             make = partial(
                 atari.AtariVector,
@@ -134,14 +140,24 @@ class Task(NamedTuple):
 
     def make_one(self, render_mode: str | None = None) -> gymnasium.Env:
         """One environment on the host, to watch. Raises ValueError."""
-        if self.make_env is not None:
-            return host.with_reason(self.env_id, self.make_env)
+        if self.made_by is not None:
+            return host.with_reason(self.env_id, self._function())
         spec = host.find(self.env_id)
         kwargs = dict(self.env_kwargs)
         if render_mode is not None:  # not every constructor knows the word
             kwargs["render_mode"] = render_mode
         make = partial(gymnasium.make, spec, max_episode_steps=self.max_episode_steps, **kwargs)
         return host.with_reason(self.env_id, make)
+
+    def _function(self) -> Callable[[], gymnasium.Env]:
+        """What makes it. Raises UnknownEnvironmentError where only a file tells of it."""
+        if self.make_env is None:
+            raise envs.UnknownEnvironmentError(
+                f"This environment was made by {self.made_by}, a function or class, which no file "
+                "can hold; from Python, give it once more: palestra.Run(folder, env=make) or "
+                "palestra.resume(folder, env=make)."
+            )
+        return self.make_env
 
     @property
     def preprocessing(self) -> atari.Preprocessing:
@@ -171,10 +187,31 @@ class Task(NamedTuple):
                 return None if spec is None else spec.max_episode_steps
         return None
 
+    def packages(self) -> list[str]:
+        """The installed packages that make the environment, beside Gymnasium and Palestra: that of
+        its class, and those that its modules import, such as mujoco and Box2D."""
+        if self.kind == "palestra":
+            return []
+        if self.kind == "atari":
+            return ["ale-py"]
+        creator = (
+            self.make_env if self.made_by is not None else host.creator(host.find(self.env_id))
+        )
+        modules = {part.__module__ for part in getattr(creator, "__mro__", [creator])}
+        imported = {
+            getattr(thing, "__name__" if isinstance(thing, ModuleType) else "__module__", None)
+            for module in modules & sys.modules.keys()
+            for thing in vars(sys.modules[module]).values()
+        }
+        top = {name.partition(".")[0] for name in modules | imported if isinstance(name, str)}
+        known = packages_distributions()  # a package may be installed in parts, as MuJoCo 4 is
+        found = {part for name in top & known.keys() for part in (name, *known[name])}
+        return sorted(found - {"palestra"})
+
     def _spec(self) -> EnvSpec | None:
         """Gymnasium's entry of the id, where it is one."""
         try:
-            return None if self.make_env is not None else host.find(self.env_id)
+            return None if self.made_by is not None else host.find(self.env_id)
         except envs.UnknownEnvironmentError:  # the name of a function
             return None
 
@@ -202,10 +239,12 @@ class Task(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """As config.json and an agent's header hold it."""
+        made_by = {} if self.made_by is None else {"made_by": self.made_by}
         return {
             "environment": self.env_id,
             "env_kwargs": dict(self.env_kwargs),
             "max_episode_steps": self.max_episode_steps,
+            **made_by,
         }
 
     @classmethod
@@ -216,10 +255,11 @@ class Task(NamedTuple):
         env_id = content["environment"]
         if not (isinstance(kwargs, dict) and isinstance(env_id, str)):
             raise ValueError("env_kwargs must be names and values, and environment a name")
+        made_by = content.get("made_by")
+        if isinstance(made_by, str):
+            return cls(env_id, {}, None, None, made_by)
         if env_id in envs.ENVIRONMENTS or env_id in envs.RENAMED:
             return cls.of(env_id, kwargs, limit)
-        if not all(isinstance(x, bool | int | float | str) for x in kwargs.values()):
-            raise ValueError("env_kwargs must be numbers, words, or true and false")
         if env_id.rpartition(":")[2].startswith(WRAPPING):
             raise ValueError(f"{env_id} would import what the file names")
         check_words(kwargs)
@@ -228,18 +268,48 @@ class Task(NamedTuple):
         return cls(env_id, kwargs, limit)
 
 
+def as_kept(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters in the form that a run's files keep, so that the environment is given today what
+    it will be given from them: numbers as Python's, tuples as lists. Raises ValueError."""
+    kept = {}
+    for name, value in env_kwargs.items():
+        try:
+            kept[name] = json.loads(json.dumps(value, default=_number))
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{name} cannot be kept in a file: env_kwargs are numbers, words, true, false, "
+                "None, and lists and dicts of these. A function that makes the environment may "
+                f"give it anything, and takes the place of its id; {name} is {reprlib.repr(value)}."
+            ) from None
+    return kept
+
+
+def _number(value: Any) -> Any:
+    """A number of NumPy or JAX as Python's. Raises TypeError for anything else."""
+    if isinstance(number := plain(value), bool | int | float):
+        return number
+    raise TypeError
+
+
 def check_words(env_kwargs: Mapping[str, Any]) -> None:
     """Refuse a path that leaves the folder one is in: an environment may open it (MuJoCo's
     xml_file), and a file of a run, whoever made it, would name it. Raises ValueError."""
-    for name, word in env_kwargs.items():
-        if not isinstance(word, str):
-            continue
+    for name, word in ((name, word) for name, x in env_kwargs.items() for word in _words(x)):
         path = PureWindowsPath(word)  # which knows / too
         if path.anchor or ".." in path.parts or word.startswith("~"):
             raise ValueError(
                 f"{name} must not name a place outside of this folder ({word!r}), so that no "
                 "agent's file can; name one below it, such as ./robot.xml."
             )
+
+
+def _words(value: Any) -> Iterator[str]:
+    """Every word in a parameter: itself, or those inside of its lists and dicts."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for one in (*value, *value.values()) if isinstance(value, dict) else value:
+            yield from _words(one)
 
 
 def kind_of(env_id: str) -> Literal["palestra", "atari", "gymnasium"]:

@@ -23,7 +23,16 @@ from jaxtyping import PyTree
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, algorithm_class, name_of, served
 from palestra.algorithms import named as named_algorithm
-from palestra.core import Algorithm, Count, Environment, NonNegative, Seed, Spec, check
+from palestra.core import (
+    Algorithm,
+    Count,
+    Environment,
+    NonNegative,
+    Seed,
+    Spec,
+    check,
+    plain,
+)
 from palestra.envs import current
 from palestra.envs.host import close, playing
 from palestra.names import by_name, refuse
@@ -137,6 +146,7 @@ def train(
     from either, and from where a run was killed. Raises ValueError, in one sentence and before
     anything compiles, for what cannot be done; DivergedError where NaN stopped it.
     """
+    steps, num_envs, seed, episodes = map(plain, (steps, num_envs, seed, episodes))
     job = settle(env, env_kwargs, max_episode_steps, algorithm, steps, num_envs, preset, changes)
     each = which(seed, seeds)
     if episodes is None:
@@ -171,7 +181,7 @@ def which(seed: int, seeds: int | Iterable[int] | None) -> list[int]:
 
 @by_name
 def resume(
-    run: str | Path,
+    run: str | Path | Run,
     *,
     env: Callable[[], gymnasium.Env] | None = None,
     steps: int | None = None,
@@ -179,7 +189,7 @@ def resume(
 ) -> Run | list[Run]:
     """Go on with a run that was interrupted or killed; returns it, or those of its seeds.
 
-    run    the run folder, or one that holds a run for each of several seeds
+    run    the run folder, one that holds a run for each of several seeds, or a Run
     env    the function that makes the environment, where the run was of one
     steps  go on to so many steps in place of those that it was begun for, finished or not
     quiet  show nothing
@@ -189,11 +199,12 @@ def resume(
     says so. Raises FileNotFoundError where there is no run, and ValueError, in one sentence, where
     it is finished, is still being trained, was altered, or has no whole checkpoint.
     """
-    run = Path(run)
+    given = run if isinstance(run, Run) else Run(Path(run), env)
+    run, env, steps = given.folder, env or given.env, plain(steps)
     if steps is not None:
         check("steps", steps, Count)
-    several = not (run / "config.json").is_file() and any(run.glob("seed*/config.json"))
-    folders = sorted(run.glob("seed*/")) if several else [run]
+    folders = run_folder.runs_in(run)
+    several = folders != [run]
     made = []
     for folder in folders:
         if several and is_finished(folder) and steps is None:
@@ -268,8 +279,9 @@ def settings_of(
 
 def identity(job: Job, seed: int) -> dict[str, Any]:
     """What a checkpoint goes with, as JSON gives it back."""
+    task = job.task._replace(made_by=None)  # the same function may come from another file today
     content = {
-        **job.task.as_json(),
+        **task.as_json(),
         "algorithm": job.name,
         "hyperparameters": asdict(job.algorithm),  # type: ignore[call-overload]
         "num_envs": job.num_envs,
@@ -328,7 +340,7 @@ def carry_out(
         display.finishing()
         ending = lambda seed: books[seed].finish(stop.is_set())
         in_threads(ending, seeds, stop, lanes)
-    made = [Run(folder) for folder in folders.values()]
+    made = [Run(folder, job.task.make_env) for folder in folders.values()]
     for one in made:
         one.plot()
     return made
@@ -576,10 +588,9 @@ class Book:
 
     def finish(self, interrupted: bool) -> None:
         """Evaluate the best and last agents on starts that no one has seen; summary and video."""
-        job, recorder, run = self.job, self.recorder, Run(self.folder)
+        job, recorder, run = self.job, self.recorder, Run(self.folder, self.job.task.make_env)
         seconds, episodes = self._seconds, self.flags.episodes
-        # A file does not hold the function that made an environment.
-        agents = [replace(agent, task=job.task) for agent in (run.agent, run.last)]
+        agents = [run.agent, run.last]
         best, last = (
             evaluate.score(agent, job.env, episodes=episodes, seed=self.seed) for agent in agents
         )
@@ -591,6 +602,7 @@ class Book:
             **self._head(),
             "seconds": round(seconds, 2),
             "steps_per_second": round(recorder.step / seconds),
+            **run_folder.surroundings(run_folder.read_config(self.folder).get("versions", {})),
             "phases": {phase: round(x, 2) for phase, x in recorder.seconds.items()},
             "interrupted": interrupted,
             "resumed": self.resumed,
