@@ -333,7 +333,7 @@ def plot(arguments: list[str]) -> int:
         """Draw learning curves; runs that differ only in their seed become one curve."""
 
         runs: tyro.conf.Positional[tuple[Path, ...]]
-        """Run folders."""
+        """Run folders, or folders of seeds; what else lies there is passed over."""
         output: Path | None = None
         """The PNG to write [curve.png in the run folder, or curves.png here for several]."""
 

@@ -1,53 +1,124 @@
 """Learning curves: raw episodes, their running mean, and evaluations with their interval."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from palestra.tools.files import write_whole
 from palestra.tools.intervals import interval
-from palestra.tools.run_folder import read_config, read_metrics
+from palestra.tools.run_folder import read_config, read_metrics, runs_in
 from palestra.tools.task import Task
 
 WIDTH = 64  # characters to a line; parameters can make names long
 COLORS = ("#1d4ed8", "#d97706", "#059669", "#be123c", "#7c3aed", "#0891b2")
+FEW = 2  # evaluations up to which they are points: there is no course to be seen yet
+
+Setting = dict[str, Any]
 
 
-def plot(folders: Sequence[Path], path: Path) -> Path:
-    """Draw the runs into one picture; runs that differ only in their seed become one curve.
+def plot(paths: Sequence[Path], path: Path) -> Path:
+    """Draw the runs into one picture, a panel for each task; a folder of seeds stands for its runs.
 
+    A curve is one setting: runs that differ only in their seed become one, and a seed counts once.
     A single run shows its evaluations' mean and 95 % interval over episodes, several the mean
-    and interval over their seeds. Raises FileNotFoundError or ValueError for a folder without runs.
+    and interval over their seeds. Files and folders that are no runs are passed over. Raises
+    FileNotFoundError where a path is missing or none is a run, ValueError for a damaged run.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    groups: dict[tuple[str, str], list[Path]] = defaultdict(list)
-    tasks: dict[str, Task] = {}
-    for folder in folders:
-        config = read_config(folder)
-        task = Task.from_json(config)
-        tasks[str(task)] = task
-        groups[str(task), config["algorithm"]].append(folder)
-
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    panels = _panels(_runs(paths))
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(8 * columns, 4.5 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for color, ((task_name, algorithm), members) in zip(
-        COLORS * len(groups), groups.items(), strict=False
-    ):
-        seeds = f", {len(members)} seeds" if len(members) > 1 else ""
-        label = f"{algorithm} on {task_name}{seeds}"
-        _episodes(axes, members, color)
-        _evaluations(axes, members, color, label)
-    threshold = next(iter(tasks.values())).threshold if len(tasks) == 1 else None
-    if threshold is not None:
-        axes.axhline(threshold, color="#6b7280", lw=1, ls="--", label=f"solved: {threshold:g}")
+    for place, panel in enumerate(panels, 1):
+        _draw(figure.add_subplot(rows, columns, place), panel.task, [*panel.curves.values()])
+    ending = path.suffix[1:] or "png"
+    write_whole(path, lambda part: figure.savefig(part, dpi=150, format=ending))
+    return path
 
-    axes.set(xlabel="environment steps", ylabel="return", title=_title(groups))
+
+class Curve(NamedTuple):
+    """Runs of one setting."""
+
+    setting: Setting
+    runs: dict[int, list[Path]]  # by seed
+
+    @property
+    def folders(self) -> list[Path]:
+        """One a seed: of the same seed's runs the longest."""
+        return [
+            max(each, key=lambda x: max(_evaluated(x), default=0)) for each in self.runs.values()
+        ]
+
+    @property
+    def again(self) -> int:
+        """How many runs have a seed that another one has."""
+        return sum(len(each) - 1 for each in self.runs.values())
+
+
+class Panel(NamedTuple):
+    """What is drawn of one task."""
+
+    task: Task
+    curves: dict[str, Curve]  # by setting
+
+
+def _runs(paths: Sequence[Path]) -> list[Path]:
+    """The run folders among the paths."""
+    is_run = lambda folder: (folder / "config.json").is_file() or not folder.exists()
+    found = [folder for path in paths for folder in runs_in(path) if is_run(folder)]
+    return found or list(paths[:1])  # which is no run folder, as reading it says
+
+
+def _panels(folders: Sequence[Path]) -> list[Panel]:
+    """The curves of each task."""
+    panels: dict[str, Panel] = {}
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
+        config = read_config(folder)
+        task, setting = Task.from_json(config), _setting(config)
+        panel = panels.setdefault(str(task), Panel(task, {}))
+        curve = panel.curves.setdefault(repr(setting), Curve(setting, defaultdict(list)))
+        curve.runs[config["seed"]].append(folder)
+    return list(panels.values())
+
+
+def _setting(config: Mapping[str, Any]) -> Setting:
+    """What makes a curve of its own, beside the task: neither the seed nor how long a run was."""
+    parts = config.get("hyperparameters", {}) | config.get("preprocessing", {})
+    return {"algorithm": config["algorithm"], "num_envs": config.get("num_envs"), **parts}
+
+
+def _label(setting: Setting, others: Sequence[Setting]) -> str:
+    """The algorithm, and what differs from curves of the same algorithm."""
+    same = [other for other in others if other["algorithm"] == setting["algorithm"]]
+    differs = lambda name: any(other.get(name) != setting[name] for other in same)
+    return ", ".join(
+        [setting["algorithm"], *(f"{name}={setting[name]}" for name in setting if differs(name))]
+    )
+
+
+def _draw(axes, task: Task, curves: Sequence[Curve]) -> None:
+    """Draw one task's curves."""
+    settings = [curve.setting for curve in curves]
+    for color, curve in zip(COLORS * len(curves), curves, strict=False):
+        label, count = _label(curve.setting, settings), len(curve.runs)
+        label += f" on {task}" if len(curves) == 1 else ""
+        label += f", {count} seeds" if count > 1 else ""
+        label += f" (without {curve.again} more of the same seed)" if curve.again else ""
+        _episodes(axes, curve.folders, color, legend=len(curves) == 1)
+        _evaluations(axes, curve.folders, color, label)
+    if task.threshold is not None:
+        solved = f"solved: {task.threshold:g}"
+        axes.axhline(task.threshold, color="#6b7280", lw=1, ls="--", label=solved)
+    names = {setting["algorithm"].upper() for setting in settings}
+    title = f"{names.pop()} on {task}" if len(names) == 1 else str(task)
+    axes.set(xlabel="environment steps", ylabel="return", title=fill(title, WIDTH))
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e5e7eb", lw=0.8)
@@ -55,19 +126,11 @@ def plot(folders: Sequence[Path], path: Path) -> Path:
     axes.set_xlim(left=0)
     if axes.get_legend_handles_labels()[0]:  # none where a run was stopped in its first episodes
         axes.legend(frameon=False, loc="best")
-    ending = path.suffix[1:] or "png"
-    write_whole(path, lambda part: figure.savefig(part, dpi=150, format=ending))
-    return path
 
 
-def _title(groups: dict[tuple[str, str], list[Path]]) -> str:
-    names = [f"{algorithm.upper()} on {task_name}" for task_name, algorithm in groups]
-    return fill(names[0], WIDTH) if len(names) == 1 else "Learning curves"
-
-
-def _episodes(axes, folders: Sequence[Path], color: str) -> None:
+def _episodes(axes, folders: Sequence[Path], color: str, legend: bool) -> None:
     """Every episode as a dot and, for a single run, the mean of the last 100 as a thin line."""
-    label: str | None = "episodes while exploring"
+    label = "episodes while exploring" if legend else None
     for folder in folders:
         lines = list(read_metrics(folder))
         dots = [
@@ -87,24 +150,39 @@ def _episodes(axes, folders: Sequence[Path], color: str) -> None:
                     color=color,
                     lw=1,
                     alpha=0.6,
-                    label="their mean, last 100",
+                    label="their mean, last 100" if legend else None,
                 )
 
 
 def _evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
-    """The mean of greedy evaluations and its interval: over episodes, or over seeds."""
-    at: dict[int, list[np.ndarray]] = defaultdict(list)
-    for folder in folders:
-        for line in read_metrics(folder):
-            if "evaluation" in line:
-                at[line["step"]].append(np.asarray(line["evaluation"]))
-    if not at:
+    """The mean of greedy evaluations and its interval: over episodes, or over seeds.
+
+    Of several seeds only as far as all of them have come; between two of its evaluations a seed
+    counts as on the straight line from one to the other.
+    """
+    each = [_evaluated(folder) for folder in folders]
+    if not all(each):
         return
-    steps = sorted(at)
-    values = [at[s][0] if len(folders) == 1 else [v.mean() for v in at[s]] for s in steps]
+    first, last = max(map(min, each)), min(map(max, each))
+    steps = sorted({step for one in each for step in one if first <= step <= last})
+    if not steps:
+        return
+    if len(folders) == 1:
+        over, values = f"{len(each[0][last])} episodes", [each[0][step] for step in steps]
+    else:
+        lines = [np.interp(steps, [*one], [x.mean() for x in one.values()]) for one in each]
+        over, values = "seeds", list(np.transpose(lines))
     means, lows, highs = np.array([interval(v) for v in values]).T
-    over = f"{len(values[-1])} episodes" if len(folders) == 1 else "seeds"
-    axes.plot(
-        steps, means, color=color, lw=2.2, label=fill(f"{label}: greedy, 95 % over {over}", WIDTH)
-    )
+    label = fill(f"{label}: greedy, 95 % over {over}", WIDTH)
+    if len(steps) <= FEW:
+        spans = [means - lows, highs - means]
+        axes.errorbar(steps, means, spans, color=color, fmt="o", capsize=3, label=label)
+        return
+    axes.plot(steps, means, color=color, lw=2.2, label=label)
     axes.fill_between(steps, lows, highs, color=color, alpha=0.2, lw=0)
+
+
+def _evaluated(folder: Path) -> dict[int, np.ndarray]:
+    """By step, in their order, the returns of a run's evaluations."""
+    lines = read_metrics(folder)
+    return {x["step"]: np.asarray(x["evaluation"]) for x in lines if "evaluation" in x}

@@ -201,7 +201,7 @@ def test_plot_keeps_other_parameters_apart(run: Path, altered: Path, tmp_path, m
     monkeypatch.setattr("palestra.tools.plot._evaluations", draw)
     both = [str(run), str(altered), str(run)]
     assert main(["plot", *both, "--output", str(tmp_path / "both.png")]) == 0
-    assert drawn[0] == (2, "dqn on CartPole-v1, 2 seeds")
+    assert drawn[0] == (1, "dqn on CartPole-v1")  # the same run twice is one
     assert drawn[1][0] == 1
     assert drawn[1][1].startswith("dqn on CartPole-v1 with pole_mass=0.2")
 
