@@ -50,18 +50,31 @@ class MultiCategoricalHead(eqx.Module):
         return MultiCategorical(tuple(map(Categorical, jnp.split(outputs, ends))))
 
 
+NO_BOUND = 1e15  # many write float32's largest number for no bound; squares must be numbers, too
+
+
+def _bounded(space: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Whether there is a bound below, and above, along each axis."""
+    return space.low > -NO_BOUND, space.high < NO_BOUND
+
+
 class Bounds(eqx.Module):
-    """Middle and half width of a box of actions; 0 and 1 along an axis that is not bounded."""
+    """Middle and half width of a box of actions.
+
+    Half the width is 1 along an axis without two bounds, which starts at the bound that it has, or
+    lies around 0; and along an axis of no width, where all that is asked for is clipped to one.
+    """
 
     middle: tuple[float, ...] = eqx.field(static=True)
     half: tuple[float, ...] = eqx.field(static=True)
 
     def __init__(self, space: Box):
+        below, above = _bounded(space)
         low, high = space.low.astype(float), space.high.astype(float)
-        bounded = np.isfinite(low) & np.isfinite(high)
-        low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
+        low = np.where(below, low, np.where(above, high - 2.0, -1.0))
+        high = np.where(above, high, low + 2.0)
         self.middle = tuple(((low + high) / 2).tolist())
-        self.half = tuple(((high - low) / 2).tolist())
+        self.half = tuple(np.where(low < high, (high - low) / 2, 1.0).tolist())
 
     def arrays(self) -> tuple[Float[Array, " D"], Float[Array, " D"]]:
         return jnp.array(self.middle), jnp.array(self.half)
@@ -242,7 +255,7 @@ class ActorCritic(eqx.Module):
             self.networks = make(self.head.size, 0.01, keys[0]), make(1, 1.0, keys[1])
         if sde:
             features = self.networks[0].mlp.layers[-1].weight.shape[0]
-            self.head = StateDependentHead(features, log_std, box(spec.action_space))
+            self.head = StateDependentHead(features, log_std, box(spec.action_space, endless=True))
 
     def policy(self, obs: PyTree) -> Distribution:
         """pi(. | obs), without the work for the value where that is a network of its own."""
@@ -283,11 +296,18 @@ class ActorCritic(eqx.Module):
         return self.head(outputs)
 
 
-def box(space: gymnasium.Space) -> Bounds:
-    """The bounds of the space's actions. Raises ValueError for other spaces than vectors."""
-    if isinstance(space, Box) and len(space.shape) == 1:
-        return Bounds(space)
-    raise ValueError(f"the action must be a vector (a Box of one axis), not {space}.")
+def box(space: gymnasium.Space, *, endless: bool = False) -> Bounds:
+    """The bounds of the space's actions. Raises ValueError unless it is a vector, and has bounds
+    along each axis where it must not be `endless`."""
+    if not (isinstance(space, Box) and len(space.shape) == 1):
+        raise ValueError(f"the action must be a vector (a Box of one axis), not {space}.")
+    if not (endless or np.logical_and(*_bounded(space)).all()):
+        raise ValueError(
+            f"the action must have bounds, within which it is chosen, not {space}: name them in a "
+            "wrapper, as gymnasium.wrappers.TransformAction(env, lambda action: action, "
+            f"gymnasium.spaces.Box(-1, 1, {space.shape})) does, or use ppo, which needs none."
+        )
+    return Bounds(space)
 
 
 class DeterministicPolicy(eqx.Module):

@@ -15,7 +15,7 @@ from learners import SMALL, E
 
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, algorithm_class, name_of
-from palestra.core import Algorithm, Spec, Transition
+from palestra.core import Algorithm, Frames, Spec, Transition
 from palestra.parts.statistics import Moments, see
 
 OBSERVATIONS = {
@@ -219,6 +219,18 @@ def test_normalized_observations_are_what_acts_and_learns(name):
     close(action, same_action)
     for field in {"networks", "q", "target"} & {*one._fields}:
         jax.tree.map(close, getattr(one, field), getattr(two, field))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ALGORITHMS if hasattr(SMALL[name], "memory_size")]
+)
+def test_the_memory_keeps_each_frame_once(name):
+    spec = Spec(Frames(36, 36, stack=4), ACTIONS[ALGORITHMS[name].actions[-1]], E)
+    learner = replace(SMALL[name], memory_size=100 * E)
+    memory = jax.eval_shape(lambda: learner.init(spec, prng.key(0))).memory
+    seen = jax.tree.leaves((memory.data.obs, memory.data.next_obs))
+    rows = 100 // learner.rollout_length * learner.rollout_length
+    assert [x.shape for x in seen] == [(rows, E, 36, 36, 1)]
 
 
 @ALL

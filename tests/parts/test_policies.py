@@ -17,6 +17,7 @@ from palestra.parts.policies import (
     Bounds,
     Critic,
     DeterministicPolicy,
+    GaussianHead,
     Policy,
     SoftPolicy,
     SquashedGaussianHead,
@@ -60,9 +61,34 @@ def test_a_box_head_stretches_over_the_box():
     np.testing.assert_allclose(policy.log_std, -0.5)
 
 
-def test_an_unbounded_box_is_taken_as_one_from_minus_one_to_one():
-    bounds = Bounds(Box(np.float32([-np.inf, -3, -np.inf]), np.float32([np.inf, np.inf, 5])))
-    assert (bounds.middle, bounds.half) == ((0, 0, 0), (1, 1, 1))
+LARGEST = np.finfo(np.float32).max  # as many write that there is no bound
+ENDLESS = Box(
+    np.float32([-np.inf, -LARGEST, -3, -np.inf]), np.float32([np.inf, LARGEST, np.inf, 5])
+)
+
+
+def test_an_unbounded_box_is_taken_as_one_of_half_width_one():
+    bounds = Bounds(ENDLESS)
+    assert bounds.half == (1, 1, 1, 1)
+    assert bounds.middle == (0, 0, -2, 4)  # inside of the bound that there is
+
+
+def test_an_axis_of_no_width_is_a_number_like_others():
+    flat = Bounds(Box(np.float32([-1, 0.5]), np.float32([1, 0.5])))
+    np.testing.assert_array_equal(flat.units(jnp.array([1.0, 0.5])), [1, 0])
+    made = GaussianHead(jnp.zeros(2), flat)(jnp.array([0.2, 0.3]))
+    assert np.isfinite(made.log_prob(jnp.array([1.0, 0.5])))
+
+
+@pytest.mark.parametrize("made", [DeterministicPolicy, SoftPolicy, Critic])
+def test_who_acts_within_bounds_refuses_a_box_without(made):
+    for low, high in ((-np.inf, np.inf), (0.0, np.inf), (-LARGEST, LARGEST)):
+        spec = Spec(Box(-1, 1, (3,)), Box(np.float32(low), np.float32(high), (2,)), 1)
+        with pytest.raises(
+            ValueError, match=r"^the action must have bounds, .*Transform.*ppo.*\.$"
+        ):
+            made(spec, (8,), prng.key(0))
+        ActorCritic(spec, (8,), prng.key(0), sde=True)
 
 
 def test_a_squashed_head_holds_the_deviation():

@@ -175,7 +175,11 @@ ATARI_BREAKOUT = laptop(
 
 PRESETS = {
     "CartPole-v1": {"default": CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
-    "CartPole-v0": {"default": CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
+    # Of CartPole-v1, whose episodes may be longer.
+    "CartPole-v0": {
+        "default": CARTPOLE._replace(score="Not measured; its episodes end at 200."),
+        "rl-zoo": RL_ZOO_CARTPOLE._replace(score="Not measured; its episodes end at 200."),
+    },
     "Acrobot-v1": {"default": ACROBOT},
     "MountainCar-v0": {"default": MOUNTAIN_CAR},
     "MinAtar/Breakout-v1": {
