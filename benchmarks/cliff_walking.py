@@ -64,7 +64,7 @@ def draw(returns: dict[str, np.ndarray]) -> None:
     axes = figure.add_subplot()
     for name, each in returns.items():
         smooth = np.lib.stride_tricks.sliding_window_view(each, SMOOTH, 1).mean(-1)
-        curve = np.array([interval(column) for column in smooth.T])
+        curve = np.array([interval(column) for column in smooth.T], float)
         episode = np.arange(SMOOTH, SMOOTH + len(curve))
         (line,) = axes.plot(episode, curve[:, 0], label=name)
         axes.fill_between(episode, curve[:, 1], curve[:, 2], color=line.get_color(), alpha=0.2)

@@ -64,7 +64,8 @@ def settings(name: str, env_id: str, same: bool) -> tuple[Algorithm, int, int]:
 
 def score(env_id: str, agent: Agent, first_seed: int) -> float:
     """As protocol.score, by the library's own means."""
-    return float(evaluate.in_gymnasium(env_id, agent, episodes=EPISODES, seed=first_seed).mean())
+    played = evaluate.in_gymnasium(env_id, agent, episodes=EPISODES, seed=first_seed)
+    return float(played.returns.mean())
 
 
 def main() -> None:

@@ -134,6 +134,10 @@ class TrainFlags:
     """Seconds between checkpoints, where `palestra resume` goes on; 0 for one after each report."""
     on_nan: Literal["stop", "continue"] = "stop"
     """What to do when NaN or infinity is met: stop, with the last good agent, or continue."""
+    eval_every: int | None = None
+    """Steps between evaluations on the way, at the next report [25 a run, 10 where slow]."""
+    eval_episodes: int | None = None
+    """Greedy episodes of each of those [100; where environments are not ours 10]."""
     quiet: bool = False
     """Show no progress, only the result."""
 
@@ -222,6 +226,8 @@ def train(arguments: list[str]) -> int:
         video=options.video,
         checkpoint_seconds=options.checkpoint_seconds,
         on_nan=options.on_nan,
+        eval_every=options.eval_every,
+        eval_episodes=options.eval_episodes,
         quiet=options.quiet,
         preset=options.preset,
         **vars(algorithm),
@@ -293,7 +299,7 @@ def evaluate(arguments: list[str]) -> int:
         seed: int = 0
         """Which starts; never those of training."""
         json: bool = False
-        """Print JSON: mean, low, high, episodes, returns."""
+        """Print JSON: mean, low, high, episodes, ended, given_up, returns."""
         trust: str | None = None
         """The module that makes the agent's environment, where it is one; its code then runs."""
 
@@ -317,10 +323,10 @@ def evaluate(arguments: list[str]) -> int:
         which = "" if runs == [flags.run] else f"{run.name}: "
         _print(
             f"{which}{Task.from_json(result)} in {result['simulator']}: mean return "
-            f"{_interval(result)} over {result['episodes']} greedy episodes (95 % interval)"
+            f"{_interval(result)} over {_episodes(result, flags.episodes)}"
         )
     if len(runs) > 1:
-        between = interval([result["mean"] for result in results])
+        between = interval([r["mean"] for r in results], [x for r in results for x in r["returns"]])
         _print(f"mean over {len(runs)} seeds: {between}")
     return 0
 
@@ -840,12 +846,19 @@ def _show_results(results: Sequence[Any]) -> None:
     exact = "exact" in first["best"]
     if exact:
         table.add_column("exact value", justify="right")
+    unended: list[str] = []
     for summary in summaries:
         for which in ("best", "last"):
             scores = [_interval(summary[which][name]) for name in simulators]
             scores += [f"{summary[which]['exact']:.4f}"] if exact else []
             step = f"{summary[which]['step']:,}"
             table.add_row(str(summary["seed"]), which, step, *scores)
+            unended += [
+                f"Seed {summary['seed']}, {which}, {labels[name]}: {given_up} of "
+                f"{summary[which][name]['episodes']} episodes did not end and were given up."
+                for name in simulators
+                if (given_up := summary[which][name]["given_up"])
+            ]
     console = Console(soft_wrap=True, highlight=False)
     episodes = first["best"][simulators[0]]["episodes"]
     each = " a seed" if len(summaries) > 1 else ""
@@ -855,6 +868,8 @@ def _show_results(results: Sequence[Any]) -> None:
         f"Mean return and 95 % interval over {episodes} greedy episodes:\n"
     )
     console.print(table)
+    for told in unended:
+        console.print(f"\n{told}")
     if simulators == ["palestra"] and task.altered and gymnasium_has(task.env_id):
         console.print(
             f"\nJudged in Palestra's simulator alone: this is not the {task.env_id} of Gymnasium."
@@ -900,8 +915,10 @@ def _show_verdict(console: Console, summaries: Sequence[dict[str, Any]], simulat
     threshold = summaries[0]["threshold"]
     if len(summaries) > 1:
         for which in ("best", "last"):
-            means = [summary[which][simulator]["mean"] for summary in summaries]
-            console.print(f"\n{which} agents, mean over seeds: {interval(means)}", end="")
+            scores = [summary[which][simulator] for summary in summaries]
+            seen = [x for score in scores for x in score["returns"]]
+            between = interval([score["mean"] for score in scores], seen)
+            console.print(f"\n{which} agents, mean over seeds: {between}", end="")
         console.print()
     if threshold is None:
         return
@@ -915,7 +932,21 @@ def _show_verdict(console: Console, summaries: Sequence[dict[str, Any]], simulat
 
 
 def _interval(result: dict[str, Any]) -> str:
-    return f"{result['mean']:.1f} ({result['low']:.1f} to {result['high']:.1f})"
+    from palestra.tools.intervals import shown, shown_alike
+
+    if result["low"] is None:
+        return shown(result["mean"])
+    mean, low, high = shown_alike(result["mean"], result["low"], result["high"])
+    return f"{mean} ({low} to {high})"
+
+
+def _episodes(result: dict[str, Any], asked: int) -> str:
+    """How many there were, and how they ended."""
+    count, given_up = result["episodes"], result["given_up"]
+    fewer = f" of {asked} asked for" if count < asked else ""
+    told = "" if result["low"] is None else " (95 % interval)"
+    unended = f"; {given_up} did not end and were given up" if given_up else ""
+    return f"{count} greedy episode{'s' if count > 1 else ''}{fewer}{told}{unended}"
 
 
 def _list(title: str, rows: Sequence[tuple[str, str]]) -> None:

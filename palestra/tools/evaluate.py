@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from math import prod
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import Tuple
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from palestra.core import Algorithm, Count, Environment, Key, Seed, Spec, check
 from palestra.envs.host import close
@@ -28,13 +28,33 @@ from palestra.tools.task import Task
 EPISODES = 100  # per evaluation, unless asked otherwise
 GAMES = 30  # of Atari's, likewise
 FEW = 10  # per evaluation on the way, on the host
-LANES = 8  # of them side by side
+LANES = 8  # of them side by side, at most
 NO_WORDS = np.zeros((1, 0), np.uint32)  # of a key, which greedy play does not need
 LONGEST = 5_000  # steps after which an episode is given up in an environment without a limit
 
 
+class Played(NamedTuple):
+    """Episodes that were played."""
+
+    returns: np.ndarray  # their totals
+    ended: np.ndarray  # whether they did, or were given up, their totals as they stood
+    steps: int  # that all environments took
+
+    def as_json(self) -> dict[str, Any]:
+        """Mean and interval, how many there were and how they ended, and their totals."""
+        ended = int(self.ended.sum())
+        return {
+            **interval(self.returns, seen=self.returns)._asdict(),
+            "episodes": len(self.returns),
+            "ended": ended,
+            "given_up": len(self.returns) - ended,
+            "returns": self.returns.tolist(),
+        }
+
+
 def judge(agent: Agent, *, episodes: int = EPISODES, seed: int = 0) -> dict[str, Any]:
-    """mean, low, high (95 %), episodes and returns of greedy episodes on starts of its own.
+    """mean, low, high (95 %), episodes, returns of greedy episodes on starts of its own, and how
+    many of them ended or were given up since they went on for too long.
 
     In Gymnasium's environment of that id where there is one, else in ours, as also where the
     agent learned with other parameters or another time limit. Raises ValueError.
@@ -55,7 +75,7 @@ def score(
     `env` is ours, if it is one of ours. An altered task is played in ours alone: Gymnasium's names
     and defaults are not always ours.
     """
-    players: dict[str, Callable[..., np.ndarray]] = {}
+    players: dict[str, Callable[..., Played]] = {}
     first = streams.first(seed, streams.EXAM)
     if env is None:
         name = "ale" if agent.task.kind == "atari" else "gymnasium"
@@ -64,39 +84,28 @@ def score(
         players["gymnasium"] = partial(in_gymnasium, agent.env_id, agent, seed=first)
     if env is not None and (both or not players):
         players["palestra"] = partial(in_ours, env, agent, key=streams.key(seed, streams.EXAM))
-    scores = {}
-    for name, play in players.items():
-        returns = play(episodes=episodes)
-        between = interval(returns)
-        scores[name] = {**between._asdict(), "episodes": episodes, "returns": returns.tolist()}
-    return scores
+    return {name: play(episodes=episodes).as_json() for name, play in players.items()}
 
 
-def in_ours(env: Environment, agent: Agent, *, episodes: int, key: Key) -> np.ndarray:
-    """Totals of `episodes` greedy episodes in one of our simulators, all side by side."""
-    return in_ours_with_steps(env, agent, episodes=episodes, key=key)[0]
-
-
-def in_ours_with_steps(
-    env: Environment, agent: Agent, *, episodes: int, key: Key
-) -> tuple[np.ndarray, int]:
-    """The totals, and the steps that all environments took until the last of the episodes ended."""
+def in_ours(env: Environment, agent: Agent, *, episodes: int, key: Key) -> Played:
+    """Greedy episodes in one of our simulators, all side by side."""
     num_envs, arrays = agent.spec.num_envs, dict(agent.arrays)
-    totals, time = _play(env, agent.algorithm, num_envs, arrays, episodes, key)
-    return np.asarray(totals), episodes * int(time)
+    totals, alive, time = _play(env, agent.algorithm, num_envs, arrays, episodes, key)
+    return Played(np.asarray(totals), ~np.asarray(alive), episodes * int(time))
 
 
-def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> np.ndarray:
-    """Totals of `episodes` greedy episodes in gymnasium.make(env_id), one each. [episodes]
+def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> Played:
+    """Greedy episodes in gymnasium.make(env_id), one each.
 
     The i-th starts from seed + i.
     """
     envs = [gymnasium.make(env_id, disable_env_checker=True) for _ in range(episodes)]
     obs = [env.reset(seed=seed + i)[0] for i, env in enumerate(envs)]
-    totals, alive = np.zeros(episodes), set(range(episodes))
+    totals, alive, steps = np.zeros(episodes), set(range(episodes)), 0
     for _ in range(LONGEST):
         if not alive:
             break
+        steps += len(alive)
         actions = agent.predict(jax.tree.map(lambda *each: np.stack(each), *obs))
         for i in tuple(alive):
             obs[i], reward, terminated, truncated, _ = envs[i].step(actions[i])
@@ -104,20 +113,24 @@ def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> np.n
             if terminated or truncated:
                 alive.remove(i)
                 envs[i].close()
-    return totals
+    for i in alive:
+        envs[i].close()
+    return Played(totals, np.array([i not in alive for i in range(episodes)]), steps)
 
 
-def on_host(agent: Agent, *, episodes: int, seed: int) -> np.ndarray:
-    """Totals of `episodes` greedy episodes in the agent's environment on the host. [episodes]"""
-    with closing(OnHost(agent.task, agent.algorithm, agent.spec, min(episodes, LANES))) as play:
-        return play.returns(agent, episodes=episodes, seed=seed)[0]
+def on_host(agent: Agent, *, episodes: int, seed: int) -> Played:
+    """Greedy episodes in the agent's environment on the host."""
+    with closing(OnHost(agent.task, agent.algorithm, agent.spec, episodes)) as host:
+        return host.play(agent, seed=seed)
 
 
 class Judge(Protocol):
     """Who evaluates agents on the way."""
 
-    # Returns and steps, from the starts that a run of this seed is judged by.
-    def __call__(self, agent: Agent, seed: int) -> tuple[np.ndarray, int]: ...
+    # From the starts that a run of this seed is judged by.
+    def __call__(self, agent: Agent, seed: int) -> Played: ...
+    @property
+    def at_least(self) -> int: ...  # evaluations of a run, whatever they take
     def affords(self, spent: int, trained: int) -> bool: ...
     def close(self) -> None: ...
 
@@ -128,17 +141,20 @@ class InOurs:
     # Where a single evaluation may be as dear as the training, there are no more of them while they
     # have taken more than this many steps for each step of training.
     SHARE = 2
+    at_least = 1
 
-    def __init__(self, env: Environment, task: Task):
+    def __init__(self, env: Environment, task: Task, episodes: int | None = None):
+        self._episodes = EPISODES if episodes is None else episodes
         self._env, self._model = env, model_of(env)
         picture = len(env.observation_space.shape or ()) == 3
         self._dear = task.limit is None and picture  # episodes may last for ever
 
-    def __call__(self, agent: Agent, seed: int) -> tuple[np.ndarray, int]:
+    def __call__(self, agent: Agent, seed: int) -> Played:
         if self._model is not None:
-            return np.array([exact(agent, self._env, self._model)]), 0
+            value = exact(agent, self._env, self._model)
+            return Played(np.array([value]), np.array([True]), 0)
         key = streams.key(seed, streams.JUDGE)
-        return in_ours_with_steps(self._env, agent, episodes=EPISODES, key=key)
+        return in_ours(self._env, agent, episodes=self._episodes, key=key)
 
     def affords(self, spent: int, trained: int) -> bool:
         """Whether there may be another evaluation."""
@@ -152,9 +168,24 @@ class OnHost:
     """Evaluates in environments on the host, made once for all evaluations of an algorithm."""
 
     SHARE = 0.1  # as of InOurs
+    at_least = 11  # ten on the way, and the one at the end
+    # Where nothing cuts episodes off they are given up after this share of the training's steps,
+    # so that the ten do not take more of them than training itself; but not before so many.
+    PATIENCE, SHORTEST = 0.01, 1_000
 
-    def __init__(self, task: Task, algorithm: Algorithm, spec: Spec, lanes: int = LANES):
-        self.envs = task.make_envs(lanes, training=False).envs
+    def __init__(
+        self,
+        task: Task,
+        algorithm: Algorithm,
+        spec: Spec,
+        episodes: int | None = None,
+        steps: int | None = None,
+    ):
+        """`episodes` are played for each evaluation; `steps` are those of the training, where it
+        is evaluated on the way."""
+        self._episodes = FEW if episodes is None else episodes
+        rounds = -(-self._episodes // LANES)
+        self.envs = task.make_envs(-(-self._episodes // rounds), training=False).envs
         seen = flat_observation_space(self.envs.single_observation_space)
         done = flat_action_space(self.envs.single_action_space)
         if (seen, done) != spec[:2]:
@@ -164,35 +195,40 @@ class OnHost:
                 f"{task} shows {seen} and takes {done}."
             )
         self._longest = task.limit or (27_000 if task.kind == "atari" else LONGEST)
+        if steps is not None and task.limit is None:
+            patience = max(self.SHORTEST, int(self.PATIENCE * steps))
+            self._longest = min(self._longest, patience)
         self._act = jax.jit(lambda arrays, obs: greedy(algorithm, spec, arrays, obs))
 
-    def __call__(self, agent: Agent, seed: int) -> tuple[np.ndarray, int]:
-        return self.returns(agent, episodes=FEW, seed=streams.first(seed, streams.JUDGE))
+    def __call__(self, agent: Agent, seed: int) -> Played:
+        return self.play(agent, seed=streams.first(seed, streams.JUDGE))
 
     def affords(self, spent: int, trained: int) -> bool:
         """Whether there may be another evaluation."""
         return spent <= self.SHARE * trained
 
-    def returns(self, agent: Agent, *, episodes: int, seed: int) -> tuple[np.ndarray, int]:
-        """Totals of greedy episodes, and the steps that all environments took.
+    def play(self, agent: Agent, *, seed: int) -> Played:
+        """Greedy episodes, or fewer: where one goes on for too long it is given up, its total as it
+        stands, and its environment plays no other.
 
-        Each environment plays its share of them, so that short ones do not count more often. One
-        that goes on for too long is given up, its total as it stands.
+        Each environment plays its share of them, so that short ones do not count more often.
         """
         players = Players(self.envs, seed)  # anew: what is judged later changes nothing
         arrays = jax.device_put(dict(agent.arrays))
         act = lambda _, obs: (action := self._act(arrays, obs), action)
-        lanes = self.envs.num_envs
+        lanes, episodes = self.envs.num_envs, self._episodes
         left = np.full(lanes, episodes // lanes) + (np.arange(lanes) < episodes % lanes)
         totals: list[float] = []
+        ended: list[bool] = []
         steps = 0
         while left.any():
             _, (finished, total, length) = players.unroll(act, NO_WORDS)
             steps += lanes
             over = (finished[0] | (length[0] >= self._longest)) & (left > 0)
             totals += total[0][over].tolist()
+            ended += finished[0][over].tolist()
             left -= np.where(finished[0], over, over * left)  # one given up ends its lane
-        return np.array(totals), steps
+        return Played(np.array(totals), np.array(ended), steps)
 
     def close(self) -> None:
         close(self.envs)
@@ -259,7 +295,8 @@ def _play(
     arrays: Mapping[str, Array],
     episodes: int,
     key: Key,
-) -> tuple[Float[Array, "episodes"], Int[Array, ""]]:
+) -> tuple[Float[Array, "episodes"], Bool[Array, "episodes"], Int[Array, ""]]:
+    """Totals, which have not ended, and the steps of each until the last of them did."""
     spec = Spec(env.observation_space, env.action_space, num_envs)
     start_key, key = jax.random.split(key)
     state, obs = jax.vmap(env.reset)(jax.random.split(start_key, episodes))
@@ -278,5 +315,5 @@ def _play(
 
     alive, time = jnp.ones(episodes, bool), jnp.zeros((), jnp.int32)
     carry = (state, obs, jnp.zeros(episodes), alive, time)
-    _, _, totals, _, time = jax.lax.while_loop(going_on, step, carry)
-    return totals, time
+    _, _, totals, alive, time = jax.lax.while_loop(going_on, step, carry)
+    return totals, alive, time

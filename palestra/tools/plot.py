@@ -172,7 +172,8 @@ def _evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
     else:
         lines = [np.interp(steps, [*one], [x.mean() for x in one.values()]) for one in each]
         over, values = "seeds", list(np.transpose(lines))
-    means, lows, highs = np.array([interval(v) for v in values]).T
+    seen = np.concatenate([x for one in each for x in one.values()])  # no mean lies outside of it
+    means, lows, highs = np.array([interval(v, seen) for v in values], float).T
     label = fill(f"{label}: greedy, 95 % over {over}", WIDTH)
     if len(steps) <= FEW:
         spans = [means - lows, highs - means]

@@ -10,6 +10,8 @@ from typing import Any, TextIO, cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from palestra.tools.intervals import shown
+
 LINES = 20  # plain lines per run, about
 
 
@@ -82,7 +84,7 @@ class Display:
         rate = at / since if at else 0.0
         mean = sum(self.returns.values()) / len(self.returns) if self.returns else None
         rate_text = f"{rate:,.0f} steps/s" if rate else ""
-        mean_text = f"return {mean:.1f}" if mean is not None else ""
+        mean_text = f"return {shown(mean)}" if mean is not None else ""
         self._bar.update(
             self._task,
             description=self.title,

@@ -36,6 +36,7 @@ from palestra.core import Algorithm
 from palestra.runners import streams
 from palestra.runners.report import PRINTED, Report
 from palestra.tools.agent import Agent
+from palestra.tools.evaluate import Played
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, Whole, fit, parsed, read_json, write_json
 from palestra.tools.task import Task
@@ -295,7 +296,7 @@ class Recorder:
             "metrics_bytes": os.fstat(self._file.fileno()).st_size,
         }
 
-    def write(self, report: Report, agent: Agent | None, evaluation: np.ndarray | None) -> None:
+    def write(self, report: Report, agent: Agent | None, evaluation: Played | None) -> None:
         """Record a report (leaves without a seed axis) and, where one was made, an evaluation."""
         if not self._begun:
             self._begin()
@@ -316,15 +317,17 @@ class Recorder:
         self.step = report.step
         if agent is not None:
             if evaluation is not None:
-                line["evaluation"] = evaluation.tolist()
+                line["evaluation"] = evaluation.returns.tolist()
+                if not evaluation.ended.all():
+                    line["given_up"] = int((~evaluation.ended).sum())
             self.keep(agent, evaluation)
         self._file.write(json.dumps(line) + "\n")
 
-    def keep(self, agent: Agent, evaluation: np.ndarray | None) -> None:
+    def keep(self, agent: Agent, evaluation: Played | None) -> None:
         """Save the agent of the last report, as the best one too if it is."""
         agent.save(self.folder / "last.safetensors")
         # An agent that nobody has judged is better than none.
-        judged = -np.inf if evaluation is None else float(evaluation.mean())
+        judged = -np.inf if evaluation is None else float(evaluation.returns.mean())
         if judged >= self.best:  # of equals the later one, which has seen more
             self.best, self.best_step = judged, self.step
             agent.save(self.folder / "agent.safetensors")

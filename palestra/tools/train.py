@@ -93,6 +93,8 @@ class Flags(NamedTuple):
     video: bool
     checkpoint_seconds: float
     on_nan: OnNan
+    eval_every: int | None = None  # which older runs do not have
+    eval_episodes: int | None = None
 
 
 class DivergedError(ArithmeticError):
@@ -115,6 +117,8 @@ def train(
     video: bool = True,
     checkpoint_seconds: float = checkpoint.SECONDS,
     on_nan: OnNan = "stop",
+    eval_every: int | None = None,
+    eval_episodes: int | None = None,
     quiet: bool = False,
     **changes: Any,
 ) -> Run | list[Run]:
@@ -138,6 +142,10 @@ def train(
     checkpoint_seconds how often to write what `resume` goes on from, beside training; 0 for after
                        each report
     on_nan             "stop" when NaN or infinity is met, with the last good agent; or "continue"
+    eval_every         steps between evaluations on the way, which choose the best agent; made at
+                       the next report [25 a run, or ten where they would take long]
+    eval_episodes      greedy episodes of each [100; where environments are not ours 10]; an exact
+                       model needs none
     quiet              show nothing
     changes            hyper-parameters, such as learning_rate=1e-3, in place of the preset's
 
@@ -151,7 +159,7 @@ def train(
     each = which(seed, seeds)
     if episodes is None:
         episodes = evaluate.GAMES if job.task.kind == "atari" else evaluate.EPISODES
-    flags = checked(Flags(episodes, video, checkpoint_seconds, on_nan))
+    flags = checked(Flags(episodes, video, checkpoint_seconds, on_nan, eval_every, eval_episodes))
     folders = claim(job, each, run, seeds is None, flags)
     notes = []
     if not isinstance(algorithm, str) and presets.preset(job.name, job.task.env_id):
@@ -296,6 +304,9 @@ def checked(flags: Flags) -> Flags:
     check("video", flags.video, bool)
     check("checkpoint_seconds", flags.checkpoint_seconds, NonNegative)
     check("on_nan", flags.on_nan, OnNan)
+    for name in ("eval_every", "eval_episodes"):
+        if (given := getattr(flags, name)) is not None:
+            check(name, given, Count)
     return flags
 
 
@@ -629,33 +640,38 @@ def follow(
 ) -> None:
     """Train the seeds of one group, and record, evaluate and show each report."""
     names = reads(job.algorithm, job.spec)
+    flags = books[seeds[0]].flags
     with ExitStack() as stack:
-        course = begin(job, seeds, books[seeds[0]].since, display, stack)
+        course = begin(job, seeds, books[seeds[0]].since, flags, display, stack)
         # Closed before environments in which it may still play.
         reports = stack.enter_context(closing(course.reports))
-        judge = stack.enter_context(closing(judge_of(job)))
+        judge = stack.enter_context(closing(judge_of(job, flags)))
         before = books[seeds[0]].recorder.step
         for report in reports:
             stopped, last = stop.is_set(), report.step >= course.steps
-            evaluations = lambda step: step * EVALUATIONS // course.steps
-            due, before = evaluations(report.step) > evaluations(before), report.step
             spent = sum(books[seed].spent for seed in seeds)
-            wanted = last or (due and judge.affords(spent, report.step * len(seeds)))
+            affordable = judge.affords(spent, report.step * len(seeds))
+            if flags.eval_every is not None:
+                due = report.step // flags.eval_every > before // flags.eval_every
+            else:
+                count = max(EVALUATIONS, judge.at_least) if affordable else judge.at_least
+                due = report.step * count // course.steps > before * count // course.steps
+            wanted, before = last or due, report.step
             for row, seed in enumerate(seeds):
                 book = books[seed]
                 # On the host a learner is alone, and an environment may end the run at any time.
                 place = None if job.env is None else row
                 alone = one_of(report, place)
                 book.examine(alone)
-                agent = returns = None
+                agent = played = None
                 if wanted or stopped or job.env is None:
                     agent = Agent.of(
                         job.algorithm, job.spec, job.task, report.learner, place, names, job.spaces
                     )
                 if agent is not None and wanted:
-                    returns, steps = judge(agent, seed)
-                    book.spent += steps
-                book.recorder.write(alone, agent if wanted or job.env is None else None, returns)
+                    played = judge(agent, seed)
+                    book.spent += played.steps
+                book.recorder.write(alone, agent if wanted or job.env is None else None, played)
                 book.recorder.seconds = course.profile.seconds
                 display.update(seed, report.step, book.recorder.mean_return)
                 watch()
@@ -664,7 +680,7 @@ def follow(
                     book.keeper.keep(partial(book.checkpoint, alone.carry, updates), wait=stopped)
                 if stopped and not wanted and agent is not None:
                     # After the checkpoint, which goes on as if nothing had been asked.
-                    book.recorder.keep(agent, judge(agent, seed)[0])
+                    book.recorder.keep(agent, judge(agent, seed))
             if stopped:
                 return
 
@@ -696,12 +712,17 @@ class Course(NamedTuple):
 
 
 def begin(
-    job: Job, seeds: Sequence[int], since: Since | None, display: Display, stack: ExitStack
+    job: Job,
+    seeds: Sequence[int],
+    since: Since | None,
+    flags: Flags,
+    display: Display,
+    stack: ExitStack,
 ) -> Course:
     """Train those seeds, from the beginning or from where one of them stood."""
     profile = host.Profile()
     often = REPORT_STEPS if job.env is not None else HOST_REPORT_STEPS
-    wanted = max(REPORTS, job.steps // often)
+    wanted = max(REPORTS, job.steps // often, job.steps // (flags.eval_every or job.steps))
     settings: dict[str, Any] = {"total_steps": job.steps, "reports": wanted, "since": since}
 
     def course(reports: Generator[Report, None, None], num_envs: int) -> Course:
@@ -726,11 +747,11 @@ def begin(
     return course(runner(made.envs, job.algorithm, **settings), job.num_envs)
 
 
-def judge_of(job: Job) -> evaluate.Judge:
+def judge_of(job: Job, flags: Flags) -> evaluate.Judge:
     """Who evaluates agents on the way."""
     if job.env is not None:
-        return evaluate.InOurs(job.env, job.task)
-    return evaluate.OnHost(job.task, job.algorithm, job.spec)
+        return evaluate.InOurs(job.env, job.task, flags.eval_episodes)
+    return evaluate.OnHost(job.task, job.algorithm, job.spec, flags.eval_episodes, job.steps)
 
 
 def learns_beside(algorithm: Algorithm) -> bool:

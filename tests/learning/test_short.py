@@ -49,7 +49,9 @@ def test_it_learns(name):
         agent = Agent.of(chosen.algorithm, spec, env_id, learner, 0, names)
         if model:
             return evaluate.exact(agent, env, model)
-        return evaluate.in_ours(env, agent, episodes=evaluate.EPISODES, key=prng.key(1)).mean()
+        return evaluate.in_ours(
+            env, agent, episodes=evaluate.EPISODES, key=prng.key(1)
+        ).returns.mean()
 
     for seed in range(3):
         scores = []

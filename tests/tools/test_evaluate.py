@@ -20,9 +20,10 @@ from palestra.envs.transforms import TimeLimit, simulator
 from palestra.runners import streams
 from palestra.runners.streams import WIDTH
 from palestra.tools.agent import Agent
-from palestra.tools.cli import _show_results
-from palestra.tools.evaluate import LANES, LONGEST, OnHost, exact, in_gymnasium, in_ours, judge
+from palestra.tools.cli import _episodes, _show_results
+from palestra.tools.evaluate import LONGEST, OnHost, exact, in_gymnasium, in_ours, judge
 from palestra.tools.intervals import interval
+from palestra.tools.run_folder import read_metrics
 from palestra.tools.task import Task
 from palestra.tools.train import resume, train
 
@@ -65,7 +66,7 @@ def test_the_exact_value_is_what_play_comes_to(env_id, value):
         env = envs.make(env_id) if play is in_ours else env_id
         episodes = 2_000 if play is in_ours else 400
         start = {"key": prng.key(5)} if play is in_ours else {"seed": 5}
-        returns = play(env, agent, episodes=episodes, **start)
+        returns = play(env, agent, episodes=episodes, **start).returns
         assert returns.shape == (episodes,)
         mean, low, _ = interval(returns)
         assert abs(mean - found) <= 2 * (mean - low)  # four standard errors
@@ -98,8 +99,13 @@ def test_altered_tasks_have_the_model_of_their_parameters():
 def test_a_policy_that_never_ends_is_given_up():
     agent = agent_of("CliffWalking-v1", np.zeros(48, int))  # up, and up against the wall
     assert exact(agent) == -LONGEST
-    assert (in_ours(agent.task.make(), agent, episodes=2, key=prng.key(0)) == -LONGEST).all()
-    assert (in_gymnasium("CliffWalking-v1", agent, episodes=2, seed=0) == -LONGEST).all()
+    for played in (
+        in_ours(agent.task.make(), agent, episodes=2, key=prng.key(0)),
+        in_gymnasium("CliffWalking-v1", agent, episodes=2, seed=0),
+    ):
+        assert (played.returns == -LONGEST).all()
+        told = played.as_json()
+        assert (told["episodes"], told["ended"], told["given_up"]) == (2, 0, 2)
 
 
 def test_where_there_is_no_model_there_is_no_exact_value():
@@ -155,9 +161,11 @@ def test_short_episodes_on_the_host_do_not_count_more_often(monkeypatch):
     spec = Spec(Turns.observation_space, Turns.action_space, 2)
     task = Task.of(Turns)
     agent = Agent.of(algorithm, spec, task, algorithm.init(spec, prng.key(0)), None)
-    with closing(OnHost(task, algorithm, spec, 2)) as play:
+    monkeypatch.setattr("palestra.tools.evaluate.LANES", 2)
+    with closing(OnHost(task, algorithm, spec, 7)) as play:
         lengths = [env.unwrapped.length for env in play.envs.envs]
-        returns, steps = play.returns(agent, episodes=7, seed=0)
+        returns, ended, steps = play.play(agent, seed=0)
+    assert ended.all()
     assert sorted(lengths) == [1, 10]
     assert sorted(returns) == [1] * (3 + (lengths[0] == 1)) + [10] * (3 + (lengths[0] == 10))
     assert steps == 2 * 10 * (3 + (lengths[0] == 10))
@@ -186,6 +194,50 @@ class Logged(gymnasium.Env):
         return np.zeros((16, 16, 3), np.uint8)
 
 
+class Endless(Logged):
+    """Never ends by itself."""
+
+    def step(self, action):
+        return np.zeros(1, np.float32), 0.01, False, False, {}
+
+
+def test_episodes_that_did_not_end_are_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("palestra.tools.evaluate.LONGEST", 3)
+    learner = DQN(hidden=(4,), learning_starts=10, memory_size=100)
+    folder = tmp_path / "run"
+    run = train(
+        Endless, learner, num_envs=2, steps=40, episodes=20, run=folder, video=False, quiet=True
+    )
+    told = run.summary["best"]["gymnasium"]
+    assert (told["episodes"], told["ended"], told["given_up"]) == (7, 0, 7)  # one a lane, of 20
+    assert len(told["returns"]) == 7
+    _show_results([run])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "7 of 7 episodes did not end and were given up" in out
+    assert "0.0300 (0.0300 to 0.0300)" in out
+    *_, last = read_metrics(run.folder)
+    assert last["given_up"] == len(last["evaluation"])
+
+
+def test_of_one_episode_there_is_no_interval():
+    result = judge(agent_of("Discrete/CartPole-v0", np.zeros(5184, int)), episodes=1)
+    assert (result["low"], result["high"], result["episodes"]) == (None, None, 1)
+    assert _episodes(result, 1) == "1 greedy episode"
+
+
+@pytest.mark.parametrize("flags", [{}, {"eval_every": 40, "eval_episodes": 3}])
+def test_evaluations_on_the_way_are_ten_or_as_asked_for(flags, tmp_path, monkeypatch):
+    monkeypatch.setattr(Logged, "seen", [])
+    learner = DQN(hidden=(4,), learning_starts=10, memory_size=100)
+    begin = partial(train, Logged, learner, num_envs=2, steps=200, video=False, quiet=True)
+    run = begin(run=tmp_path / "run", episodes=3, **flags)
+    lines = [line for line in read_metrics(run.folder) if "evaluation" in line]
+    assert {len(line["evaluation"]) for line in lines} == {3 if flags else 10}
+    steps = [line["step"] for line in lines]
+    assert steps == [40, 80, 120, 160, 200] if flags else 11 <= len(steps) <= 13
+    assert run.config["flags"]["eval_every"] == flags.get("eval_every")
+
+
 def test_training_judging_exam_and_seeds_have_streams_of_their_own(tmp_path, monkeypatch):
     """Every reset of two seeds with two environments, of going on, and of a film."""
     monkeypatch.setattr(host, "step_cost", lambda name, make_env: (1e-6, False))  # resets with 0
@@ -195,7 +247,7 @@ def test_training_judging_exam_and_seeds_have_streams_of_their_own(tmp_path, mon
     runs = begin(seeds=[7, 8], run=tmp_path / "runs", checkpoint_seconds=0)
     by_use = lambda use: {s for s in Logged.seen if use * WIDTH <= s < (use + 1) * WIDTH}
     assert len(by_use(streams.TRAINING)) == 2 * 2
-    assert len(by_use(streams.JUDGE)) == 2 * LANES
+    assert len(by_use(streams.JUDGE)) == 2 * 5
     assert len(by_use(streams.EXAM)) == 2 * 3  # for both agents, and the first of them for the film
     assert not by_use(streams.GONE_ON)
     resume(runs[0].folder, env=Logged, steps=400, quiet=True)

@@ -219,7 +219,7 @@ print(sorted({m.split(".")[0] for m in sys.modules} - set(sys.stdlib_module_name
 def test_it_plays(cartpole: Agent, tmp_path: Path) -> None:
     to_numpy(cartpole, tmp_path / "agent.py")
     returns = list(runpy.run_path(str(tmp_path / "agent.py"))["play"](3, seed=4))
-    assert returns == in_gymnasium("CartPole-v1", cartpole, episodes=3, seed=4).tolist()
+    assert returns == in_gymnasium("CartPole-v1", cartpole, episodes=3, seed=4).returns.tolist()
     task = Task.of("CartPole-v1", {"pole_mass": 0.3}, 7)
     to_numpy(replace(cartpole, task=task), tmp_path / "agent.py")
     names = runpy.run_path(str(tmp_path / "agent.py"))

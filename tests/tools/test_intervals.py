@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from palestra.tools.intervals import interval
+from palestra.tools.intervals import interval, shown, shown_alike
 
 
 def test_hand_worked() -> None:
@@ -24,7 +24,30 @@ def test_it_covers_the_truth_as_often_as_it_says() -> None:
 
 
 def test_limits() -> None:
-    assert interval([7.0]) == (7.0, 7.0, 7.0)
+    assert interval([7.0]) == (7.0, None, None)
     assert interval([2.0, 2.0, 2.0]) == (2.0, 2.0, 2.0)
     with pytest.raises(ValueError, match="at least one value"):
         interval([])
+
+
+def test_no_interval_reaches_beyond_what_was_seen() -> None:
+    returns = [500.0] * 99 + [300.0]
+    mean, low, high = interval(returns, seen=returns)
+    assert (mean, high) == (498.0, 500.0)
+    assert low == pytest.approx(498 - 1.98422 * 20 / 10)
+    mean, low, high = interval(
+        [480.0, 500.0, 490.0], seen=[9.0, 500.0]
+    )  # seeds, and their episodes
+    assert (mean, high) == (490.0, 500.0)
+    assert low == pytest.approx(490 - 4.30265 * 10 / np.sqrt(3), rel=1e-5)
+    same = [0.1] * 3  # whose sum is rounded
+    assert interval(same, seen=same).low <= interval(same, seen=same).mean
+
+
+def test_small_returns_have_digits() -> None:
+    assert [shown(x) for x in (0.0123, 0.0, -13.0, 500.0, 7.93, 1.5e-9)] == [
+        *("0.0123", "0.0", "-13.0", "500.0", "7.93", "1.5e-09")
+    ]
+    assert shown_alike(0.0123, -0.002, 0.5) == ["0.012", "-0.002", "0.500"]
+    assert str(interval([0.0101, 0.0145])) == "0.0123 [-0.0157, 0.0403]"
+    assert str(interval([7.0])) == "7.00"
