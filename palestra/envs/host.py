@@ -9,6 +9,7 @@ form that cannot.
 """
 
 import inspect
+import math
 import os
 import sys
 import threading
@@ -22,8 +23,10 @@ from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import gymnasium
+import numpy as np
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
@@ -162,6 +165,8 @@ def with_reason(name: str, make: Callable[[], Any]) -> Any:
     """What `make` makes. Raises ValueError with the reason where it raises, in one sentence."""
     try:
         return make()
+    except OldError:
+        raise
     except gymnasium.error.DependencyNotInstalled as fault:
         raise gymnasium.error.DependencyNotInstalled(install_line(name, fault)) from None
     except Exception as fault:
@@ -191,7 +196,7 @@ def step_cost(name: str, make_env: MakeEnv) -> tuple[float, bool]:
     """
 
     def play() -> tuple[float, bool]:
-        env = make_env()
+        env = new(name, make_env)
         try:
             env.action_space.seed(0)
             env.reset(seed=0)
@@ -215,11 +220,73 @@ def _side_by_side(name: str, make_env: MakeEnv, num_envs: int, cost: float, kept
     here = cost * num_envs
     there = cost * -(-num_envs // cores) + ROUND_TRIP + PER_PROCESS * num_envs
     asked = f"{name}: a step takes {cost * 1e6:,.0f} µs, so {num_envs} play"
-    makers = [make_env] * num_envs
+    makers: list[MakeEnv] = [partial(lone, name, make_env)] * num_envs
     if num_envs == 1 or kept or here <= there:  # a state is kept in this process only
         make = partial(SyncVectorEnv, makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
         return Made(with_reason(name, make), f"{asked} in this process.")
+    close(with_reason(name, partial(new, name, make_env)))  # processes would have copies of one
     return Made(with_reason(name, partial(apart, makers)), f"{asked} in processes of their own.")
+
+
+class OldError(ValueError):
+    """A function gave an environment that it had given before."""
+
+
+KNOWN: WeakValueDictionary[int, gymnasium.Env] = WeakValueDictionary()  # all that `new` made
+
+
+def new(name: str, make_env: MakeEnv) -> gymnasium.Env:
+    """What `make_env` makes. Raises OldError where it made that before: played in several times at
+    once, or after it was closed, it would show one episode in pieces of others."""
+    env = make_env()
+    inside = env.unwrapped
+    if KNOWN.get(id(inside)) is inside:
+        raise OldError(
+            f"{name} must make a new environment each time that it is called, but it gave the same "
+            "one again: create the environment inside of the function."
+        )
+    KNOWN[id(inside)] = inside
+    return env
+
+
+class Lone(gymnasium.Wrapper):
+    """An environment that goes well beside others.
+
+    Gymnasium's vectors begin the next episode before anybody reads how the last one ended, so that
+    the last observation is a copy, and merge infos to arrays, which those of another shape or kind
+    do not survive. Of infos there only remains the record of an episode that ended.
+    """
+
+    stateless = True  # for whoever keeps what decides how an environment goes on
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """The first observation, without infos."""
+        obs, _ = self.env.reset(seed=seed, options=options)
+        return obs, {}
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """One step; the record of RecordEpisodeStatistics where one is due."""
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        if not (terminated or truncated):
+            return obs, reward, terminated, truncated, {}
+        return deepcopy(obs), reward, terminated, truncated, record(info)
+
+
+def lone(name: str, make_env: MakeEnv) -> gymnasium.Env:
+    """A new one. A function, because processes are sent those by their names."""
+    return Lone(new(name, make_env))
+
+
+def record(info: Any) -> dict[str, Any]:
+    """The infos without all but an episode's total and steps; empty where they do not tell them."""
+    try:
+        total, steps = (np.asarray(info["episode"][name]).item() for name in "rl")
+        told = {"r": float(total), "l": int(steps)}
+    except (TypeError, ValueError, LookupError, OverflowError):
+        return {}
+    return {"episode": told} if math.isfinite(told["r"]) else {}
 
 
 def apart(makers: list[MakeEnv]) -> VectorEnv:

@@ -19,8 +19,16 @@ import jax
 import numpy as np
 from gymnasium import logger
 from gymnasium.spaces import Discrete, Tuple
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import (
+    AsyncVectorEnv,
+    AutoresetMode,
+    SyncVectorEnv,
+    VectorEnv,
+    VectorWrapper,
+)
+from gymnasium.vector.utils import concatenate, create_empty_array
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+from gymnasium.wrappers.vector import RecordEpisodeStatistics as VectorRecordEpisodeStatistics
 from jaxtyping import Array, PyTree
 
 from palestra import prng
@@ -40,6 +48,10 @@ from palestra.runners.leaves import MisfitError, fingerprint, named, rebuilt
 from palestra.runners.report import Episodes, Report, Since, printed
 
 Leaves = list[Array]  # the arrays of a learner, in the order of its tree
+
+
+# What comes of an observation that has not the form of its space.
+UNFIT = ValueError, TypeError, KeyError, AttributeError, IndexError
 
 
 class EnvironmentFaultError(ValueError):
@@ -233,6 +245,12 @@ class Players:
         self._steps = np.zeros(envs.num_envs, np.int32)
         self._keeps = True  # as far as is known
         self._form: Any = None  # of the environments' states, which it keeps
+        self._game = self._before = games({})
+        # These give no more than the records of their own environments.
+        self._merges = isinstance(envs.unwrapped, SyncVectorEnv | AsyncVectorEnv)
+        self._miscounts = self.mode is AutoresetMode.DISABLED and wrapped_in(
+            envs, VectorRecordEpisodeStatistics
+        )
 
     def state(self) -> "Playing | None":
         """What `go_on` takes, where the environments' states can be kept.
@@ -278,7 +296,8 @@ class Players:
     def begin(self) -> None:
         """Begin the first episodes, unless some are under way. Raises EnvironmentFaultError."""
         if self.obs is None:
-            self.obs = self._see(self._guarded(self.envs.reset, seed=self.seed)[0])
+            obs, info = self._guarded(self.envs.reset, seed=self.seed)
+            self.obs, self._game = self._see(obs), games(info)
 
     def unroll(self, act: Callable, words: np.ndarray) -> tuple[Transition, Episodes]:
         """Play a step with each key's words; one episode begins where another ends. [T, E, ...].
@@ -300,7 +319,8 @@ class Players:
         obs = jax.tree.map(np.copy, self.obs)
         with self.profile("act"):
             action, allowed = jax.tree.map(np.asarray, act(obs))
-        allowed = unflatten_action(self._done, allowed)
+        # JAX's own arrays cannot be written to, which environments may do.
+        allowed = unflatten_action(self._done, allowed.copy())
         shown, reward, terminated, truncated, info = self._advance(allowed)
         done = terminated | truncated
         next_obs = self._see(shown)
@@ -316,6 +336,7 @@ class Players:
             shown, reward, terminated, truncated, info = self._guarded(self.envs.step, action)
         if not np.isfinite(reward).all():
             raise EnvironmentFaultError(f"{self._name} gave a reward of {worst(reward)}.")
+        self._before, self._game = self._game, games(info)
         return shown, np.asarray(reward), np.array(terminated), np.array(truncated), info
 
     def _begin_anew(
@@ -324,8 +345,10 @@ class Players:
         """Begin the next episodes; the true successors, and what counts as cut off."""
         if self.mode is AutoresetMode.SAME_STEP:  # has begun them
             last = jax.tree.map(np.copy, shown)
-            final = self._see(finals(info["final_obs"], done))
-            jax.tree.map(lambda to, x: to.__setitem__(done, x), last, final)
+            written = done if "_final_obs" in info else done & ~self._going_on()
+            if written.any():
+                final = self._see(self._finals(info, written))
+                jax.tree.map(lambda to, x: to.__setitem__(written, x), last, final)
             return last, truncated
         shown = jax.tree.map(np.copy, shown)
         if self.mode is AutoresetMode.DISABLED:
@@ -341,6 +364,29 @@ class Players:
             self.obs = self._see(obs)
         return shown, truncated
 
+    def _going_on(self) -> np.ndarray:
+        """Games of ale-py that only a life has ended (life_loss_info): what they show is what comes
+        after it, and nothing is written of a last observation."""
+        (lives, frames), (lives_before, frames_before) = self._game, self._before
+        return np.asarray((lives < lives_before) & (frames > frames_before))
+
+    def _finals(self, info: dict, ended: np.ndarray) -> PyTree:
+        """The last observations of the episodes that ended, stacked; leaves [ended, ...]."""
+        last, told = info.get("final_obs"), np.asarray(info.get("_final_obs", True))
+        if last is None or not np.broadcast_to(told, ended.shape)[ended].all():
+            raise EnvironmentFaultError(
+                f"{self._name} began an episode in the step that ended one (SAME_STEP), without "
+                "the last observation in infos['final_obs']."
+            )
+        if not (isinstance(last, np.ndarray) and last.dtype == object):
+            return jax.tree.map(lambda x: np.asarray(x)[ended], last)
+        rows = [last[i] for i in np.flatnonzero(ended)]
+        try:  # as Gymnasium's vectors do in every step
+            room: Any = create_empty_array(self._seen, len(rows))
+            return concatenate(self._seen, rows, room)
+        except UNFIT as fault:
+            raise EnvironmentFaultError(self._foreign()) from fault
+
     def _count(
         self, reward: np.ndarray, done: np.ndarray, info: dict, began: np.ndarray | bool = False
     ) -> Episodes:
@@ -351,12 +397,15 @@ class Players:
         finished: Any = done.copy()
         total: Any = self._total.astype(np.float32)
         steps: Any = self._steps.copy()
-        self._total[done], self._steps[done] = 0.0, 0
-        for record in (info, info.get("final_info", {})):
-            if "_episode" in record:
-                finished = np.array(record["_episode"])
-                total[finished] = np.asarray(record["episode"]["r"])[finished]
-                steps[finished] = np.asarray(record["episode"]["l"])[finished]
+        if done.any():
+            self._total[done], self._steps[done] = 0.0, 0
+            for source in (info, info.get("final_info")):
+                kept = None if source is info and self._miscounts else records(source, done)
+                if kept is not None:
+                    told, own_total, own_steps = kept
+                    total[told], steps[told] = own_total[told], own_steps[told]
+                    if source is info and not self._merges:  # a lost life is no end to it
+                        finished = told
         return Episodes(finished, total, steps)
 
     def _see(self, obs: PyTree) -> PyTree:
@@ -364,7 +413,7 @@ class Players:
         try:
             flat = flatten_observation(self._seen, obs)
             fits = jax.tree.map(lambda x, zero: x.shape[1:] == zero.shape, flat, self._like)
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as fault:
+        except UNFIT as fault:
             raise EnvironmentFaultError(self._foreign()) from fault
         if not all(jax.tree.leaves(fits)):
             raise EnvironmentFaultError(self._foreign())
@@ -468,7 +517,7 @@ def _limits(env: gymnasium.Env) -> list[Any] | None:
     while isinstance(env, gymnasium.Wrapper):
         if isinstance(env, TimeLimit):
             limits.append(env)
-        elif not isinstance(env, OrderEnforcing | PassiveEnvChecker):
+        elif not (isinstance(env, OrderEnforcing | PassiveEnvChecker) or hasattr(env, "stateless")):
             return None
         env = env.env
     return limits
@@ -498,11 +547,33 @@ def autoreset_mode(envs: VectorEnv) -> AutoresetMode:
         ) from None
 
 
-def finals(final_obs: Any, done: np.ndarray) -> PyTree:
-    """The last observations of the episodes that ended, stacked; leaves [ended, ...]."""
-    if isinstance(final_obs, np.ndarray) and final_obs.dtype != object:
-        return final_obs[done]
-    return jax.tree.map(lambda *each: np.stack(each), *(final_obs[i] for i in np.flatnonzero(done)))
+def games(info: dict) -> tuple[np.ndarray | int, np.ndarray | int]:
+    """Of Atari's games the lives that are left, and the frames since each began; else 0."""
+    return info.get("lives", 0), info.get("episode_frame_number", 0)
+
+
+def records(info: Any, done: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Which of the episodes that ended are on record, and everybody's totals and steps; None where
+    `info` has no records: "episode" is a word that others use, too."""
+    if not (isinstance(info, dict) and isinstance(info.get("episode"), dict)):
+        return None
+    kept, mask = info["episode"], info.get("_episode", False)
+    try:
+        total, steps = np.asarray(kept["r"], float), np.asarray(kept["l"], float)
+        told = done & np.asarray(mask, bool) & kept.get("_r", True) & kept.get("_l", True)
+        told = told & np.isfinite(total) & np.isfinite(steps)
+    except (TypeError, ValueError, LookupError):
+        return None
+    return (told, total, steps) if total.shape == steps.shape == told.shape == done.shape else None
+
+
+def wrapped_in(envs: VectorEnv, kind: type) -> bool:
+    """Whether a wrapper of that kind is around the environments."""
+    while isinstance(envs, VectorWrapper):
+        if isinstance(envs, kind):
+            return True
+        envs = envs.env
+    return False
 
 
 def worst(numbers: np.ndarray) -> float:

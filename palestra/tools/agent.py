@@ -8,7 +8,7 @@ shapes from that and refuses a file whose arrays do not fit them.
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, partial
 from math import prod
 from pathlib import Path
@@ -143,7 +143,11 @@ class Agent:
     def _act(self):
         act = jax.jit(partial(greedy, self.algorithm, self.spec))
         arrays = jax.device_put(dict(self.arrays))
-        return lambda obs: np.asarray(act(arrays, obs))
+        return lambda obs: np.array(act(arrays, obs))  # which the caller may write to
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was compiled for this process."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:

@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Tuple
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import RecordEpisodeStatistics, TransformReward
+from gymnasium.wrappers.vector import RecordEpisodeStatistics as VectorRecords
 
 import palestra
 from palestra import envs
@@ -26,7 +27,7 @@ from palestra.algorithms.q_learning import QLearning
 from palestra.algorithms.sarsa import Sarsa
 from palestra.core import Transition
 from palestra.envs.host import apart as made_apart
-from palestra.envs.host import close
+from palestra.envs.host import close, make_from
 from palestra.parts.spaces import example_transition
 from palestra.runners import compiled, host, threads
 from palestra.runners.leaves import named
@@ -401,3 +402,107 @@ def test_a_state_that_cannot_be_kept_is_not(make, told):
     assert len(caught) == 1
     assert told in str(caught[0].message)
     assert not [name for name in carried[-1] if name.startswith("playing.")]
+
+
+class Filler(gymnasium.Env):
+    """Shows the time, in one array that it fills; writes to actions; has infos of every kind."""
+
+    observation_space, action_space = Box(-1e6, 1e6, (1,)), Box(-1, 1, (1,))
+
+    def __init__(self):
+        self.buffer, self.time = np.zeros(1, np.float32), 0
+
+    def reset(self, *, seed=None, options=None):
+        self.buffer[0] = self.time = 0
+        return self.buffer, {"path": np.zeros(3)}
+
+    def step(self, action):
+        action *= 0.5
+        self.time += 1
+        self.buffer[0] = self.time
+        info = {"path": np.zeros(self.time) if self.time % 2 else "none", "episode": self.time}
+        return self.buffer, 1.0, False, self.time == 5, info
+
+
+@pytest.mark.parametrize("is_apart", [False, True])
+def test_habits_of_environments_alter_nothing(is_apart, monkeypatch):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    monkeypatch.setattr("palestra.envs.host.ROUND_TRIP", -1.0 if is_apart else 1.0)
+    venv = make_from(Filler, 2).envs
+    assert isinstance(venv, AsyncVectorEnv) is is_apart
+    (report,) = host.train(venv, Record(2), total_steps=16, reports=1, seed=0)
+    close(venv)
+    assert report.learner.rows.next_obs[..., 0, 0].ravel().tolist() == [1, 2, 3, 4, 5, 1, 2, 3]
+    finished = report.episodes.finished
+    assert set(report.episodes.total[finished].tolist()) == {5.0}
+    assert finished.sum() == 2
+
+
+class Showing(Clock):
+    """Shows what it shows in the form that it was given."""
+
+    def __init__(self, form, space):
+        super().__init__()
+        self.form, self.observation_space = form, space
+
+    def _obs(self):
+        return self.form(super()._obs(), self.time >= 2)
+
+
+@pytest.mark.parametrize(
+    ("form", "space"),
+    [
+        (lambda x, last: x.tolist(), Clock.observation_space),
+        (lambda x, last: [x], Tuple((Clock.observation_space,))),
+        (lambda x, last: {"x": x, "y": 0} if last else {"x": x}, Dict(x=Clock.observation_space)),
+    ],
+)
+def test_the_last_observation_may_have_the_forms_of_all_others(form, space):
+    venv = SyncVectorEnv([partial(Showing, form, space)] * 2, copy=False, autoreset_mode=SAME)
+    players = host.Players(venv, 0)
+    ones = np.ones((2, 1), np.float32)
+    rows, _ = players.unroll(lambda words, obs: (ones, ones), np.zeros((2, 2), np.uint32))
+    (next_obs,) = jax.tree.leaves(rows.next_obs)
+    assert next_obs[-1].tolist() == [[0, 0, 2], [0, 0, 2]]
+
+
+@pytest.mark.parametrize("info", [{}, {"final_obs": np.array([None]), "_final_obs": [False]}])
+def test_an_end_without_its_last_observation_is_told(info):
+    class Silent(SyncVectorEnv):
+        def step(self, actions):
+            obs, reward, terminated, truncated, _ = super().step(actions)
+            return obs, reward, terminated, truncated, dict(info)
+
+    venv = Silent([Clock], autoreset_mode=SAME)
+    with pytest.raises(host.EnvironmentFaultError, match=r"in infos\['final_obs'\]"):
+        next(host.train(venv, Record(5), total_steps=20, reports=1, seed=0))
+
+
+@pytest.mark.parametrize("record", [7, {"r": 9.0}, {"r": "x", "l": 1}, {"r": np.nan, "l": 1}])
+def test_what_is_no_record_of_an_episode_is_not_taken_for_one(record):
+    class Numbered(Filler):
+        def step(self, action):
+            *rest, _ = super().step(action)
+            return *rest, {"episode": record}
+
+    for venv in (make_from(Numbered, 1).envs, SyncVectorEnv([Numbered], autoreset_mode=OFF)):
+        (report,) = host.train(venv, Record(5), total_steps=20, reports=1, seed=0)
+        finished = report.episodes.finished
+        assert report.episodes.total[finished].tolist() == [5.0] * 4
+        assert report.episodes.steps[finished].tolist() == [5] * 4
+
+
+def test_gymnasiums_own_records_of_vectors_are_not_believed_where_they_are_wrong():
+    venv = VectorRecords(SyncVectorEnv([Clock], autoreset_mode=OFF))
+    (report,) = host.train(venv, Record(5), total_steps=20, reports=1, seed=0)
+    assert set(report.episodes.total[report.episodes.finished].tolist()) == {3.0, 6.0}
+
+
+@pytest.mark.parametrize("num_envs", [1, 2])
+def test_the_same_environment_twice_is_refused(num_envs, monkeypatch):
+    for round_trip in (1.0, -1.0):  # here, and in processes of their own
+        monkeypatch.setattr("palestra.envs.host.ROUND_TRIP", round_trip)
+        one = Filler()
+        with pytest.raises(ValueError, match="must make a new environment each time") as raised:
+            make_from(lambda env=one: gymnasium.wrappers.TimeLimit(env, 9), num_envs)
+        assert "cannot be made" not in str(raised.value)

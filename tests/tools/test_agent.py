@@ -1,6 +1,7 @@
 """Agents as files: whole, exact, and refused in one sentence when they are not what they claim."""
 
 import json
+import pickle
 import struct
 from collections import OrderedDict
 from dataclasses import replace
@@ -57,6 +58,14 @@ def test_saved_and_loaded_it_acts_the_same(agent: Agent, path: Path) -> None:
     assert again.algorithm == agent.algorithm
     assert again.spec == agent.spec
     assert again.env_id == "CartPole-v1"
+
+
+def test_one_that_has_acted_can_be_given_to_other_processes(path: Path) -> None:
+    agent = load(path)
+    obs = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    actions = agent.predict(obs)
+    assert (pickle.loads(pickle.dumps(agent)).predict(obs) == actions).all()
+    actions += 1  # they are the caller's own
 
 
 def test_the_file_is_the_same_every_time(agent: Agent, path: Path) -> None:
