@@ -18,6 +18,7 @@ from gymnasium.spaces import Box, Discrete
 from jaxtyping import Array, Float, Int, PyTree, Shaped
 
 from palestra.core import Key
+from palestra.parts.spaces import MOST_THINGS
 
 Activation = Literal["relu", "tanh"]
 
@@ -221,6 +222,12 @@ def encoder(space: gymnasium.Space, key: Key, *, layer_norm: bool = False) -> En
     `parts.spaces.flat_observation_space` makes of every space one that is served here.
     """
     if isinstance(space, Discrete) and space.start == 0:
+        if space.n > MOST_THINGS:
+            raise ValueError(
+                f"the observation is one of {space.n:,}, each of which would be an input of the "
+                f"network, where {MOST_THINGS:,} at most are served; show it as numbers (a Box), "
+                "such as where it is."
+            )
         return OneHot(int(space.n))
     if isinstance(space, Box) and len(space.shape) == 1:
         return Vector(space.shape[0])

@@ -29,6 +29,8 @@ from palestra.core import Frames, Spec, Transition
 MOST_CHOICES = 16  # a MultiDiscrete of more is one vector, not as many things seen
 SMALLEST_SIDE = 3  # of a picture, as convolutions need it
 CERTAIN_SIDE = 8  # from which on two or four axes are taken for a picture
+MOST_WHOLE = 2**31 - 1  # of int32, which choices are on the device
+MOST_THINGS = 100_000  # of which one is seen by a network, or done: each has weights of its own
 
 
 def action_count(space: gymnasium.Space) -> int:
@@ -81,10 +83,10 @@ def flat_observation_space(space: gymnasium.Space) -> gymnasium.Space:
                          8; the frames' channels are joined, the last frame's last
 
     Raises ValueError, in one sentence that names the part, for what has no fixed size (Text,
-    Sequence, Graph, OneOf) and where there is nothing to see.
+    Sequence, Graph, OneOf), for numbers that do not fit and where there is nothing to see.
     """
     parts = [part for leaf in _leaves(space, "observation") for part in _seen_as(*leaf)]
-    if not parts:
+    if not any(map(_size, parts)):
         raise ValueError(f"the observation is {space}, in which there is nothing to see.")
     flat = parts[0] if len(parts) == 1 else Tuple(parts)
     return space if flat == space else flat
@@ -136,6 +138,11 @@ def flat_action_space(space: gymnasium.Space) -> gymnasium.Space:
             flat = Box(join([box.low for box in boxes]), join([box.high for box in boxes]))
     else:
         counts = np.concatenate([_counts(leaf) for _, leaf in leaves])
+        if counts.max() > MOST_THINGS:
+            raise ValueError(
+                f"the action is one of {counts.max():,}, where {MOST_THINGS:,} at most can be told "
+                "apart; make it several smaller choices (MultiDiscrete) or numbers (Box)."
+            )
         flat = Discrete(int(counts[0])) if size == 1 else MultiDiscrete(counts)
     return space if flat == space else flat
 
@@ -158,8 +165,17 @@ def unflatten_action(space: gymnasium.Space, action: np.ndarray | np.generic) ->
 
 
 def _leaves(space: gymnasium.Space, name: str) -> Iterator[tuple[str, gymnasium.Space]]:
-    """What nested Dicts and Tuples are made of, in Gymnasium's order, each with how to get it."""
+    """What nested Dicts and Tuples are made of, in Gymnasium's order, each with how to get it.
+
+    Raises ValueError for keys that have no order, or that an agent's file cannot hold.
+    """
     if isinstance(space, Dict):
+        if not any(all(isinstance(key, kind) for key in space.spaces) for kind in (str, int)):
+            keys = shorten(", ".join(map(repr, space.spaces)), 60, placeholder=" ...")
+            raise ValueError(
+                f"{name} is a Dict whose keys are {keys}, but its keys must all be strings, or all "
+                "whole numbers."
+            )
         for key, part in space.spaces.items():
             yield from _leaves(part, f"{name}[{key!r}]")
     elif isinstance(space, Tuple):
@@ -205,12 +221,24 @@ def _nest(space: gymnasium.Space, parts: Iterator[np.ndarray | np.generic]) -> P
 def _seen_as(name: str, leaf: gymnasium.Space) -> list[gymnasium.Space]:
     """The flat spaces of a leaf, each for an array of `_see`."""
     match leaf:
+        case Discrete() | MultiDiscrete() if _counts(leaf).max(initial=0) > MOST_WHOLE:
+            raise ValueError(
+                f"{name} is one of {_counts(leaf).max():,}, more than whole numbers of 32 bits can "
+                "count; show it as several numbers (Box or MultiDiscrete)."
+            )
         case Discrete():
             return [leaf if leaf.start == 0 else Discrete(int(leaf.n))]
         case MultiDiscrete() if leaf.nvec.size <= MOST_CHOICES:
             return [Discrete(n) for n in _counts(leaf).tolist()]
         case MultiDiscrete():
-            return [Box(0, 1, (int(_counts(leaf).sum()),), bool)]
+            flags = int(_counts(leaf).sum())
+            if flags > MOST_THINGS:
+                raise ValueError(
+                    f"{name} is {leaf.nvec.size} choices among {flags:,} things, each of which "
+                    f"would be seen as a flag, where {MOST_THINGS:,} at most are served; show it "
+                    "as numbers (a Box)."
+                )
+            return [Box(0, 1, (flags,), bool)]
         case MultiBinary():
             shape = _arrange(leaf, np.broadcast_to(0, leaf.shape)).shape
             return [Box(0, 1, shape)]

@@ -456,3 +456,40 @@ def test_gymnasium_plays_along(seen, done):
         actions = np.stack([flat_actions.sample() for _ in range(3)])
         obs, *_ = many.step(unflatten_action(many.single_action_space, actions))
     many.close()
+
+
+BOX = Box(-1, 1, (2,))
+ODD = {
+    "keys that are tuples": (Dict({("a", 1): BOX, ("b", 2): BOX}), "keys must all be strings"),
+    "keys of two kinds": (Tuple([Dict({1: BOX, "b": BOX})]), "keys must all be strings"),
+    "an empty box": (Box(-1, 1, (0,)), "there is nothing to"),
+    "an empty picture": (Dict({"a": Box(-1, 1, (3, 0)), "b": Dict({})}), "there is nothing to"),
+    "one of a million millions": (Discrete(10**12, start=-5), "is one of 1,000,000,000,000"),
+    "several of them": (MultiDiscrete([2, 10**12]), "is one of 1,000,000,000,000"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_spaces_are_refused_by_what_is_odd(odd):
+    space, words = ODD[odd]
+    for flat in (flat_observation_space, flat_action_space):
+        with pytest.raises(ValueError, match=rf"^(the )?(observation|action).*{words}.*\.$"):
+            flat(space)
+
+
+def test_choices_that_would_be_too_many_flags_are_refused():
+    with pytest.raises(ValueError, match=r"^observation is 20 choices among 20,000,000 .*\.$"):
+        flat_observation_space(MultiDiscrete([10**6] * 20))
+
+
+def test_a_part_without_numbers_is_no_obstacle():
+    seen = flat_observation_space(Dict({1: Box(-1, 1, (0,)), 2: BOX}))
+    assert seen == Tuple([Box(-1, 1, (0,)), BOX])
+    assert flat_action_space(Dict({1: Box(-1, 1, (0,)), 2: BOX})) == BOX
+
+
+def test_one_of_very_many_is_for_tables_alone():
+    cells = Discrete(10**7)
+    assert flat_observation_space(cells) is cells
+    with pytest.raises(ValueError, match=r"^the observation is one of 10,000,000, .*Box"):
+        jax.eval_shape(lambda: encoder(cells, key(0)))
