@@ -42,7 +42,8 @@ PAGE = ROOT / "docs" / "results.md"
 
 HEADING = """\
 Mean over seeds and its 95 % interval, by Student's t over the seeds; it is not cut where returns
-end, and so may reach above CartPole's 500. Each seed's agents play 100 greedy episodes from starts of
+end, and so may reach above CartPole's 500.
+Each seed's agents play 100 greedy episodes from starts of
 their own in Gymnasium's environment, where there is one, else in ours; exact values are computed
 from the environment's model. *Best* is the agent that 25 evaluations on the way (on other starts)
 chose, *last* the one at the end. A line is reached where the lower end of the best agents' interval

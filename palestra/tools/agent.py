@@ -8,7 +8,7 @@ shapes from that and refuses a file whose arrays do not fit them.
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
 from math import prod
 from pathlib import Path
@@ -27,7 +27,7 @@ from safetensors.numpy import save
 import palestra
 from palestra import prng
 from palestra.algorithms import algorithm_class, name_of
-from palestra.core import Algorithm, Frames, Spec
+from palestra.core import Algorithm, Frames, Key, Seed, Spec, check
 from palestra.names import by_name
 from palestra.parts import control
 from palestra.parts.spaces import (
@@ -97,8 +97,11 @@ class Agent:
         return self.task.env_id
 
     @by_name
-    def predict(self, obs: Any) -> Any:
+    def predict(self, obs: Any, *, explore: bool = False, seed: int | Key | None = None) -> Any:
         """The greedy action for one observation, or for a batch with one more leading axis.
+
+        With `explore` it is drawn as at the end of training: from the policy, where that is a
+        distribution. The same `seed`, or key, draws the same again; without, another each time.
 
         Both are as in a Gymnasium environment, of which a batch is a vector environment: what is a
         Dict or a Tuple there is a dict or a tuple of arrays. Raises ValueError if the observation
@@ -108,10 +111,11 @@ class Agent:
         like = jax.tree.leaves(self._like)
         shapes = [x.shape for x in jax.tree.leaves(flat)]
         batches = {s[: len(s) - x.ndim] for s, x in zip(shapes, like, strict=True)}
+        act = partial(self._explore, seed=seed) if explore else self._act
         if batches == {()}:
-            action = self._act(jax.tree.map(lambda x: x[None], flat))[0]
+            action = act(jax.tree.map(lambda x: x[None], flat))[0]
         elif len(batches) == 1 and len(min(batches)) == 1:
-            action = self._act(flat)
+            action = act(flat)
         else:
             right, found = (" and ".join(map(str, s)) for s in ([x.shape for x in like], shapes))
             raise ValueError(
@@ -149,6 +153,64 @@ class Agent:
         """Without what was compiled for this process."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    @cached_property
+    def draw(self) -> Callable[[PyTree, Key], np.ndarray]:
+        """What explores: flat observations with leaves [n, ...], key -> flat actions."""
+        check_exploring(self.algorithm, self.spec)
+        act = jax.jit(partial(exploring, self.algorithm, self.spec))
+        arrays = jax.device_put(dict(self.arrays))
+        return lambda obs, key: np.array(act(arrays, obs, key))
+
+    def _explore(self, obs: PyTree, seed: int | Key | None) -> np.ndarray:
+        if seed is None:
+            seed = int(np.random.default_rng().integers(2**31))
+        if isinstance(seed, int | np.integer):
+            check("seed", seed, Seed)
+            seed = prng.key(int(seed))
+        return self.draw(obs, seed)
+
+
+def exploring(
+    algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree, key: Key
+) -> PyTree:
+    """As `greedy`, but with the exploration of the end of training, drawn for each alone."""
+    algorithm, spec = _alone(algorithm), spec._replace(num_envs=1)
+
+    def whole(path: Any, leaf: Any) -> Any:
+        name = name_of_leaf(path)
+        if name == "step":  # late: schedules have ended
+            return jnp.full(leaf.shape, jnp.iinfo(leaf.dtype).max, leaf.dtype)
+        own = name.replace("workers.", "networks.", 1) if name.startswith("workers.") else name
+        found = arrays.get(own)
+        return (
+            jnp.zeros(leaf.shape, leaf.dtype) if found is None else jnp.reshape(found, leaf.shape)
+        )
+
+    learner = jax.tree_util.tree_map_with_path(whole, _shapes(algorithm, spec))
+
+    def one(obs: PyTree, key: Key) -> PyTree:
+        batch = jax.tree.map(lambda x: x[None], obs)
+        return jax.tree.map(lambda x: x[0], algorithm.act(learner, batch, key))
+
+    keys = jax.random.split(key, jax.tree.leaves(obs)[0].shape[0])
+    return legal(spec.action_space, jax.vmap(one)(obs, keys))
+
+
+def check_exploring(algorithm: Algorithm, spec: Spec) -> None:
+    """Raises ValueError where exploration needs more than an agent is made of."""
+    kept = reads(algorithm, spec)
+    needed = reads(_alone(algorithm), spec._replace(num_envs=1), explore=True)
+    if lack := [x for x in needed if x not in kept and x != "step" and x[:8] != "workers."]:
+        raise ValueError(
+            f"{name_of(algorithm)} explores with {lack[0].split('.')[0]}, of which an agent keeps "
+            "only what greedy actions need; judge it without exploring."
+        )
+
+
+def _alone(algorithm: Any) -> Any:
+    """The algorithm with a single environment."""
+    return replace(algorithm, worker_envs=1) if hasattr(algorithm, "worker_envs") else algorithm
+
 
 def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:
     """The greedy actions of an agent's arrays; a pure function, for use inside a program."""
@@ -158,11 +220,14 @@ def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyT
     return legal(spec.action_space, action)
 
 
-def reads(algorithm: Algorithm, spec: Spec) -> dict[str, jax.ShapeDtypeStruct]:
-    """Names and forms of the State's leaves that greedy `act` reads, from its traced program."""
+def reads(
+    algorithm: Algorithm, spec: Spec, explore: bool = False
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """Names and forms of the State's leaves that greedy `act` reads, from its traced program; or
+    `act` that explores."""
     learner = _shapes(algorithm, spec)
     obs = jax.tree.map(lambda x: x[None], example(spec.observation_space))
-    act = lambda learner, obs: algorithm.act(learner, obs, prng.key(0), explore=False)
+    act = lambda learner, obs: algorithm.act(learner, obs, prng.key(0), explore=explore)
     leaves = jax.tree_util.tree_leaves_with_path(learner)
     read = control.reads(act, learner, obs)
     return {

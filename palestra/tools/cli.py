@@ -298,6 +298,8 @@ def evaluate(arguments: list[str]) -> int:
         """How many."""
         seed: int = 0
         """Which starts; never those of training."""
+        explore: bool = False
+        """Draw actions as at the end of training, in place of the greedy ones."""
         json: bool = False
         """Print JSON: mean, low, high, episodes, ended, given_up, returns."""
         trust: str | None = None
@@ -315,7 +317,9 @@ def evaluate(arguments: list[str]) -> int:
     runs = runs_in(flags.run)
     for run in runs:
         with _busy(f"playing {flags.episodes} episodes"):
-            results.append(judge(load(run), episodes=flags.episodes, seed=flags.seed))
+            results.append(
+                judge(load(run), episodes=flags.episodes, seed=flags.seed, explore=flags.explore)
+            )
     if flags.json:
         print(json.dumps(results[0] if runs == [flags.run] else results))
         return 0
@@ -946,7 +950,8 @@ def _episodes(result: dict[str, Any], asked: int) -> str:
     fewer = f" of {asked} asked for" if count < asked else ""
     told = "" if result["low"] is None else " (95 % interval)"
     unended = f"; {given_up} did not end and were given up" if given_up else ""
-    return f"{count} greedy episode{'s' if count > 1 else ''}{fewer}{told}{unended}"
+    kind = "exploring" if result["explore"] else "greedy"
+    return f"{count} {kind} episode{'s' if count > 1 else ''}{fewer}{told}{unended}"
 
 
 def _list(title: str, rows: Sequence[tuple[str, str]]) -> None:

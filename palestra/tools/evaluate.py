@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
+from itertools import count
 from math import prod
 from typing import Any, NamedTuple, Protocol
 
@@ -13,6 +14,7 @@ import numpy as np
 from gymnasium.spaces import Tuple
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from palestra import prng
 from palestra.core import Algorithm, Count, Environment, Key, Seed, Spec, check
 from palestra.envs.host import close
 from palestra.envs.toy_text.model import Model, evaluate
@@ -20,7 +22,7 @@ from palestra.envs.transforms import TimeLimit, simulator
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import streams
 from palestra.runners.host import Players
-from palestra.tools.agent import Agent, greedy
+from palestra.tools.agent import Agent, check_exploring, exploring, greedy
 from palestra.tools.cache import use_compilation_cache
 from palestra.tools.intervals import interval
 from palestra.tools.task import Task
@@ -52,23 +54,36 @@ class Played(NamedTuple):
         }
 
 
-def judge(agent: Agent, *, episodes: int = EPISODES, seed: int = 0) -> dict[str, Any]:
+def judge(
+    agent: Agent, *, episodes: int = EPISODES, seed: int = 0, explore: bool = False
+) -> dict[str, Any]:
     """mean, low, high (95 %), episodes, returns of greedy episodes on starts of its own, and how
     many of them ended or were given up since they went on for too long.
 
     In Gymnasium's environment of that id where there is one, else in ours, as also where the
-    agent learned with other parameters or another time limit. Raises ValueError.
+    agent learned with other parameters or another time limit. With `explore` actions are drawn as
+    at the end of training. Raises ValueError.
     """
+    check("explore", explore, bool)
+    if explore:
+        check_exploring(agent.algorithm, agent.spec)
     check("episodes", episodes, Count)
     check("seed", seed, Seed)
     use_compilation_cache()
     env = agent.task.make() if agent.task.kind == "palestra" else None
-    name, scores = next(iter(score(agent, env, episodes=episodes, seed=seed, both=False).items()))
-    return {**agent.task.as_json(), "simulator": name, **scores}
+    scores = score(agent, env, episodes=episodes, seed=seed, both=False, explore=explore)
+    name, result = next(iter(scores.items()))
+    return {**agent.task.as_json(), "simulator": name, "explore": explore, **result}
 
 
 def score(
-    agent: Agent, env: Environment | None, *, episodes: int, seed: int, both: bool = True
+    agent: Agent,
+    env: Environment | None,
+    *,
+    episodes: int,
+    seed: int,
+    both: bool = True,
+    explore: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """An evaluation in Gymnasium's environment, where it has one, and one in ours, by simulator.
 
@@ -84,17 +99,23 @@ def score(
         players["gymnasium"] = partial(in_gymnasium, agent.env_id, agent, seed=first)
     if env is not None and (both or not players):
         players["palestra"] = partial(in_ours, env, agent, key=streams.key(seed, streams.EXAM))
-    return {name: play(episodes=episodes).as_json() for name, play in players.items()}
+    return {
+        name: play(episodes=episodes, explore=explore).as_json() for name, play in players.items()
+    }
 
 
-def in_ours(env: Environment, agent: Agent, *, episodes: int, key: Key) -> Played:
+def in_ours(
+    env: Environment, agent: Agent, *, episodes: int, key: Key, explore: bool = False
+) -> Played:
     """Greedy episodes in one of our simulators, all side by side."""
     num_envs, arrays = agent.spec.num_envs, dict(agent.arrays)
-    totals, alive, time = _play(env, agent.algorithm, num_envs, arrays, episodes, key)
+    totals, alive, time = _play(env, agent.algorithm, num_envs, arrays, episodes, key, explore)
     return Played(np.asarray(totals), ~np.asarray(alive), episodes * int(time))
 
 
-def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> Played:
+def in_gymnasium(
+    env_id: str, agent: Agent, *, episodes: int, seed: int, explore: bool = False
+) -> Played:
     """Greedy episodes in gymnasium.make(env_id), one each.
 
     The i-th starts from seed + i.
@@ -102,11 +123,14 @@ def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> Play
     envs = [gymnasium.make(env_id, disable_env_checker=True) for _ in range(episodes)]
     obs = [env.reset(seed=seed + i)[0] for i, env in enumerate(envs)]
     totals, alive, steps = np.zeros(episodes), set(range(episodes)), 0
-    for _ in range(LONGEST):
+    key = prng.key(seed)  # for exploration
+    for time in range(LONGEST):
         if not alive:
             break
         steps += len(alive)
-        actions = agent.predict(jax.tree.map(lambda *each: np.stack(each), *obs))
+        seen = jax.tree.map(lambda *each: np.stack(each), *obs)
+        now = jax.random.fold_in(key, time) if explore else None
+        actions = agent.predict(seen, explore=explore, seed=now)
         for i in tuple(alive):
             obs[i], reward, terminated, truncated, _ = envs[i].step(actions[i])
             totals[i] += float(reward)
@@ -118,10 +142,10 @@ def in_gymnasium(env_id: str, agent: Agent, *, episodes: int, seed: int) -> Play
     return Played(totals, np.array([i not in alive for i in range(episodes)]), steps)
 
 
-def on_host(agent: Agent, *, episodes: int, seed: int) -> Played:
+def on_host(agent: Agent, *, episodes: int, seed: int, explore: bool = False) -> Played:
     """Greedy episodes in the agent's environment on the host."""
     with closing(OnHost(agent.task, agent.algorithm, agent.spec, episodes)) as host:
-        return host.play(agent, seed=seed)
+        return host.play(agent, seed=seed, explore=explore)
 
 
 class Judge(Protocol):
@@ -207,7 +231,7 @@ class OnHost:
         """Whether there may be another evaluation."""
         return spent <= self.SHARE * trained
 
-    def play(self, agent: Agent, *, seed: int) -> Played:
+    def play(self, agent: Agent, *, seed: int, explore: bool = False) -> Played:
         """Greedy episodes, or fewer: where one goes on for too long it is given up, its total as it
         stands, and its environment plays no other.
 
@@ -215,7 +239,11 @@ class OnHost:
         """
         players = Players(self.envs, seed)  # anew: what is judged later changes nothing
         arrays = jax.device_put(dict(agent.arrays))
-        act = lambda _, obs: (action := self._act(arrays, obs), action)
+        if explore:
+            key, times = prng.key(seed), count()
+            act = lambda _, obs: (a := agent.draw(obs, jax.random.fold_in(key, next(times))), a)
+        else:
+            act = lambda _, obs: (action := self._act(arrays, obs), action)
         lanes, episodes = self.envs.num_envs, self._episodes
         left = np.full(lanes, episodes // lanes) + (np.arange(lanes) < episodes % lanes)
         totals: list[float] = []
@@ -287,7 +315,7 @@ def gymnasium_has(env_id: str) -> bool:
     return env_id in gymnasium.registry
 
 
-@partial(jax.jit, static_argnums=(2, 4))
+@partial(jax.jit, static_argnums=(2, 4, 6))
 def _play(
     env: Environment,
     algorithm: Algorithm,
@@ -295,6 +323,7 @@ def _play(
     arrays: Mapping[str, Array],
     episodes: int,
     key: Key,
+    explore: bool,
 ) -> tuple[Float[Array, "episodes"], Bool[Array, "episodes"], Int[Array, ""]]:
     """Totals, which have not ended, and the steps of each until the last of them did."""
     spec = Spec(env.observation_space, env.action_space, num_envs)
@@ -307,7 +336,11 @@ def _play(
 
     def step(carry):
         state, obs, total, alive, time = carry
-        action = greedy(algorithm, spec, arrays, obs)
+        if explore:
+            now = jax.random.fold_in(jax.random.fold_in(key, time), 1)
+            action = exploring(algorithm, spec, arrays, obs, now)
+        else:
+            action = greedy(algorithm, spec, arrays, obs)
         keys = jax.random.split(jax.random.fold_in(key, time), episodes)
         state, out = jax.vmap(env.step)(state, action, keys)
         total += jnp.where(alive, out.reward, 0.0)

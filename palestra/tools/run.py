@@ -51,14 +51,17 @@ class Run:
         return load(self.folder / "last.safetensors", env=self.env)
 
     @by_name
-    def evaluate(self, episodes: int = 100, seed: int | None = None) -> dict[str, Any]:
+    def evaluate(
+        self, episodes: int = 100, seed: int | None = None, explore: bool = False
+    ) -> dict[str, Any]:
         """Greedy episodes of the best agent: mean, low, high (95 %), episodes, returns.
 
         Played in Gymnasium's environment of that id where there is one, else in ours. Without
-        a seed, the run's own final evaluation is repeated.
+        a seed, the run's own final evaluation is repeated. With `explore` actions are drawn as at
+        the end of training.
         """
         seed = self.config["seed"] if seed is None else seed
-        return evaluate.judge(self.agent, episodes=episodes, seed=seed)
+        return evaluate.judge(self.agent, episodes=episodes, seed=seed, explore=explore)
 
     def plot(self) -> Path:
         """Draw curve.png anew; its path."""

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from palestra import envs, prng
+from palestra.algorithms.a3c import A3C
 from palestra.algorithms.dqn import DQN
+from palestra.algorithms.ppo import PPO
 from palestra.algorithms.q_learning import QLearning
+from palestra.algorithms.rainbow import Rainbow
 from palestra.core import Spec
 from palestra.envs import host
 from palestra.envs.toy_text.model import evaluate, solve
@@ -253,3 +256,37 @@ def test_training_judging_exam_and_seeds_have_streams_of_their_own(tmp_path, mon
     resume(runs[0].folder, env=Logged, steps=400, quiet=True)
     assert len(by_use(streams.GONE_ON)) == 2
     assert len(by_use(streams.TRAINING)) == 4
+
+
+def uniform(algorithm, spaces, task):
+    """An agent that has learned nothing."""
+    spec = Spec(*spaces, 2)
+    return Agent.of(algorithm, spec, task, algorithm.init(spec, prng.key(0)), None)
+
+
+@pytest.mark.parametrize("task", ["CartPole-v1", Task.of("CartPole-v1", {"pole_mass": 0.2})])
+@pytest.mark.parametrize("learner", [PPO(hidden=(4,)), A3C(hidden=(4,)), DQN(hidden=(4,))])
+def test_exploring_is_judged_as_at_the_end_of_training(task, learner):
+    """A policy that knows nothing is almost uniform, where greedily it always does the same; an
+    epsilon-greedy one is greedy but for its last epsilon."""
+    env = envs.make("CartPole-v1")
+    agent = uniform(learner, (env.observation_space, env.action_space), task)
+    obs = np.tile(np.array([0.01, 0.0, 0.01, 0.0], np.float32), (400, 1))
+    drawn = agent.predict(obs, explore=True, seed=3)
+    assert (drawn == agent.predict(obs, explore=True, seed=3)).all()
+    assert (drawn != agent.predict(obs, explore=True, seed=4)).any()
+    usual = np.mean(drawn == agent.predict(obs))
+    assert usual > 0.9 if isinstance(learner, DQN) else 0.3 < usual < 0.8
+    greedy, explored = (judge(agent, episodes=40, explore=x) for x in (False, True))
+    assert explored["explore"]
+    assert (explored["returns"] == greedy["returns"]) is False
+    if not isinstance(learner, DQN):
+        assert explored["mean"] > 15  # a random player holds it for some 22 steps
+
+
+def test_exploring_on_the_host_and_where_an_agent_keeps_too_little():
+    spaces = Turns.observation_space, Turns.action_space
+    agent = uniform(PPO(hidden=(4,)), spaces, Task.of(Logged))
+    assert judge(agent, episodes=3, explore=True)["returns"] == [5.0] * 3
+    with pytest.raises(ValueError, match="rainbow explores with q, of which an agent keeps only"):
+        judge(uniform(Rainbow(hidden=(4,)), spaces, Task.of(Logged)), explore=True)
