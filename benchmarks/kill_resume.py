@@ -22,7 +22,8 @@ from functools import partial
 from pathlib import Path
 
 FILES = "agent.safetensors", "last.safetensors", "metrics.jsonl"
-# The algorithm, its task, steps: with tables, on-policy, with replay, with priorities, continuous.
+# The algorithm, its task, steps: with tables, on-policy, with replay, with priorities, continuous;
+# and on the host, in environments that keep their state.
 TASKS = {
     "q_learning": ("FrozenLake-v1", 400_000),
     "ppo": ("CartPole-v1", 400_000),
@@ -30,6 +31,8 @@ TASKS = {
     "dqn": ("CartPole-v1", 30_000),
     "rainbow": ("CartPole-v1", 6_000),
     "sac": ("Pendulum-v1", 6_000),
+    "dqn-host": ("palestra/CartPole-v1", 30_000),
+    "ppo-host": ("palestra/Pendulum-v1", 30_000),
 }
 SETTINGS = ["--checkpoint-seconds", "0.2", "--no-video", "--episodes", "5", "--quiet"]
 EACH = 5  # kills of one run
@@ -41,7 +44,10 @@ def command(*words: str) -> list[str]:
 
 def train(name: str, folder: Path) -> list[str]:
     env_id, steps = TASKS[name]
-    return command("train", name, env_id, "--steps", str(steps), "--run", str(folder), *SETTINGS)
+    algorithm = name.removesuffix("-host")
+    return command(
+        "train", algorithm, env_id, "--steps", str(steps), "--run", str(folder), *SETTINGS
+    )
 
 
 def resume(folder: Path) -> list[str]:

@@ -506,3 +506,26 @@ def test_the_same_environment_twice_is_refused(num_envs, monkeypatch):
         with pytest.raises(ValueError, match="must make a new environment each time") as raised:
             make_from(lambda env=one: gymnasium.wrappers.TimeLimit(env, 9), num_envs)
         assert "cannot be made" not in str(raised.value)
+
+
+def test_where_only_a_life_ended_what_is_shown_is_the_successor():
+    class Lives(gymnasium.vector.VectorEnv):
+        """As ale-py with life_loss_info: of two games one loses a life, the other one ends."""
+
+        num_envs, metadata = 2, {"autoreset_mode": SAME}
+        single_observation_space, single_action_space = Box(-9, 99, (1,)), Box(-1, 1, (1,))
+
+        def reset(self, *, seed=None, options=None):
+            return np.zeros((2, 1)), self._info([3, 1], [1, 1])
+
+        def step(self, actions):
+            info = self._info([2, 3], [5, 1]) | {"final_obs": np.array([[-7.0], [4.0]])}
+            return np.array([[5.0], [0.0]]), np.ones(2), np.ones(2, bool), np.zeros(2, bool), info
+
+        def _info(self, lives, frames):
+            return {"lives": np.array(lives), "episode_frame_number": np.array(frames)}
+
+    nothing = np.zeros((2, 1), np.float32)
+    players = host.Players(Lives(), 0)
+    rows, _ = players.unroll(lambda words, obs: (nothing, nothing), np.zeros((1, 2), np.uint32))
+    assert rows.next_obs.ravel().tolist() == [5.0, 4.0]
