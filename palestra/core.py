@@ -7,7 +7,7 @@ Three kinds of thing, three constructs:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial, wraps
 from math import isfinite
 from numbers import Integral, Number, Real
@@ -109,6 +109,7 @@ class Range(NamedTuple):
 
     words: str  # completes "must be ..."
     holds: Callable[[Any], bool]
+    schedule: bool = False  # steps of a run over which something changes; see `stretched`
 
 
 Finite = Annotated[float, Range("a finite number", lambda x: True)]
@@ -118,6 +119,9 @@ Share = Annotated[float, Range("a number from 0 to 1", lambda x: 0 <= x <= 1)]
 Count = Annotated[int, Range("a whole number of at least 1", lambda x: x >= 1)]
 CountOrZero = Annotated[int, Range("a whole number of at least 0", lambda x: x >= 0)]
 Seed = Annotated[int, Range("a whole number of at least 0, below 2^31", lambda x: 0 <= x < 2**31)]
+# Environment steps over which something changes: a share of the run, so that they go with it.
+Schedule = Annotated[int, Range("a whole number of at least 1", lambda x: x >= 1, True)]
+ScheduleOrZero = Annotated[int, Range("a whole number of at least 0", lambda x: x >= 0, True)]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -235,6 +239,21 @@ def check(name: str, value: Any, annotation: Any) -> None:
             raise ValueError(f"{name} must be a tuple such as (64, 64), not {value!r}.")
         for part in value:
             check(f"each part of {name}", part, get_args(annotation)[0])
+
+
+def schedules(algorithm: Any) -> dict[str, int]:
+    """The fields that count environment steps over which something changes, and their values."""
+    bounds = lambda field: getattr(field.type, "__metadata__", ())
+    wanted = [f.name for f in fields(algorithm) if any(one.schedule for one in bounds(f))]
+    return {name: getattr(algorithm, name) for name in wanted}
+
+
+def stretched(algorithm: T, made_for: int, steps: int) -> T:
+    """The algorithm for a run of `steps` in place of `made_for`: its schedules take the same share
+    of it. One that is 0, for what never changes, stays so."""
+    share = lambda count: max((count * steps + made_for // 2) // made_for, 1)  # rounded
+    longer = {name: share(count) for name, count in schedules(algorithm).items() if count}
+    return replace(algorithm, **longer)  # type: ignore[type-var]
 
 
 def _is_finite(value: Any) -> bool:

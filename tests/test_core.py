@@ -5,6 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from palestra.algorithms import ALGORITHMS, algorithm_class
+from palestra.algorithms.dqn import DQN
+from palestra.algorithms.ppo import PPO
+from palestra.algorithms.rainbow import Rainbow
 from palestra.core import (
     Count,
     CountOrZero,
@@ -14,6 +18,8 @@ from palestra.core import (
     Transition,
     check,
     hyperparameters,
+    schedules,
+    stretched,
 )
 
 
@@ -125,3 +131,19 @@ def test_classes_of_the_same_fields_are_different_structures():
     (path, leaf), *_ = jax.tree_util.tree_leaves_with_path(Nested(inner=One()))
     assert jax.tree_util.keystr(path) == ".inner.rate"
     assert leaf == 0.5
+
+
+def test_schedules_are_stretched_and_nothing_else():
+    rainbow, ppo = Rainbow(importance_steps=1_000), PPO(anneal_steps=1_000)
+    assert stretched(rainbow, 1_000, 2_500) == Rainbow(importance_steps=2_500)
+    assert stretched(ppo, 3, 4) == PPO(anneal_steps=1_333)
+    assert stretched(PPO(), 1, 100) == PPO()
+    assert stretched(DQN(epsilon_steps=5), 1_000, 10) == DQN(epsilon_steps=1)
+    assert stretched(rainbow, 7, 7) == rainbow
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_what_falls_or_rises_over_steps_is_a_schedule(name):
+    learner = algorithm_class(name)()
+    named = {n for n in vars(learner) if n.endswith("_steps")} - {"gradient_steps"}
+    assert set(schedules(learner)) == named

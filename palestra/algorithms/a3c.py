@@ -34,12 +34,12 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from palestra.core import (
     Count,
-    CountOrZero,
     Finite,
     Key,
     Metrics,
     NonNegative,
     Positive,
+    ScheduleOrZero,
     Share,
     Spec,
     Transition,
@@ -70,8 +70,9 @@ class A3C:
 
     learning_rate: Positive = 7e-4
     """The optimizer's step size."""
-    anneal_steps: CountOrZero = 0
-    """Environment steps over which the learning rate falls linearly to zero; 0 keeps it."""
+    anneal_steps: ScheduleOrZero = 0
+    """Environment steps over which the learning rate falls linearly to zero; 0 keeps it.
+    A run of other `steps` stretches them."""
     gamma: Share = 0.99
     """Discount per environment step: nearer to 1 looks further ahead."""
     gae_lambda: Share = 1.0

@@ -36,12 +36,12 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from palestra.core import (
     Count,
-    CountOrZero,
     Finite,
     Key,
     Metrics,
     NonNegative,
     Positive,
+    ScheduleOrZero,
     Share,
     Spec,
     Transition,
@@ -88,8 +88,9 @@ class OneStepActorCritic:
     """Adam's step size for the policy."""
     value_learning_rate: Positive = 1e-3
     """Adam's step size for the value, which must keep ahead of the policy."""
-    anneal_steps: CountOrZero = 0
-    """Environment steps over which both learning rates fall linearly to zero; 0 keeps them."""
+    anneal_steps: ScheduleOrZero = 0
+    """Environment steps over which both learning rates fall linearly to zero; 0 keeps them.
+    A run of other `steps` stretches them."""
     gamma: Share = 0.99
     """Discount per environment step: nearer to 1 looks further ahead."""
     discount_start: bool = False

@@ -25,10 +25,11 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from palestra.core import (
     Count,
-    CountOrZero,
     Finite,
     Key,
     Metrics,
+    Schedule,
+    ScheduleOrZero,
     Share,
     Spec,
     Transition,
@@ -52,18 +53,19 @@ class ExpectedSarsa:
 
     learning_rate: Share = 0.1
     """How far Q(s, a) goes towards its target at each visit."""
-    anneal_steps: CountOrZero = 0
-    """Environment steps over which the learning rate falls linearly to zero; 0 keeps it."""
+    anneal_steps: ScheduleOrZero = 0
+    """Environment steps over which the learning rate falls linearly to zero; 0 keeps it.
+    A run of other `steps` stretches them."""
     gamma: Share = 0.99
     """Discount per environment step: nearer to 1 looks further ahead."""
     epsilon_start: Share = 1.0
     """Chance of a random action at the start."""
     epsilon_end: Share = 0.05
     """Chance of a random action after `epsilon_steps`."""
-    epsilon_steps: Count = 10_000
-    """Environment steps over which epsilon falls linearly."""
+    epsilon_steps: Schedule = 10_000
+    """Environment steps over which epsilon falls linearly. A run of other `steps` stretches it."""
     initial_value: Finite = 0.0
-    """What the table begins with: optimism makes curious."""
+    """What the table begins with: as much as the best return tries everything; finds far goals."""
     rollout_length: Count = 1
     """Steps of each environment between updates."""
 

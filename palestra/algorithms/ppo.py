@@ -31,12 +31,12 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from palestra.core import (
     Count,
-    CountOrZero,
     Finite,
     Key,
     Metrics,
     NonNegative,
     Positive,
+    ScheduleOrZero,
     Share,
     Spec,
     Transition,
@@ -93,8 +93,9 @@ class PPO:
 
     learning_rate: Positive = 3e-4
     """Adam's step size."""
-    anneal_steps: CountOrZero = 0
-    """Environment steps over which learning rate and clip fall linearly to zero; 0 keeps them."""
+    anneal_steps: ScheduleOrZero = 0
+    """Environment steps over which learning rate and clip fall linearly to zero; 0 keeps them.
+    A run of other `steps` stretches them."""
     anneal_clip: bool = False
     """Whether `clip` falls too."""
     gamma: Share = 0.99

@@ -32,10 +32,11 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from palestra.core import (
     Count,
-    CountOrZero,
     Key,
     Metrics,
     Positive,
+    Schedule,
+    ScheduleOrZero,
     Share,
     Spec,
     Transition,
@@ -72,8 +73,9 @@ class PQN:
 
     learning_rate: Positive = 5e-4
     """RAdam's step size."""
-    anneal_steps: CountOrZero = 0
-    """Environment steps over which the learning rate falls linearly to zero; 0 keeps it."""
+    anneal_steps: ScheduleOrZero = 0
+    """Environment steps over which the learning rate falls linearly to zero; 0 keeps it.
+    A run of other `steps` stretches them."""
     gamma: Share = 0.99
     """Discount per environment step: nearer to 1 looks further ahead."""
     q_lambda: Share = 0.65
@@ -82,8 +84,8 @@ class PQN:
     """Chance of a random action at the start."""
     epsilon_end: Share = 0.05
     """Chance of a random action after `epsilon_steps`."""
-    epsilon_steps: Count = 50_000
-    """Environment steps over which epsilon falls linearly."""
+    epsilon_steps: Schedule = 50_000
+    """Environment steps over which epsilon falls linearly. A run of other `steps` stretches it."""
     max_grad_norm: Positive = 10.0
     """The gradient is scaled down to this norm where it is longer."""
     rollout_length: Count = 32

@@ -41,6 +41,7 @@ from palestra.core import (
     Key,
     Metrics,
     Positive,
+    Schedule,
     Share,
     Spec,
     Transition,
@@ -77,8 +78,8 @@ class QRDQN:
     """Chance of a random action at the start."""
     epsilon_end: Share = 0.05
     """Chance of a random action after `epsilon_steps`."""
-    epsilon_steps: Count = 10_000
-    """Environment steps over which epsilon falls linearly."""
+    epsilon_steps: Schedule = 10_000
+    """Environment steps over which epsilon falls linearly. A run of other `steps` stretches it."""
     memory_size: Count = 50_000
     """Transitions kept, rounded down to whole rollouts."""
     learning_starts: CountOrZero = 1_000

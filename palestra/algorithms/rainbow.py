@@ -51,6 +51,7 @@ from palestra.core import (
     Metrics,
     NonNegative,
     Positive,
+    Schedule,
     Share,
     Spec,
     Transition,
@@ -117,8 +118,9 @@ class Rainbow:
     """How much more often what surprised is drawn: 0 draws uniformly, 1 in proportion."""
     importance_start: Share = 0.4
     """Exponent of the importance weights at the start: 0 ignores that draws are not uniform."""
-    importance_steps: Count = 100_000
-    """Environment steps over which it rises linearly to 1, where the weights make up for it."""
+    importance_steps: Schedule = 100_000
+    """Environment steps over which it rises linearly to 1, where the weights make up for it.
+    A run of other `steps` stretches them."""
     atoms: Count = 51
     """Values of the return that have a chance each: more tell finer differences, more slowly."""
     value_min: Finite = -10.0

@@ -37,12 +37,12 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from palestra.core import (
     Count,
-    CountOrZero,
     Finite,
     Key,
     Metrics,
     NonNegative,
     Positive,
+    ScheduleOrZero,
     Share,
     Spec,
     Transition,
@@ -85,8 +85,9 @@ class Reinforce:
 
     learning_rate: Positive = 3e-3
     """Adam's step size."""
-    anneal_steps: CountOrZero = 0
-    """Environment steps over which the learning rate falls linearly to zero; 0 keeps it."""
+    anneal_steps: ScheduleOrZero = 0
+    """Environment steps over which the learning rate falls linearly to zero; 0 keeps it.
+    A run of other `steps` stretches them."""
     gamma: Share = 0.99
     """Discount per environment step: nearer to 1 looks further ahead."""
     baseline: bool = True

@@ -21,6 +21,8 @@ from palestra.parts.spaces import legal
 from palestra.runners.leaves import fingerprint, rebuilt
 from palestra.runners.report import Report, Since, Tally, count, is_sound, no_tally, printed
 
+MOST_STEPS = 2**31 - 1  # of a run: what a learner's counter holds
+
 
 class Carry(NamedTuple):
     """Everything that one seed's training carries from step to step."""
@@ -66,11 +68,18 @@ def train(
 def plan(
     algorithm: Algorithm, num_envs: int, total_steps: int, reports: int
 ) -> tuple[int, int, int]:
-    """Updates per report, reports, and environment steps per update."""
+    """Updates per report, reports, and environment steps per update. Raises ValueError where a
+    learner could not count the steps: its counter is of 32 bits, as XLA's numbers are."""
     steps_per_update = algorithm.rollout_length * num_envs
     updates = -(-total_steps // steps_per_update)
     per_report = -(-updates // reports)
-    return per_report, -(-updates // per_report), steps_per_update
+    count = -(-updates // per_report)
+    if (whole := per_report * count * steps_per_update) > MOST_STEPS:
+        rounded = "" if whole == total_steps else f" (rounded up to whole reports, {whole:,})"
+        raise ValueError(
+            f"steps must be at most {MOST_STEPS:,} for each seed, not {total_steps:,}{rounded}."
+        )
+    return per_report, count, steps_per_update
 
 
 def ends(updates: int, reports: int, since: Since | None) -> range:

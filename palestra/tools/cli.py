@@ -113,7 +113,8 @@ class TrainFlags:
     """What `palestra train` takes beside the algorithm's hyper-parameters."""
 
     steps: int
-    """Environment steps, summed over environments; rounded up to a whole report."""
+    """Environment steps, summed over environments; rounded up to a whole report. What falls or
+    rises with time, such as --epsilon-steps and --anneal-steps, stretches with them."""
     num_envs: int
     """Environments side by side in each seed."""
     seed: int = 0
@@ -175,6 +176,7 @@ def train(arguments: list[str]) -> int:
             "for example palestra train dqn CartPole-v1."
         )
     from palestra.algorithms import algorithm_class
+    from palestra.core import Count, check, stretched
     from palestra.tools.presets import preset
     from palestra.tools.task import Task
     from palestra.tools.train import NUM_ENVS, STEPS
@@ -196,13 +198,18 @@ def train(arguments: list[str]) -> int:
             ("env", type(simulator)),
         ],
     )
+    usual, settings = chosen.steps if chosen else STEPS, chosen.algorithm if chosen else cls()
+    asked = whole_number(_value_of("--steps", arguments) or "")
+    if asked.isdecimal():  # what else it may be, the parser refuses
+        check("steps", int(asked), Count)
+        settings = stretched(settings, usual, int(asked))
     default = flags(
         TrainFlags(
-            steps=chosen.steps if chosen else STEPS,
+            steps=usual,
             num_envs=chosen.num_envs if chosen else NUM_ENVS,
             max_episode_steps=limit or -1,
         ),
-        chosen.algorithm if chosen else cls(),
+        settings,
         simulator,
     )
     given = _parse(
@@ -245,7 +252,8 @@ def resume(arguments: list[str]) -> int:
         run: tyro.conf.Positional[Path]
         """A run folder, or one that holds a run for each of several seeds."""
         steps: int | None = None
-        """Go on to so many steps, of a finished run too [those that it was begun for]."""
+        """Go on to so many steps, of a finished run too [those that it was begun for]; what falls
+        or rises with time, such as epsilon, stretches with them."""
         trust: str | None = None
         """The module that makes the run's environment, where it is one; its code then runs."""
         quiet: bool = False

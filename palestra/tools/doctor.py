@@ -10,6 +10,7 @@
     observation-scale      numbers in observations that are, likewise, each by itself
     constant-observations  one and the same observation, at all times and everywhere
     no-episode-ends        episodes that never end, so that there are no totals
+    learning-over          a learning rate that stands at zero while the run goes on
 
 A check reads what a report holds anyway and the numbers of the learner, save for its replay;
 benchmarks/doctor.py measures what that costs. The first reports are looked at as they come, which
@@ -82,6 +83,9 @@ EACH = 8  # reports at the beginning that are looked at one by one
 PERIOD = 4  # reports that are looked at together, after these
 
 
+OVER = 0.01  # share of a run without learning that is worth a word
+
+
 class Finding(NamedTuple):
     """A fault of a run."""
 
@@ -130,6 +134,22 @@ class Seen(NamedTuple):
     total: np.ndarray  # so far, where no episode finished
     steps: np.ndarray  # likewise
     obs: list[np.ndarray | None]  # [E, ...] by part of the observation; None for what need not be
+
+
+def learning_over(algorithm: Algorithm, steps: int) -> str | None:
+    """A sentence for a learning rate that is zero long before a run of `steps` ends."""
+    end = getattr(algorithm, "anneal_steps", 0)
+    if not 0 < end < (1 - OVER) * steps:
+        return None
+    what = (
+        "learning rate and clip are"
+        if getattr(algorithm, "anneal_clip", False)
+        else ("learning rate is")
+    )
+    return (
+        f"The {what} zero after {end:,} of {steps:,} steps, so the rest learns nothing: set "
+        f"anneal_steps to {steps}, or to 0 for a rate that stays."
+    )
 
 
 class Doctor:
@@ -181,6 +201,9 @@ class Doctor:
         if any(map(varied, self._parts)):
             self._checks["constant-observations"] = self._constant_observations
         self._checks["no-episode-ends"] = self._no_episode_ends
+        if over := learning_over(algorithm, steps):
+            end = algorithm.anneal_steps  # type: ignore[attr-defined]
+            self._checks["learning-over"] = lambda seen: over if seen.step > end else None
         # Whether NaN can be where the compiled program does not look.
         self._floats = any(is_float(part) for part in self._parts)
         self._over = False

@@ -48,6 +48,11 @@ def reproduce(
         raise ValueError(
             f"{folder} went on in new episodes after it was interrupted; that cannot be repeated."
         )
+    if config.get("stretched"):
+        raise ValueError(
+            f"{folder} went on to other steps, and its schedules with them, after it had begun; "
+            "that cannot be repeated."
+        )
     with tempfile.TemporaryDirectory(prefix="palestra-") as scratch:
         again = Path(scratch) / "again"
         job, flags = train.settings_of(folder, config, env)

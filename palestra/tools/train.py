@@ -32,6 +32,8 @@ from palestra.core import (
     Spec,
     check,
     plain,
+    schedules,
+    stretched,
 )
 from palestra.envs import current
 from palestra.envs.host import close, playing
@@ -46,7 +48,7 @@ from palestra.tools import checkpoint, evaluate, presets, run_folder
 from palestra.tools.agent import UNFIT, Agent, algorithm_of, reads
 from palestra.tools.cache import use_compilation_cache
 from palestra.tools.checkpoint import Checkpoint, Keeper
-from palestra.tools.doctor import Doctor, DoctorState, Finding, on_cpu, shown
+from palestra.tools.doctor import Doctor, DoctorState, Finding, learning_over, on_cpu, shown
 from palestra.tools.json_files import Whole, fit, write_json
 from palestra.tools.progress import Display
 from palestra.tools.run import Run
@@ -62,6 +64,7 @@ HOST_REPORT_STEPS = 5_000  # likewise, where environments play on the host
 EVALUATIONS = 25  # per run: greedy, to find the best agent
 NUM_ENVS = 8  # where neither the caller nor a preset says
 STEPS = 100_000  # likewise
+EXPLORING = "epsilon_steps", "initial_value", "entropy_coef", "noise_std", "temperature"
 
 
 class Job(NamedTuple):
@@ -128,7 +131,9 @@ def train(
                        which imports the module; or a function that makes a gymnasium.Env
     algorithm          a name, which takes the preset for the environment where there is one, or an
                        instance with hyper-parameters of its own, such as DQN(learning_rate=1e-3)
-    steps              environment steps, summed over environments; rounded up to a whole report
+    steps              environment steps, summed over environments; rounded up to a whole report.
+                       Where `algorithm` is a name, its schedules (epsilon_steps, anneal_steps, ...)
+                       are stretched with them; an instance's are taken as they are
     seed, seeds        one seed; or several side by side, how many (0, 1, ...) or which, such as
                        range(10, 20): under one `vmap` on an accelerator, else one per core
     num_envs           environments side by side in each seed
@@ -167,8 +172,21 @@ def train(
             f"{type(algorithm).__name__}(...) is taken as it is; train({job.task.env_id!r}, "
             f"{job.name!r}) would begin from the preset, and learning_rate=... change a part of it."
         )
+    notes += of_another_task(job, preset) if isinstance(algorithm, str) else []
     made = carry_out(job, folders, {}, flags, quiet, notes)
     return made[0] if seeds is None else made
+
+
+def of_another_task(job: Job, preset: str | None) -> list[str]:
+    """A sentence where the preset was made for another task than this one."""
+    chosen = presets.preset(job.name, job.task.env_id, preset) if job.task.altered else None
+    if chosen is None or job.task == Task.of(job.task.env_id, chosen.env_kwargs):
+        return []
+    known = [name for name in EXPLORING if hasattr(job.algorithm, name)]
+    return [
+        f"The preset was made for {Task.of(job.task.env_id, chosen.env_kwargs)}; this task may "
+        f"need more steps, or more exploration ({', '.join(known)})."
+    ]
 
 
 def which(seed: int, seeds: int | Iterable[int] | None) -> list[int]:
@@ -199,7 +217,8 @@ def resume(
 
     run    the run folder, one that holds a run for each of several seeds, or a Run
     env    the function that makes the environment, where the run was of one
-    steps  go on to so many steps in place of those that it was begun for, finished or not
+    steps  go on to so many steps in place of those that it was begun for, finished or not; its
+           schedules (epsilon_steps, anneal_steps, ...) are stretched in proportion
     quiet  show nothing
 
     On our own environments the run ends as if it had never stopped, to the last bit of its agents
@@ -236,33 +255,50 @@ def go_on(
     quiet: bool,
 ) -> list[Run]:
     """Resume the run of one seed."""
-    job, flags = settings_of(folder, config if steps is None else config | {"steps": steps}, env)
-    seed, asked = config["seed"], job.steps
+    job, flags = settings_of(folder, config, env)
+    seed, notes = config["seed"], list[str]()
+    longer: dict[str, Any] = {}
+    if steps is not None and steps != job.steps:
+        algorithm = stretched(job.algorithm, job.steps, steps)
+        if algorithm != job.algorithm:
+            told = ", ".join(f"{name} {x:,}" for name, x in schedules(algorithm).items() if x)
+            notes.append(f"Schedules are stretched with the steps: {told}.")
+        job = job._replace(steps=steps, algorithm=algorithm)
+        plan_of(job)
+        hyperparameters = asdict(algorithm)  # type: ignore[call-overload]
+        longer |= {"steps": steps, "hyperparameters": json.loads(json.dumps(hyperparameters))}
     if is_finished(folder):
         done = run_folder.read_summary(folder)["steps"]
-        if asked <= done:
+        if job.steps <= done:
             raise ValueError(
                 f"{folder} is finished, after {done:,} steps; --steps N, above that, trains on."
             )
         if not (folder / checkpoint.NAME).is_file():
             raise ValueError(f"{folder} is finished, and what it would go on from was not kept.")
-    notes: list[str] = []
     since = checkpoint.read(folder, notes.append)
-    if since is not None and since.header.get("run") != identity(job, seed):
+    if since is not None and not goes_with(since.header.get("run"), identity(job, seed), job):
         raise ValueError(
             f"{folder}/config.json is no longer that of its checkpoint; put it back as it was."
         )
     if since is not None and (lack := fit(since.header, Standing)):
         raise ValueError(f"{folder} cannot go on from its checkpoint: {lack}.")
-    if asked != config["steps"]:
-        write_json(folder / "config.json", config | {"steps": asked})
     notes.append(
         f"Going on from step {since.header['recorder']['step']:,}."
         if since is not None
         else "There was no checkpoint yet: beginning anew."
     )
+
+    def settle_config() -> None:
+        """Only now, when the run is ours and what it goes on from was seen to fit."""
+        if longer:
+            write_json(folder / "config.json", run_folder.read_config(folder) | longer)
+            longer.clear()
+
+    if since is not None and longer and longer["hyperparameters"] != config["hyperparameters"]:
+        longer["stretched"] = True  # on the way, which `reproduce` cannot repeat
+    begun = {seed: since} if since else {}
     try:
-        return carry_out(job, {seed: folder}, {seed: since} if since else {}, flags, quiet, notes)
+        return carry_out(job, {seed: folder}, begun, flags, quiet, notes, settle_config)
     except MisfitError as fault:
         raise ValueError(f"{folder} cannot go on from its checkpoint: {fault}.") from None
 
@@ -298,6 +334,14 @@ def identity(job: Job, seed: int) -> dict[str, Any]:
     return json.loads(json.dumps(content))
 
 
+def goes_with(kept: Any, run: dict[str, Any], job: Job) -> bool:
+    """Whether a checkpoint's identity is the run's, save for schedules: they go with the steps."""
+    if not (isinstance(kept, dict) and isinstance(kept.get("hyperparameters"), dict)):
+        return False
+    now = {name: run["hyperparameters"][name] for name in schedules(job.algorithm)}
+    return kept | {"hyperparameters": kept["hyperparameters"] | now} == run
+
+
 def checked(flags: Flags) -> Flags:
     """The flags. Raises ValueError for what cannot be."""
     check("episodes", flags.episodes, Count)
@@ -328,7 +372,8 @@ def carry_out(
     title = f"{job.name} on {job.task}" + (f", {len(seeds)} seeds" if len(seeds) > 1 else "")
     lanes = 1 if job.env is None else os.cpu_count() or 1  # seeds at a time
     with Display(title, job.steps * len(seeds), seeds, quiet=quiet) as display:
-        for note in notes:
+        over = learning_over(job.algorithm, job.steps)
+        for note in (*notes, *([over] if over else [])):
             display.say(note)
         books = {
             s: Book(job, s, folder, since.get(s), flags, display) for s, folder in folders.items()
@@ -369,7 +414,7 @@ def settle(
 ) -> Job:
     """The settings of a run, from what was asked and the preset. Raises ValueError, and TypeError
     for a change of what is no hyper-parameter."""
-    chosen = None
+    chosen, by_word = None, isinstance(algorithm, str)
     if isinstance(algorithm, str):
         name, cls = named_algorithm(algorithm), algorithm_class(algorithm)
         if isinstance(env, str):
@@ -379,15 +424,19 @@ def settle(
         name = name_of(algorithm)
     else:
         raise ValueError("a preset goes with an algorithm's name, not with an instance of it.")
+    usual = chosen.steps if chosen else STEPS
+    if steps is None:
+        steps = usual
+    check("steps", steps, Count)
+    if by_word:
+        algorithm = stretched(algorithm, usual, steps)
     if changes:
         fields = [*vars(algorithm), *signature(train).parameters]
         refuse("train", changes, fields[:-1])
         algorithm = replace(algorithm, **changes)  # type: ignore[type-var]
     known = chosen.env_kwargs if chosen else {}
     task = Task.of(env, {**known, **(env_kwargs or {})}, max_episode_steps)
-    steps = steps if steps is not None else chosen.steps if chosen else STEPS
     num_envs = num_envs if num_envs is not None else chosen.num_envs if chosen else NUM_ENVS
-    check("steps", steps, Count)
     check("num_envs", num_envs, Count)
     return planned(task, name, algorithm, num_envs, steps)
 
@@ -399,6 +448,7 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
         raise ValueError(f"memory_size must be at least batch_size, which is {batch}.")
     simulator = task.make() if task.kind == "palestra" else None
     job = Job(task, simulator, spaces_of(task, simulator), name, algorithm, num_envs, steps)
+    plan_of(job)
     try:  # shapes only: nothing is computed or compiled
         learner = jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))
     except ValueError as fault:
@@ -721,30 +771,40 @@ def begin(
 ) -> Course:
     """Train those seeds, from the beginning or from where one of them stood."""
     profile = host.Profile()
-    often = REPORT_STEPS if job.env is not None else HOST_REPORT_STEPS
-    wanted = max(REPORTS, job.steps // often, job.steps // (flags.eval_every or job.steps))
-    settings: dict[str, Any] = {"total_steps": job.steps, "reports": wanted, "since": since}
-
-    def course(reports: Generator[Report, None, None], num_envs: int) -> Course:
-        updates, count, each = compiled.plan(job.algorithm, num_envs, job.steps, wanted)
-        return Course(reports, updates * count * each, each, profile)
-
+    reports = wanted(job, flags.eval_every)
+    settings: dict[str, Any] = {"total_steps": job.steps, "reports": reports, "since": since}
+    updates, count, per_update = plan_of(job, flags.eval_every)
+    course = lambda reports: Course(reports, updates * count * per_update, per_update, profile)
     if job.env is not None:
         settings |= {"num_envs": job.num_envs, "seeds": seeds}
-        return course(compiled.train(job.env, job.algorithm, **settings), job.num_envs)
+        return course(compiled.train(job.env, job.algorithm, **settings))
     settings |= {"seed": seeds[0], "profile": profile}
     if isinstance(job.algorithm, Asynchronous):
         each = job.algorithm.worker_envs
         workers = job.num_envs // each
         make_envs = lambda: job.task.make_envs(each, threads=1).envs
         display.say(f"{workers} threads, each with {each} of {job.task}.")
-        return course(threads.train(make_envs, job.algorithm, workers=workers, **settings), each)
+        return course(threads.train(make_envs, job.algorithm, workers=workers, **settings))
     made = job.task.make_envs(job.num_envs)
     stack.callback(close, made.envs, display.say)
     display.say(made.how)
     overlap = job.task.kind == "atari" and learns_beside(job.algorithm)
     runner = threads.beside if overlap else host.train
-    return course(runner(made.envs, job.algorithm, **settings), job.num_envs)
+    return course(runner(made.envs, job.algorithm, **settings))
+
+
+def wanted(job: Job, eval_every: int | None = None) -> int:
+    """How many reports to ask for."""
+    often = HOST_REPORT_STEPS if job.env is None else REPORT_STEPS
+    return max(REPORTS, job.steps // often, job.steps // (eval_every or job.steps))
+
+
+def plan_of(job: Job, eval_every: int | None = None) -> tuple[int, int, int]:
+    """Updates per report, reports, and environment steps per update. Raises ValueError where they
+    are too many to be counted."""
+    apart = job.env is None and isinstance(job.algorithm, Asynchronous)  # each worker updates
+    together = job.algorithm.worker_envs if apart else job.num_envs  # type: ignore[attr-defined]
+    return compiled.plan(job.algorithm, together, job.steps, wanted(job, eval_every))
 
 
 def judge_of(job: Job, flags: Flags) -> evaluate.Judge:

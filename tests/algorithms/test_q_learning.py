@@ -5,6 +5,9 @@ import pytest
 from tabular import BASE, GAMMA, RATE, Q, moved, random_course, rows, start, update
 
 from palestra.algorithms.q_learning import QLearning
+from palestra.envs import make
+from palestra.envs.toy_text.frozen_lake import random_map
+from palestra.runners import compiled
 
 ALGORITHM = QLearning(**BASE)
 
@@ -44,3 +47,17 @@ def test_it_is_the_textbooks_loop(rollout_length):
         state, _ = update(ALGORITHM, state, rows(*course[i : i + rollout_length]), i)
     np.testing.assert_allclose(state.q, q, rtol=1e-5)
     assert int(state.step) == 32
+
+
+@pytest.mark.parametrize("optimism", [0.0, 1.0])
+def test_optimism_finds_a_far_goal(optimism):
+    lake = make("FrozenLake-v1", desc=random_map(12, seed=1), is_slippery=False)
+    learner = QLearning(
+        learning_rate=0.5, epsilon_start=0.1, epsilon_end=0.0, initial_value=optimism
+    )
+    reports = compiled.train(lake, learner, num_envs=8, total_steps=40_000, reports=1, seeds=[0])
+    (report,) = reports
+    rewards = np.asarray(report.episodes.total)[np.asarray(report.episodes.finished)]
+    assert (rewards.sum() > 0) == (optimism > 0)
+    if optimism:
+        assert rewards[-100:].mean() > 0.9

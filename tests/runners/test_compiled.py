@@ -130,6 +130,14 @@ def test_plan(length, num_envs, total, reports, expected):
     assert total <= updates * epochs * steps < total + updates * steps
 
 
+def test_steps_that_no_counter_holds_are_refused():
+    assert compiled.plan(DQN(rollout_length=1), 1, 2**31 - 1, 1) == (2**31 - 1, 1, 1)
+    with pytest.raises(ValueError, match=r"^steps must be at most 2,147,483,647 for each seed"):
+        compiled.plan(DQN(rollout_length=1), 1, 2**31, 1)
+    with pytest.raises(ValueError, match=r"rounded up to whole reports, 2,147,483,648"):
+        compiled.plan(DQN(rollout_length=8), 1, 2**31 - 1, 1)
+
+
 def test_reports_cover_the_steps_evenly(reports):
     updates = STEPS // (E * ALGORITHM.rollout_length) // 2
     assert [report.step for report in reports] == [STEPS // 2, STEPS]

@@ -684,6 +684,30 @@ def test_the_replay_is_never_read():
     assert run.doctor.look(said(2, state, {}, nothing)) == []
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "steps", "told"),
+    [
+        (PPO(anneal_steps=100_000), 300_000, "learning rate is zero after 100,000 of 300,000"),
+        (PPO(anneal_steps=100, anneal_clip=True), 300, "learning rate and clip are zero"),
+        (PPO(anneal_steps=100_000), 100_000, None),
+        (PPO(), 300_000, None),
+        (DQN(), 300_000, None),
+    ],
+)
+def test_a_rate_that_ends_before_the_run_is_told(algorithm, steps, told):
+    said = doctor.learning_over(algorithm, steps)
+    assert (said is None) == (told is None)
+    if said:
+        assert told in said
+        assert is_sentence(said)
+
+
+def test_a_rate_that_ended_is_found_once():
+    found = follow(Planted(), PPO(**PPO_SMALL, anneal_steps=4_000), 8_000)
+    (one,) = [finding for finding in found if finding.fault == "learning-over"]
+    assert one.step > 4_000
+
+
 def test_every_fault_is_in_the_table_of_the_page():
     table = doctor.__doc__.partition("fault")[2]
     looker = Doctor(PPO(), Spec(LINE, Discrete(2), 2), 1_000)
