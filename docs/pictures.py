@@ -26,8 +26,8 @@ def main() -> None:
         runs = palestra.train("CartPole-v1", "dqn", seeds=10, run=Path(folder) / "ten")
         curve = Image.open(plot([run.folder for run in runs], Path(folder) / "curve.png"))
         env = make("CartPole-v1")
-        states = episode(env, runs[0].agent, seed=12)
-        frames = [Image.fromarray(draw(env, states[i])) for i in FRAMES]
+        shots = episode(env, runs[0].agent, seed=12)
+        frames = [Image.fromarray(draw(env, shots[i].state)) for i in FRAMES]
     tall = HEIGHT // len(frames)
     small = [f.resize((round(f.width * tall / f.height), tall), Image.LANCZOS) for f in frames]
     left = curve.convert("RGB").resize(

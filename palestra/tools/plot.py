@@ -112,13 +112,13 @@ def _draw(axes, task: Task, curves: Sequence[Curve]) -> None:
         label += f", {count} seeds" if count > 1 else ""
         label += f" (without {curve.again} more of the same seed)" if curve.again else ""
         _episodes(axes, curve.folders, color, legend=len(curves) == 1)
-        _evaluations(axes, curve.folders, color, label)
+        _evaluations(axes, curve.folders, color, _plain(label))
     if task.threshold is not None:
         solved = f"solved: {task.threshold:g}"
         axes.axhline(task.threshold, color="#6b7280", lw=1, ls="--", label=solved)
     names = {setting["algorithm"].upper() for setting in settings}
     title = f"{names.pop()} on {task}" if len(names) == 1 else str(task)
-    axes.set(xlabel="environment steps", ylabel="return", title=fill(title, WIDTH))
+    axes.set(xlabel="environment steps", ylabel="return", title=_plain(fill(title, WIDTH)))
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e5e7eb", lw=0.8)
@@ -126,6 +126,11 @@ def _draw(axes, task: Task, curves: Sequence[Curve]) -> None:
     axes.set_xlim(left=0)
     if axes.get_legend_handles_labels()[0]:  # none where a run was stopped in its first episodes
         axes.legend(frameon=False, loc="best")
+
+
+def _plain(text: str) -> str:
+    """The text as Matplotlib shows it: what is between two $ would be taken for a formula."""
+    return text.replace("$", r"\$")
 
 
 def _episodes(axes, folders: Sequence[Path], color: str, legend: bool) -> None:

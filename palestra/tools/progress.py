@@ -48,7 +48,7 @@ class Display:
         self._shown = 0
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # a parameter may have brackets
             BarColumn(),
             TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps"),
             TextColumn("{task.fields[rate]}  {task.fields[mean]}"),
@@ -109,5 +109,7 @@ class Display:
         if not self.live:
             self.say(f"{self.title}: evaluating, drawing")
 
-    def say(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+    def say(self, text: str, *, always: bool = False) -> None:
+        """A line; `always` shows it where quiet was asked for too."""
+        console = Console(stderr=True) if always and self.console.quiet else self.console
+        console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from inspect import signature
@@ -36,7 +36,7 @@ from palestra.core import (
     stretched,
 )
 from palestra.envs import current
-from palestra.envs.host import close, playing
+from palestra.envs.host import close, playing, said
 from palestra.names import by_name, refuse
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import compiled, host, threads
@@ -151,7 +151,7 @@ def train(
                        the next report [25 a run, or ten where they would take long]
     eval_episodes      greedy episodes of each [100; where environments are not ours 10]; an exact
                        model needs none
-    quiet              show nothing
+    quiet              show nothing, but for a picture that could not be made
     changes            hyper-parameters, such as learning_rate=1e-3, in place of the preset's
 
     Ctrl-C stops after the report under way and finishes with what was learned so far; a second one
@@ -396,10 +396,9 @@ def carry_out(
         display.finishing()
         ending = lambda seed: books[seed].finish(stop.is_set())
         in_threads(ending, seeds, stop, lanes)
-    made = [Run(folder, job.task.make_env) for folder in folders.values()]
-    for one in made:
-        one.plot()
-    return made
+        for book in books.values():
+            book.draw("learning curve", Run(book.folder).plot)
+    return [Run(folder, job.task.make_env) for folder in folders.values()]
 
 
 def settle(
@@ -572,6 +571,7 @@ class Book:
         self.spent: int = header.get("spent", 0)  # steps of periodic evaluations
         self._seconds: float = header.get("seconds", 0.0)
         self._begun = time.perf_counter()
+        self.summary: dict[str, Any] = {}  # as written
         self.since: Since | None = None
         if since is not None:
             arrays = {
@@ -636,19 +636,19 @@ class Book:
     def give_up(self, fault: str) -> None:
         """Tell why there is no more."""
         self.close()
-        summary = {
+        self.summary = {
             **self._head(),
             "interrupted": True,
             "error": fault,
             "findings": [found._asdict() for found in self.findings],
             "resumed": self.resumed,
         }
-        write_json(self.folder / "summary.json", summary)
+        write_json(self.folder / "summary.json", self.summary)
         if self.recorder.step:
-            Run(self.folder).plot()
+            self.draw("learning curve", Run(self.folder).plot)
 
     def finish(self, interrupted: bool) -> None:
-        """Evaluate the best and last agents on starts that no one has seen; summary and video."""
+        """Evaluate the best and last agents on starts that no one has seen; summary, then video."""
         job, recorder, run = self.job, self.recorder, Run(self.folder, self.job.task.make_env)
         seconds, episodes = self._seconds, self.flags.episodes
         agents = [run.agent, run.last]
@@ -659,7 +659,7 @@ class Book:
         exact_best, exact_last = ({} if value is None else {"exact": value} for value in exact)
         threshold = job.task.threshold
         judged = next(iter(best.values()))["mean"]
-        summary = {
+        self.summary = {
             **self._head(),
             "seconds": round(seconds, 2),
             "steps_per_second": round(recorder.step / seconds),
@@ -673,11 +673,24 @@ class Book:
             "best": {"step": recorder.best_step, **best, **exact_best},
             "last": {"step": recorder.step, **last, **exact_last},
         }
-        if self.flags.video and filmable(job.task):
-            record(agents[0], self.folder / "video.mp4", seed=self.seed)
-        write_json(self.folder / "summary.json", summary)
+        write_json(self.folder / "summary.json", self.summary)
         if not interrupted:
             checkpoint.finished(self.folder)
+        path = self.folder / "video.mp4"
+        if self.flags.video:
+            self.draw("video", lambda: filmable(job.task) and record(agents[0], path, seed=self.seed))
+
+    def draw(self, what: str, make: Callable[[], Any]) -> None:
+        """Make a picture of a run whose summary is written: a failure costs one sentence alone."""
+        try:
+            make()
+        except (Exception, SystemExit) as fault:  # whatever environments and libraries raise
+            reason = fault if isinstance(fault, ValueError | OSError) else said(fault)
+            told = f"There is no {what}: {reason}"
+            self.display.say(told, always=True)
+            self.summary.setdefault("notes", []).append(told)
+            with suppress(OSError):  # a full disk may be why
+                write_json(self.folder / "summary.json", self.summary)
 
 
 def follow(

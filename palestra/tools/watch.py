@@ -26,6 +26,7 @@ from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 from jaxtyping import Array, Float, PyTree
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from palestra import prng
@@ -78,19 +79,14 @@ def watch(agent: Agent, source: Path, output: Path, *, seconds: float | None = N
     if seconds is not None:
         check("seconds", seconds, Positive)
     _check_files(source, output)
-    part = output.with_name(f"{output.stem}.part.mp4")
     with reading(source) as video:
         count = None if seconds is None else max(1, round(seconds * video.rate))
         expected = video.rate * min(video.duration, seconds or video.duration)
-        frames = with_bar(islice(video.frames, count), round(expected), f"watching {source.name}")
+        frames = with_bar(
+            islice(video.frames, count), round(expected), f"watching {escape(source.name)}"
+        )
         pages = show(agent, decide(agent, frames, video.rate), video.rate)
-        part.unlink(missing_ok=True)  # what a stranger put there may be a link to another file
-        try:
-            write(part, pages, max(1, round(video.rate)))
-            part.replace(output)
-        finally:
-            part.unlink(missing_ok=True)
-    return output
+        return write(output, pages, video.rate)
 
 
 def sees(agent: Agent) -> Preprocessing:
