@@ -63,6 +63,11 @@ def curves(axes) -> list[list[float]]:
     return [np.asarray(x.get_xdata()).tolist() for x in axes.lines if x.get_ls() == "-"]
 
 
+def test_a_parameter_is_no_formula(drawn, tmp_path):
+    folders = [made(tmp_path / str(i), word=word) for i, word in enumerate((r"$\frac$", "_x{[]}"))]
+    assert labels(drawn(*folders)) == [r"dqn, word=\$\frac\$", "dqn, word=_x{[]}"]
+
+
 def test_the_legend_says_over_how_many_episodes(tmp_path):
     """Ten of Atari's games, a hundred of others: as many as there were."""
     folders = [made(tmp_path / f"{seed}", seed=seed, value=3.0) for seed in range(2)]

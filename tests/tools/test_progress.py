@@ -1,4 +1,4 @@
-"""Progress that nobody can see does not end the work."""
+"""What is shown of a run under way; where nobody can see it, the work goes on."""
 
 import io
 import sys
@@ -32,3 +32,9 @@ def test_what_cannot_be_shown_is_lost_and_the_work_goes_on(monkeypatch):
                 display.say("a word")
                 display.update(0, 100, 2.0)
                 display.finishing()
+
+
+def test_brackets_in_a_parameter_are_shown_as_they_are(capsys) -> None:
+    display = Display("dqn on Maze with rows=[/b][red]", 10, [0], quiet=False)
+    display.console.print(display._bar.get_renderable(), soft_wrap=True)
+    assert "[/b][red]" in capsys.readouterr().err
