@@ -216,7 +216,7 @@ def test_video_shows_the_episode(run: Path, tmp_path: Path, monkeypatch) -> None
     reader = imageio_ffmpeg.read_frames(str(path))
     meta = next(reader)
     frames = [np.frombuffer(frame, np.uint8) for frame in reader]
-    assert meta["size"] == (600, 400)
+    assert meta["size"] == (600, 438)  # with its caption
     assert len(frames) > 8
     assert (frames[0] != frames[-1]).any()
 

@@ -1,5 +1,6 @@
 """Films: what is taken for a picture, what is written, and what a failure costs."""
 
+import gc
 import os
 import resource
 from pathlib import Path
@@ -40,6 +41,12 @@ PICTURES = {
     "RGBA": np.dstack([LEFT, np.full((64, 48), 255, np.uint8)]),
     "long": LEFT.astype(np.int64),
 }
+
+
+@pytest.fixture(autouse=True)
+def _pipes_are_collected():
+    yield
+    gc.collect()  # here, not in another test
 
 
 def shown(path: Path) -> list[np.ndarray]:
