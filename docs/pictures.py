@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 import palestra
+from palestra import prng
 from palestra.envs import make
 from palestra.envs.drawing import draw
 from palestra.tools.plot import plot
@@ -26,7 +27,7 @@ def main() -> None:
         runs = palestra.train("CartPole-v1", "dqn", seeds=10, run=Path(folder) / "ten")
         curve = Image.open(plot([run.folder for run in runs], Path(folder) / "curve.png"))
         env = make("CartPole-v1")
-        shots = episode(env, runs[0].agent, seed=12)
+        shots = episode(env, runs[0].agent, key=prng.key(12))
         frames = [Image.fromarray(draw(env, shots[i].state)) for i in FRAMES]
     tall = HEIGHT // len(frames)
     small = [f.resize((round(f.width * tall / f.height), tall), Image.LANCZOS) for f in frames]

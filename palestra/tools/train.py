@@ -678,7 +678,9 @@ class Book:
             checkpoint.finished(self.folder)
         path = self.folder / "video.mp4"
         if self.flags.video:
-            self.draw("video", lambda: filmable(job.task) and record(agents[0], path, seed=self.seed))
+            self.draw(
+                "video", lambda: filmable(job.task) and record(agents[0], path, seed=self.seed)
+            )
 
     def draw(self, what: str, make: Callable[[], Any]) -> None:
         """Make a picture of a run whose summary is written: a failure costs one sentence alone."""

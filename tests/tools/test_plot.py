@@ -65,7 +65,7 @@ def curves(axes) -> list[list[float]]:
 
 def test_a_parameter_is_no_formula(drawn, tmp_path):
     folders = [made(tmp_path / str(i), word=word) for i, word in enumerate((r"$\frac$", "_x{[]}"))]
-    assert labels(drawn(*folders)) == [r"dqn, word=\$\frac\$", "dqn, word=_x{[]}"]
+    assert labels(*drawn(*folders)) == [r"dqn, word=\$\frac\$", "dqn, word=_x{[]}"]
 
 
 def test_the_legend_says_over_how_many_episodes(tmp_path):
