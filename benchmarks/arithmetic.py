@@ -28,6 +28,14 @@ from palestra.tools.presets.dqn import RL_ZOO_CARTPOLE as ZOO
 STEPS = 128
 ENV = make("CartPole-v1")
 INPUTS, ACTIONS = 4, 2
+PPO_SETTING = {
+    "rollout_length": 128,
+    "epochs": 4,
+    "minibatches": 4,
+    "hidden": (64, 64),
+    "normalize_obs": False,
+    "normalize_reward": False,
+}
 
 
 def forward(batch: int, width: int, outputs: int) -> int:
@@ -107,7 +115,7 @@ def dqn(peak: float) -> None:
 
 
 def ppo(peak: float) -> None:
-    algorithm, num_envs = PPO(rollout_length=128, epochs=4, minibatches=4, hidden=(64, 64)), 4
+    algorithm, num_envs = PPO(**PPO_SETTING), 4
     count, steps = 512, 16  # environment steps and gradient steps of an update
     spec = Spec(ENV.observation_space, ENV.action_space, num_envs)
     state = jax.jit(lambda: algorithm.init(spec, prng.key(0)))()

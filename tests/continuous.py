@@ -21,6 +21,7 @@ ACTOR, TARGET_ACTOR = [[0.5], [0.0]], [[0.0], [0.25]]
 NEXT = float(np.tanh(0.25))  # u of the target's action in z
 GAMMA = 0.9
 BASE = {
+    "normalize_obs": False,
     "hidden": (),
     "learning_starts": 0,
     "rollout_length": 1,

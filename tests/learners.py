@@ -18,6 +18,8 @@ from palestra.algorithms.sac import SAC
 from palestra.algorithms.sarsa import Sarsa
 from palestra.algorithms.td3 import TD3
 
+AS_SEEN = {"normalize_obs": False}
+AS_GIVEN = {**AS_SEEN, "normalize_reward": False}
 E = 32  # environments in the contract's tests
 
 # Fast to compile and to run; it learns from its first few rollouts of E environments.
@@ -28,10 +30,12 @@ SMALL = {
     "monte_carlo": MonteCarlo(rollout_length=8),
     "reinforce": Reinforce(hidden=(8,), rollout_length=4),
     "actor_critic": OneStepActorCritic(hidden=(8,), rollout_length=2),
-    "a2c": A2C(hidden=(8,)),
+    "a2c": A2C(hidden=(8,), **AS_GIVEN),
     "a3c": A3C(hidden=(8,)),
-    "ppo": PPO(hidden=(8,), rollout_length=4, epochs=2, minibatches=2),
-    "dqn": DQN(hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, n_step=2),
+    "ppo": PPO(hidden=(8,), rollout_length=4, epochs=2, minibatches=2, **AS_GIVEN),
+    "dqn": DQN(
+        **AS_SEEN, hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, n_step=2
+    ),
     "c51": C51(hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, atoms=11),
     "qr_dqn": QRDQN(
         hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, quantiles=5
@@ -40,14 +44,29 @@ SMALL = {
         hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, atoms=11
     ),
     "pqn": PQN(hidden=(8,), rollout_length=4, epochs=2, minibatches=2),
-    "ddpg": DDPG(hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, n_step=2),
-    "td3": TD3(
-        hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, gradient_steps=2
+    "ddpg": DDPG(
+        **AS_SEEN, hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, n_step=2
     ),
-    "sac": SAC(hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16),
+    "td3": TD3(
+        **AS_SEEN,
+        hidden=(8,),
+        memory_size=16 * E,
+        learning_starts=8 * E,
+        batch_size=16,
+        gradient_steps=2,
+    ),
+    "sac": SAC(
+        **AS_SEEN,
+        learning_rate=3e-4,
+        hidden=(8,),
+        memory_size=16 * E,
+        learning_starts=8 * E,
+        batch_size=16,
+    ),
 }
 
 OFF_POLICY = {
+    **AS_SEEN,
     "hidden": (32, 32),
     "learning_rate": 3e-3,
     "actor_learning_rate": 1e-3,
@@ -108,12 +127,12 @@ PROBES = {
     },
     "a2c": {
         "discrete": (
-            A2C(hidden=(16,), learning_rate=3e-3, entropy_coef=0.01, rms_prop=False),
+            A2C(hidden=(16,), **AS_GIVEN, learning_rate=3e-3, entropy_coef=0.01, rms_prop=False),
             8,
             20_000,
         ),
         "continuous": (
-            A2C(hidden=(16,), learning_rate=3e-3, log_std=-1.0, rms_prop=False),
+            A2C(hidden=(16,), **AS_GIVEN, learning_rate=3e-3, log_std=-1.0, rms_prop=False),
             8,
             10_000,
         ),
@@ -127,12 +146,21 @@ PROBES = {
         ),
     },
     "ppo": (
-        PPO(hidden=(16,), learning_rate=1e-2, rollout_length=16, entropy_coef=0.01),
+        PPO(
+            hidden=(16,),
+            learning_rate=1e-2,
+            rollout_length=16,
+            epochs=4,
+            minibatches=4,
+            entropy_coef=0.01,
+            **AS_GIVEN,
+        ),
         8,
         8_000,
     ),
     "dqn": (
         DQN(
+            **AS_SEEN,
             learning_rate=3e-3,
             epsilon_steps=1_000,
             epsilon_end=0.2,

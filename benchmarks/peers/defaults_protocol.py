@@ -108,11 +108,18 @@ class Cell(NamedTuple):
         empty: dict[str, Any] = {"seeds": {}}
         return json.loads(self.file.read_text()) if self.file.is_file() else empty
 
+    def has(self, seed: int, setting: dict[str, Any]) -> bool:
+        """Whether that seed was measured with these steps and this setting."""
+        return str(seed) in self._seeds(setting)
+
+    def _seeds(self, setting: dict[str, Any]) -> dict[str, Any]:
+        found, asked = self.result(), {"steps": self.steps, **setting}
+        return found["seeds"] if found.get("setting") == json.loads(json.dumps(asked)) else {}
+
     def write(self, seed: int, score: dict[str, Any], setting: dict[str, Any]) -> None:
         """Add a seed. What was measured with other steps or another setting goes."""
+        seeds = self._seeds(setting) | {str(seed): score}
         setting = {"steps": self.steps, **setting}
-        seeds = found["seeds"] if (found := self.result()).get("setting") == setting else {}
-        seeds[str(seed)] = score
         self.file.parent.mkdir(parents=True, exist_ok=True)
         half = self.file.with_suffix(".half")
         half.write_text(json.dumps({"setting": setting, "seeds": seeds}, indent=1) + "\n")

@@ -22,6 +22,7 @@ def main() -> None:
         anneal_clip=True,
         clip=0.1,
         entropy_coef=0.01,
+        normalize_reward=False,
         rollout_length=setting.rollout,
         epochs=setting.epochs,
         minibatches=setting.steps // setting.minibatch,

@@ -15,11 +15,23 @@ from palestra.tools import evaluate, presets
 from palestra.tools.agent import Agent, reads
 from palestra.tools.cache import use_compilation_cache
 
+AS_SEEN = {"normalize_obs": False}
 # The setting in which all systems' rates are compared: number of environments, and what differs
 # from the defaults.
 SAME = {
-    "ppo": (4, {"learning_rate": 2.5e-4, "entropy_coef": 0.01}),
-    "a2c": (8, {}),
+    "ppo": (
+        4,
+        {
+            "learning_rate": 2.5e-4,
+            "entropy_coef": 0.01,
+            "rollout_length": 128,
+            "epochs": 4,
+            "minibatches": 4,
+            **AS_SEEN,
+            "normalize_reward": False,
+        },
+    ),
+    "a2c": (8, {**AS_SEEN, "normalize_reward": False}),
     "dqn": (
         1,
         {
@@ -33,11 +45,18 @@ SAME = {
             "target_period": 10,
             "double": False,
             "hidden": (256, 256),
+            **AS_SEEN,
         },
     ),
     "ddpg": (
         1,
-        {"gamma": 0.98, "memory_size": 200_000, "learning_starts": 250, "hidden": (400, 300)},
+        {
+            "gamma": 0.98,
+            "memory_size": 200_000,
+            "learning_starts": 250,
+            "hidden": (400, 300),
+            **AS_SEEN,
+        },
     ),
     "sac": (
         1,
@@ -46,6 +65,7 @@ SAME = {
             "actor_learning_rate": 1e-3,
             "memory_size": 1_000_000,
             "learning_starts": 100,
+            **AS_SEEN,
         },
     ),
 }

@@ -26,6 +26,7 @@ class Entry(NamedTuple):
     observations: tuple[str, ...] = ANY_OBS  # kinds: vector, picture, discrete
     actions: tuple[str, ...] = ("discrete",)  # kinds: discrete, multi-discrete, continuous
     off_policy: bool = False  # learns from whatever was done, by whomever
+    num_envs: int = 8  # side by side, where neither the caller nor a preset says
 
     @property
     def learner(self) -> type[Any]:
@@ -77,6 +78,7 @@ ALGORITHMS: dict[str, Entry] = {
         "Advantage actor-critic, synchronous.",
         "mnih2016asynchronous",
         actions=ANY_ACTION,
+        num_envs=1,  # in few steps many updates count for more than large ones
     ),
     "a3c": Entry(
         "a3c:A3C",
@@ -126,6 +128,7 @@ ALGORITHMS: dict[str, Entry] = {
         "lillicrap2016continuous",
         actions=("continuous",),
         off_policy=True,
+        num_envs=1,  # a gradient step for each step of its environment
     ),
     "td3": Entry(
         "td3:TD3",
@@ -133,6 +136,7 @@ ALGORITHMS: dict[str, Entry] = {
         "fujimoto2018addressing",
         actions=("continuous",),
         off_policy=True,
+        num_envs=1,
     ),
     "sac": Entry(
         "sac:SAC",
@@ -140,6 +144,7 @@ ALGORITHMS: dict[str, Entry] = {
         "haarnoja2018applications",
         actions=("discrete", "continuous"),
         off_policy=True,
+        num_envs=1,
     ),
 }
 

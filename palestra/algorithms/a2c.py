@@ -88,9 +88,9 @@ class A2C:
     """RMSProp, as in the paper; off, Adam."""
     normalize_advantage: bool = False
     """Bring each rollout's advantages to mean 0 and deviation 1."""
-    normalize_obs: bool = False
-    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
-    normalize_reward: bool = False
+    normalize_obs: bool = True
+    """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
+    normalize_reward: bool = True
     """Divide rewards by the running deviation of the discounted return."""
     log_std: Finite = 0.0
     """Logarithm of the deviation that Gaussian actions start with, in half widths of their box."""

@@ -100,7 +100,7 @@ class OneStepActorCritic:
     rollout_length: Count = 1
     """Steps of each environment between updates; above 1 they are learned one after another."""
     normalize_obs: bool = False
-    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
+    """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
     normalize_reward: bool = False
     """Divide rewards by the running deviation of the discounted return."""
     log_std: Finite = 0.0

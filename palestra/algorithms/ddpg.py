@@ -102,7 +102,7 @@ class DDPG:
     """Share of the Ornstein-Uhlenbeck noise that is forgotten per step: 1 forgets it all."""
     memory_size: Count = 100_000
     """Transitions kept, rounded down to whole rollouts."""
-    learning_starts: CountOrZero = 1_000
+    learning_starts: CountOrZero = 100
     """Environment steps before the first gradient step; until then actions are random."""
     batch_size: Count = 256
     """Transitions per gradient step: more is steadier and slower."""
@@ -116,8 +116,8 @@ class DDPG:
     """Share of the networks in each such step: 1 replaces the targets, 0.01 follows slowly."""
     n_step: Count = 1
     """Rewards counted before bootstrapping: more spreads news faster, and is noisier."""
-    normalize_obs: bool = False
-    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
+    normalize_obs: bool = True
+    """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (256, 256)
     """Widths of the hidden layers."""
 

@@ -100,8 +100,8 @@ class DQN:
     """Choose the next action with Q and value it with the target network."""
     dueling: bool = False
     """Split the network's head into a state's value and the actions' advantages."""
-    normalize_obs: bool = False
-    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
+    normalize_obs: bool = True
+    """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (64, 64)
     """Widths of the hidden layers."""
 

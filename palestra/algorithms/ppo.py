@@ -114,17 +114,17 @@ class PPO:
     """The gradient is scaled down to this norm where it is longer."""
     target_kl: NonNegative = 0.0
     """Learn no more from a rollout once the policy has moved this far; 0 for no such bound."""
-    rollout_length: Count = 128
+    rollout_length: Count = 256
     """Steps of each environment between updates."""
-    epochs: Count = 4
+    epochs: Count = 10
     """Passes over each rollout: more learns more from the same experience."""
-    minibatches: Count = 4
+    minibatches: Count = 32
     """Parts into which each pass is split."""
     normalize_advantage: bool = True
     """Bring each minibatch's advantages to mean 0 and deviation 1."""
-    normalize_obs: bool = False
-    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
-    normalize_reward: bool = False
+    normalize_obs: bool = True
+    """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
+    normalize_reward: bool = True
     """Divide rewards by the running deviation of the discounted return."""
     log_std: Finite = 0.0
     """Logarithm of the deviation that Gaussian actions start with, in half widths of their box."""

@@ -97,7 +97,7 @@ class PQN:
     layer_norm: bool = True
     """Normalize each hidden layer before its activation."""
     normalize_obs: bool = False
-    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
+    """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (64, 64)
     """Widths of the hidden layers."""
 

@@ -101,7 +101,7 @@ class QRDQN:
     quantiles: Count = 50
     """Quantiles of the return: more tell finer differences, more slowly."""
     normalize_obs: bool = False
-    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
+    """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (64, 64)
     """Widths of the hidden layers."""
 

@@ -128,7 +128,7 @@ class Rainbow:
     value_max: Finite = 10.0
     """The highest of them: no discounted return should be higher."""
     normalize_obs: bool = False
-    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
+    """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (64, 64)
     """Widths of the hidden layers."""
 

@@ -103,7 +103,7 @@ class Reinforce:
     normalize_advantage: bool = True
     """Bring each rollout's advantages to mean 0 and deviation 1."""
     normalize_obs: bool = False
-    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
+    """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
     normalize_reward: bool = False
     """Divide rewards by the running deviation of the discounted return."""
     log_std: Finite = 0.0

@@ -102,7 +102,7 @@ class State(NamedTuple):
 class SAC:
     """The hyper-parameters of soft actor-critic, and the algorithm as three functions."""
 
-    learning_rate: Positive = 3e-4
+    learning_rate: Positive = 1e-3
     """Adam's step size for the critics."""
     actor_learning_rate: Positive = 3e-4
     """Adam's step size for the actor and the temperature."""
@@ -122,7 +122,7 @@ class SAC:
     """Entropy of discrete actions, as share of that of equally likely ones."""
     memory_size: Count = 100_000
     """Transitions kept, rounded down to whole rollouts."""
-    learning_starts: CountOrZero = 1_000
+    learning_starts: CountOrZero = 100
     """Environment steps before the first gradient step; until then actions are random."""
     batch_size: Count = 256
     """Transitions per gradient step: more is steadier and slower."""
@@ -136,8 +136,8 @@ class SAC:
     """Share of the critics in each such step: 1 replaces the targets, 0.01 follows slowly."""
     n_step: Count = 1
     """Rewards counted before bootstrapping: more spreads news faster, and is noisier."""
-    normalize_obs: bool = False
-    """Bring observations to mean 0 and deviation 1, by running moments saved with the agent."""
+    normalize_obs: bool = True
+    """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (256, 256)
     """Widths of the hidden layers."""
 

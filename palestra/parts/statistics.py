@@ -43,11 +43,11 @@ def normalize(moments: Moments, x: Float[Array, "*batch"]) -> Float[Array, "*bat
     return jnp.clip((x - mean) * jax.lax.rsqrt(variance + 1e-8), -10.0, 10.0)
 
 
-def obs_moments(space: gymnasium.Space) -> Moments:
-    """Of the observations of a space, none seen yet. Raises ValueError unless they are a vector."""
-    if not (isinstance(space, Box) and len(space.shape) == 1):
-        raise ValueError(f"normalize_obs needs a vector (a Box of one axis), not {space}.")
-    return no_moments(jnp.zeros(space.shape))
+def obs_moments(space: gymnasium.Space) -> Moments | None:
+    """Of the observations of a space, none seen yet; None unless they are a vector, which a picture
+    is not, nor a number of things: networks take them as they are."""
+    vector = isinstance(space, Box) and len(space.shape) == 1
+    return no_moments(jnp.zeros(space.shape)) if vector else None
 
 
 def see(moments: Moments | None, obs: PyTree) -> PyTree:

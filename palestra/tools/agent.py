@@ -283,7 +283,10 @@ def algorithm_of(name: str, hyperparameters: Mapping[str, Any]) -> Algorithm:
     """The algorithm that a file describes. Raises ValueError, or another of UNFIT."""
     given = hyperparameters.items()
     fields = {key: tuple(x) if isinstance(x, list) else x for key, x in given}
-    return algorithm_class(name)(**fields)
+    cls = algorithm_class(name)
+    if hasattr(cls, "normalize_obs"):  # files of before it was a field mean: no
+        fields = {"normalize_obs": False} | fields
+    return cls(**fields)
 
 
 def _shapes(algorithm: Algorithm, spec: Spec) -> PyTree:

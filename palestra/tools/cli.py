@@ -175,11 +175,11 @@ def train(arguments: list[str]) -> int:
             f"train needs an algorithm and an environment first: {usage}, "
             "for example palestra train dqn CartPole-v1."
         )
-    from palestra.algorithms import algorithm_class
+    from palestra.algorithms import algorithm_class, entry
     from palestra.core import Count, check, stretched
     from palestra.tools.presets import preset
     from palestra.tools.task import Task
-    from palestra.tools.train import NUM_ENVS, STEPS
+    from palestra.tools.train import STEPS
     from palestra.tools.train import train as run_training
 
     name, env_id = _named(*names)
@@ -206,7 +206,7 @@ def train(arguments: list[str]) -> int:
     default = flags(
         TrainFlags(
             steps=usual,
-            num_envs=chosen.num_envs if chosen else NUM_ENVS,
+            num_envs=chosen.num_envs if chosen else entry(name).num_envs,
             max_episode_steps=limit or -1,
         ),
         settings,

@@ -21,7 +21,7 @@ import psutil
 from jaxtyping import PyTree
 
 from palestra import prng
-from palestra.algorithms import ALGORITHMS, algorithm_class, name_of, served
+from palestra.algorithms import ALGORITHMS, algorithm_class, entry, name_of, served
 from palestra.algorithms import named as named_algorithm
 from palestra.core import (
     Algorithm,
@@ -62,7 +62,6 @@ REPORT_STEPS = (
 )
 HOST_REPORT_STEPS = 5_000  # likewise, where environments play on the host
 EVALUATIONS = 25  # per run: greedy, to find the best agent
-NUM_ENVS = 8  # where neither the caller nor a preset says
 STEPS = 100_000  # likewise
 EXPLORING = "epsilon_steps", "initial_value", "entropy_coef", "noise_std", "temperature"
 
@@ -435,7 +434,8 @@ def settle(
         algorithm = replace(algorithm, **changes)  # type: ignore[type-var]
     known = chosen.env_kwargs if chosen else {}
     task = Task.of(env, {**known, **(env_kwargs or {})}, max_episode_steps)
-    num_envs = num_envs if num_envs is not None else chosen.num_envs if chosen else NUM_ENVS
+    usual = chosen.num_envs if chosen else entry(name).num_envs
+    num_envs = num_envs if num_envs is not None else usual
     check("num_envs", num_envs, Count)
     return planned(task, name, algorithm, num_envs, steps)
 

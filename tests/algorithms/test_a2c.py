@@ -16,6 +16,8 @@ from palestra.parts.statistics import Moments
 ROLLOUT = linear.rollout()
 BASE = {
     "hidden": (),
+    "normalize_obs": False,
+    "normalize_reward": False,
     "rollout_length": T,
     "gamma": 0.9,
     "gae_lambda": 0.8,
@@ -132,7 +134,7 @@ def test_without_anneal_steps_the_rate_stays():
 def test_normalized_observations_are_what_acts_and_learns():
     moments = Moments(jnp.float32(10), jnp.array([0.5, -1.0]), jnp.array([4.0, 0.25]))
     see = lambda obs: ((np.asarray(obs) - [0.5, -1.0]) / [2.0, 0.5]).astype(np.float32)
-    a2c = A2C(**BASE, normalize_obs=True)
+    a2c = A2C(**{**BASE, "normalize_obs": True})
     state = start(a2c)._replace(obs_moments=moments)
     after, metrics = a2c.update(state, ROLLOUT, prng.key(1))
     seen = ROLLOUT._replace(obs=see(ROLLOUT.obs), next_obs=see(ROLLOUT.next_obs))

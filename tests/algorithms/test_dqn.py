@@ -22,6 +22,7 @@ Q, TARGET = [[1.0, 2.0], [3.0, 5.0]], [[0.0, 0.0], [7.0, 4.0]]
 GAMMA = 0.9
 BASE = {
     "hidden": (),
+    "normalize_obs": False,
     "learning_starts": 0,
     "rollout_length": 1,
     "gradient_steps": 1,

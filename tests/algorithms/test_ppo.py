@@ -20,6 +20,8 @@ from palestra.tools.agent import reads
 ROLLOUT = linear.rollout()
 BASE = {
     "hidden": (),
+    "normalize_obs": False,
+    "normalize_reward": False,
     "rollout_length": T,
     "gamma": 0.9,
     "gae_lambda": 0.8,
@@ -324,7 +326,7 @@ def test_a_minibatch_of_one_cannot_be_normalized():
 def test_normalized_observations_are_what_acts_and_learns():
     moments = Moments(jnp.float32(10), jnp.array([0.5, -1.0]), jnp.array([4.0, 0.25]))
     see = lambda obs: ((np.asarray(obs) - [0.5, -1.0]) / [2.0, 0.5]).astype(np.float32)
-    ppo = PPO(**BASE, normalize_obs=True)
+    ppo = PPO(**{**BASE, "normalize_obs": True})
     state = start(ppo)._replace(obs_moments=moments)
     after, _ = update(ppo, state, ROLLOUT, prng.key(1))
     seen = ROLLOUT._replace(obs=see(ROLLOUT.obs), next_obs=see(ROLLOUT.next_obs))
@@ -339,7 +341,7 @@ def test_normalized_observations_are_what_acts_and_learns():
 
 
 def test_the_saved_agent_is_the_policy_and_the_moments():
-    ppo = PPO(**BASE, normalize_obs=True, normalize_reward=True)
+    ppo = PPO(**{**BASE, "normalize_obs": True, "normalize_reward": True})
     saved = reads(ppo, SPEC)
     policy = {f"networks.networks.0.mlp.layers.0.{part}" for part in ("weight", "bias")}
     assert set(saved) == policy | {"obs_moments.mean", "obs_moments.variance"}

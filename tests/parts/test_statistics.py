@@ -74,8 +74,7 @@ def test_a_rollout_that_was_seen():
 
 @pytest.mark.parametrize("space", [Discrete(3), Box(0, 1, (5, 5, 2), bool)])
 def test_only_vectors_are_normalized(space):
-    with pytest.raises(ValueError, match=r"^normalize_obs needs a vector .*, not .*\.$"):
-        obs_moments(space)
+    assert obs_moments(space) is None
 
 
 @pytest.mark.parametrize("gamma", [0.9, 0.0])

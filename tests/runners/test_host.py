@@ -168,7 +168,7 @@ ROUNDED = [
     QLearning(),
     DQN(hidden=(8,), memory_size=500, learning_starts=50, batch_size=8, epsilon_steps=500),
     PQN(hidden=(8,), rollout_length=8),
-    PPO(hidden=(8,), rollout_length=16),
+    PPO(hidden=(8,), rollout_length=16, minibatches=4),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, islice
 from math import e, log, pi
 from typing import NamedTuple
@@ -33,6 +34,9 @@ from palestra.tools.doctor import Doctor, Finding, shown
 from palestra.tools.presets import preset
 from palestra.tools.task import Task
 
+# Their bare selves: what is brought to a common scale needs no doctor.
+DDPG, DQN, SAC = (partial(of, normalize_obs=False) for of in (DDPG, DQN, SAC))
+PPO = partial(PPO, normalize_obs=False, normalize_reward=False)
 E = 4
 LINE, TWO = Box(-1.0, 1.0, (2,)), Discrete(2)
 

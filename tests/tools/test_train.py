@@ -1,14 +1,18 @@
 """What training does around learning: how often it evaluates."""
 
+import gymnasium
+import numpy as np
 import pytest
+from gymnasium.spaces import Box
 
 import palestra
+from palestra.algorithms import algorithm_class
 from palestra.algorithms.pqn import PQN
 from palestra.tools import evaluate
 from palestra.tools.evaluate import InOurs
 from palestra.tools.run import Run
 from palestra.tools.run_folder import read_metrics
-from palestra.tools.train import EVALUATIONS
+from palestra.tools.train import EVALUATIONS, settle
 
 TINY = PQN(hidden=(), rollout_length=4, epochs=1, minibatches=1)
 
@@ -42,3 +46,20 @@ def test_dear_evaluations_are_fewer_but_the_last_is_never_left_out(tmp_path):
 )
 def test_where_there_is_a_time_limit_all_are_held(tmp_path, env_id, settings):
     assert len(evaluated(env_id, tmp_path / "cheap", **settings)) == EVALUATIONS
+
+
+class Unscaled(gymnasium.Env):
+    """A task of a user's own, in degrees and watts."""
+
+    observation_space = Box(-np.inf, np.inf, (2,))
+    action_space = Box(0.0, 2_000.0, (1,))
+
+
+@pytest.mark.parametrize("name", ["ppo", "a2c", "ddpg", "td3", "sac"])
+def test_defaults_are_for_a_task_without_a_preset(name):
+    """In any unit; of those that step for each of its steps, one environment."""
+    for algorithm in (name, algorithm_class(name)()):
+        job = settle(Unscaled, None, None, algorithm, 100, None, None, {})
+        assert job.num_envs == (8 if name == "ppo" else 1)
+        assert job.algorithm.normalize_obs
+    assert settle(Unscaled, None, None, name, 100, 3, None, {}).num_envs == 3

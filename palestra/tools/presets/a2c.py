@@ -4,7 +4,7 @@ from palestra.algorithms.a2c import A2C
 from palestra.tools.presets.preset import Preset
 
 CARTPOLE = Preset(
-    A2C(anneal_steps=500_000),
+    A2C(anneal_steps=500_000, normalize_obs=False, normalize_reward=False),
     num_envs=8,
     steps=500_000,
     source="rl-baselines3-zoo, hyperparams/a2c.yml; its step size stays, ours falls",
@@ -80,6 +80,8 @@ GPU = Preset(
     A2C(
         entropy_coef=0.01,
         value_coef=0.25,
+        normalize_obs=False,
+        normalize_reward=False,
         hidden=(512,),
         activation="relu",
         shared=True,
@@ -100,6 +102,8 @@ def laptop(preprocessing: str) -> Preset:
             entropy_coef=0.01,
             rollout_length=20,
             rms_prop=False,
+            normalize_obs=False,
+            normalize_reward=False,
             hidden=(256,),
             activation="relu",
             shared=True,

@@ -8,9 +8,11 @@ PENDULUM = Preset(
         learning_rate=2e-3,
         gamma=0.95,  # what matters here is over in a second, which is 20 steps
         memory_size=20_000,
+        learning_starts=1_000,
         batch_size=128,
         gradient_steps=2,
         target_rate=0.04,  # for each update of 8 steps: what 0.005 is for each step
+        normalize_obs=False,
         hidden=(64, 64),
     ),
     num_envs=8,
@@ -24,6 +26,7 @@ RL_ZOO_PENDULUM = Preset(
         gamma=0.98,
         memory_size=200_000,
         learning_starts=10_000,
+        normalize_obs=False,
         hidden=(400, 300),
     ),
     num_envs=1,
@@ -43,6 +46,7 @@ MOUNTAIN_CAR_CONTINUOUS = Preset(
         rollout_length=4,
         gradient_steps=8,
         target_rate=0.04,
+        normalize_obs=False,
         hidden=(64, 64),
     ),
     num_envs=16,

@@ -9,9 +9,11 @@ PENDULUM = Preset(
         actor_learning_rate=1e-3,
         gamma=0.95,  # what matters here is over in a second, which is 20 steps
         memory_size=20_000,
+        learning_starts=1_000,
         batch_size=128,
         gradient_steps=2,
         target_rate=0.04,  # for each update of 8 steps: what 0.005 is for each step
+        normalize_obs=False,
         hidden=(64, 64),
     ),
     num_envs=8,
@@ -26,6 +28,7 @@ RL_ZOO_PENDULUM = Preset(
         actor_learning_rate=1e-3,
         memory_size=20_000,  # of a million there, which as many steps do not fill
         learning_starts=100,
+        normalize_obs=False,
     ),
     num_envs=1,
     steps=20_000,
@@ -48,6 +51,7 @@ MOUNTAIN_CAR_CONTINUOUS = Preset(
         gradient_steps=8,
         target_rate=0.04,
         n_step=8,  # the flag is a hundred steps away: with 1 its news come too slowly for 50,000
+        normalize_obs=False,
         hidden=(64, 64),
     ),
     num_envs=16,
@@ -63,11 +67,13 @@ CARTPOLE = Preset(
         temperature=0.5,
         target_entropy_share=0.7,  # with less it settles on policies that drift out of the picture
         memory_size=100_000,
+        learning_starts=1_000,
         batch_size=128,
         rollout_length=4,
         gradient_steps=8,
         target_rate=0.02,
         n_step=5,
+        normalize_obs=False,
         hidden=(64, 64),
     ),
     num_envs=8,
@@ -87,6 +93,7 @@ def walker(score: str) -> Preset:
             rollout_length=4,
             gradient_steps=8,
             target_rate=0.04,  # for each update of 32 steps and 8 gradient steps
+            normalize_obs=False,
         ),
         num_envs=8,
         steps=1_000_000,
