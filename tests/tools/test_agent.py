@@ -33,7 +33,7 @@ from palestra.tools.task import Task
 
 @pytest.fixture
 def agent() -> Agent:
-    env, algorithm = make("CartPole-v1"), DQN(hidden=(8, 6), memory_size=64)
+    env, algorithm = make("CartPole-v1"), DQN(hidden=(8, 6), memory_size=64, normalize_obs=False)
     spec = Spec(env.observation_space, env.action_space, 2)
     learner = jax.tree.map(lambda x: x[None], algorithm.init(spec, prng.key(0)))
     return Agent.of(algorithm, spec, "CartPole-v1", learner, 0)
