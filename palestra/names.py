@@ -91,7 +91,8 @@ OURS_AND_THEIRS = {
     "quiet": "verbose silent no_progress progress_bar",
     "max_episode_steps": "time_limit max_ep_len max_steps_per_episode max_episode_length "
     "episode_length",
-    "episodes": "n_eval_episodes eval_episodes num_episodes n_episodes test_episodes",
+    "episodes": "num_episodes n_episodes test_episodes",
+    "eval_episodes": "n_eval_episodes episodes_per_evaluation",
     "eval_every": "eval_freq eval_frequency eval_interval evaluation_interval",
     "checkpoint_seconds": "save_freq checkpoint_freq save_interval save_every",
     "video": "capture_video record_video record save_video",
