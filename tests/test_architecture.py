@@ -86,3 +86,7 @@ def test_import_is_light(module):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip() == "[]"
+
+
+def test_type_checkers_are_told_that_there_are_types():
+    assert (ROOT / "py.typed").is_file()

@@ -65,7 +65,12 @@ def reproduce(
         lines = compare(folder, again)
         try:
             train.carry_out(
-                job, folders, {}, flags._replace(video=False), quiet, watch=lambda: next(lines)
+                job,
+                folders,
+                {},
+                flags._replace(video=False),
+                quiet,
+                watch=lambda folder: next(lines),
             )
             step = read_json(again / "summary.json")["steps"]
             return _at_the_end(folder, again, summary, step)

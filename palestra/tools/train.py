@@ -231,13 +231,14 @@ def resume(
         check("steps", steps, Count)
     folders = run_folder.runs_in(run)
     several = folders != [run]
-    made = []
-    for folder in folders:
-        if several and is_finished(folder) and steps is None:
-            made.append(Run(folder))
-            continue
-        config = run_folder.read_config(folder)
-        made += go_on(folder, config, env, steps, quiet)
+    unfinished = [f for f in folders if not (several and is_finished(f) and steps is None)]
+    together: list[list[Standing]] = []  # those of one setting, which differ in their seed alone
+    for one in (standing(folder, env, steps) for folder in unfinished):
+        alike = next((group for group in together if group[0].goes_beside(one)), None)
+        together.append([one]) if alike is None else alike.append(one)
+    for group in together:
+        go_on(group, quiet)
+    made = [Run(folder, env) for folder in folders]
     return made if several else made[0]
 
 
@@ -246,14 +247,26 @@ def is_finished(folder: Path) -> bool:
     return not run_folder.read_summary(folder).get("interrupted", True)
 
 
-def go_on(
-    folder: Path,
-    config: dict[str, Any],
-    env: Callable[[], gymnasium.Env] | None,
-    steps: int | None,
-    quiet: bool,
-) -> list[Run]:
-    """Resume the run of one seed."""
+class Standing(NamedTuple):
+    """Where a run of one seed stands, and how it goes on."""
+
+    folder: Path
+    seed: int
+    job: Job
+    flags: Flags
+    since: Checkpoint | None
+    longer: dict[str, Any]  # what changes in its config.json
+    notes: list[str]
+
+    def goes_beside(self, other: "Standing") -> bool:
+        """Whether both are of one setting."""
+        alike = self.job.task == other.job.task and self.job[3:] == other.job[3:]
+        return alike and self.flags == other.flags and self.seed != other.seed
+
+
+def standing(folder: Path, env: Callable[[], gymnasium.Env] | None, steps: int | None) -> Standing:
+    """How the run in a folder goes on. Raises ValueError where it cannot; nothing is altered."""
+    config = run_folder.read_config(folder)
     job, flags = settings_of(folder, config, env)
     seed, notes = config["seed"], list[str]()
     longer: dict[str, Any] = {}
@@ -279,27 +292,37 @@ def go_on(
         raise ValueError(
             f"{folder}/config.json is no longer that of its checkpoint; put it back as it was."
         )
-    if since is not None and (lack := fit(since.header, Standing)):
+    if since is not None and (lack := fit(since.header, Header)):
         raise ValueError(f"{folder} cannot go on from its checkpoint: {lack}.")
+    if since is not None and longer and longer["hyperparameters"] != config["hyperparameters"]:
+        longer["stretched"] = True  # on the way, which `reproduce` cannot repeat
     notes.append(
         f"Going on from step {since.header['recorder']['step']:,}."
         if since is not None
         else "There was no checkpoint yet: beginning anew."
     )
+    return Standing(folder, seed, job, flags, since, longer, notes)
 
-    def settle_config() -> None:
+
+def go_on(group: Sequence[Standing], quiet: bool) -> None:
+    """Resume runs that differ in their seed alone, side by side. Raises ValueError where a
+    checkpoint does not fit its run."""
+    longer = {one.folder: dict(one.longer) for one in group}
+
+    def settle_config(folder: Path) -> None:
         """Only now, when the run is ours and what it goes on from was seen to fit."""
-        if longer:
-            write_json(folder / "config.json", run_folder.read_config(folder) | longer)
-            longer.clear()
+        if changes := longer.pop(folder, None):
+            write_json(folder / "config.json", run_folder.read_config(folder) | changes)
 
-    if since is not None and longer and longer["hyperparameters"] != config["hyperparameters"]:
-        longer["stretched"] = True  # on the way, which `reproduce` cannot repeat
-    begun = {seed: since} if since else {}
+    job, flags = group[0].job, group[0].flags
+    folders = {one.seed: one.folder for one in group}
+    since = {one.seed: one.since for one in group if one.since is not None}
+    notes = list(dict.fromkeys(note for one in group for note in one.notes))
     try:
-        return carry_out(job, {seed: folder}, begun, flags, quiet, notes, settle_config)
+        carry_out(job, folders, since, flags, quiet, notes, settle_config)
     except MisfitError as fault:
-        raise ValueError(f"{folder} cannot go on from its checkpoint: {fault}.") from None
+        where = ", ".join(map(str, folders.values()))
+        raise ValueError(f"{where} cannot go on from its checkpoint: {fault}.") from None
 
 
 def settings_of(
@@ -360,11 +383,11 @@ def carry_out(
     flags: Flags,
     quiet: bool,
     notes: Sequence[str] = (),
-    watch: Callable[[], None] = lambda: None,
+    watch: Callable[[Path], None] = lambda folder: None,
 ) -> list[Run]:
     """Train every seed in its folder, from the beginning or from its checkpoint; judge and draw.
 
-    `watch` is called when a report was written.
+    `watch` is called with a run's folder when a report was written there.
     """
     use_compilation_cache()
     seeds = list(folders)
@@ -380,7 +403,9 @@ def carry_out(
         with stop_on_signal(display) as stop:
             try:
                 work = partial(follow, job, books, display, stop, watch)
-                in_threads(work, groups(seeds), stop, lanes)
+                # What goes on from a checkpoint goes on by itself, from where it stood.
+                shared = [[seed] for seed in seeds] if since else groups(seeds)
+                in_threads(work, shared, stop, lanes)
             except (EnvironmentFaultError, DivergedError) as fault:
                 for book in books.values():
                     book.give_up(str(fault))
@@ -532,7 +557,7 @@ def in_threads(work: Callable, items: Sequence, stop: threading.Event, lanes: in
             raise
 
 
-class Standing(TypedDict):
+class Header(TypedDict):
     """What a checkpoint's header holds of a run."""
 
     run: dict[str, Any]  # its `identity`
@@ -700,7 +725,7 @@ def follow(
     books: dict[int, Book],
     display: Display,
     stop: "Stop",
-    watch: Callable[[], None],
+    watch: Callable[[Path], None],
     seeds: Sequence[int],
 ) -> None:
     """Train the seeds of one group, and record, evaluate and show each report."""
@@ -739,7 +764,7 @@ def follow(
                 book.recorder.write(alone, agent if wanted or job.env is None else None, played)
                 book.recorder.seconds = course.profile.seconds
                 display.update(seed, report.step, book.recorder.mean_return)
-                watch()
+                watch(book.folder)
                 if stopped or last or book.keeper.due():
                     updates = report.step // course.steps_per_update
                     book.keeper.keep(partial(book.checkpoint, alone.carry, updates), wait=stopped)

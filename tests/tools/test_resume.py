@@ -355,6 +355,22 @@ def test_seeds_side_by_side_go_on_together(quick, tmp_path):
     assert (folder / "seed1" / "agent.safetensors").exists()
 
 
+def test_seeds_that_stopped_go_on_side_by_side(quick, tmp_path, monkeypatch):
+    """In one course, as they were begun."""
+    folder = tmp_path / "seeds"
+    task = "FrozenLake-v1", SMALL["q_learning"]
+    palestra.train(*task, steps=2_048, num_envs=E, **settings(folder, seeds=2))
+    courses = []
+    carry_out = train.carry_out
+    monkeypatch.setattr(
+        train, "carry_out", lambda *args: courses.append(list(args[1])) or carry_out(*args)
+    )
+    made = palestra.resume(folder, steps=4_096, quiet=True)
+    assert courses == [[0, 1]]
+    assert [run.config["steps"] for run in made] == [4_096, 4_096]
+    assert all(run.summary["resumed"] for run in made)
+
+
 def test_no_room_for_a_checkpoint_does_not_end_training(quick, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "run"
     write, limits = checkpoint.write, resource.getrlimit(resource.RLIMIT_FSIZE)
