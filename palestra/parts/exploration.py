@@ -14,7 +14,9 @@ def linear(
     step: Int[Array, ""],
 ) -> Float[Array, ""]:
     """From `start` to `end` over `duration` steps, then flat."""
-    return start + (end - start) * jnp.clip(step / float(duration), 0.0, 1.0)
+    return start + (end - start) * jnp.clip(
+        jnp.asarray(step, jnp.float32) / float(duration), 0.0, 1.0
+    )
 
 
 def epsilon_greedy(
