@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium
 
 from palestra import algorithms, envs
+from palestra import faults as faults  # which notices from now on when this process is forked
 
 if TYPE_CHECKING:
     from gymnasium import Env as Env

@@ -12,15 +12,16 @@ pytestmark = pytest.mark.tiny
 ROOT = Path(__file__).parents[1] / "palestra"
 FILES = {".".join(f.relative_to(ROOT.parent).with_suffix("").parts): f for f in ROOT.rglob("*.py")}
 TREES = {module: ast.parse(file.read_text()) for module, file in FILES.items()}
-HOUSES = {"names", "core", "prng", "parts", "envs", "algorithms", "runners"}
+HOUSES = {"names", "faults", "core", "prng", "parts", "envs", "algorithms", "runners"}
 MAY_IMPORT = {
     "names": set(),
+    "faults": set(),
     "core": {"names"},
     "prng": set(),
     "parts": {"core", "parts"},
-    "envs": {"names", "core", "prng", "envs"},
+    "envs": {"names", "faults", "core", "prng", "envs"},
     "algorithms": {"names", "core", "parts"},
-    "runners": {"core", "prng", "parts", "runners"},
+    "runners": {"faults", "core", "prng", "parts", "runners"},
     "tools": HOUSES | {"tools", "__version__"},
     "__main__": {"tools"},
     "__init__": HOUSES | {"tools"},  # for readers and type checkers: it loads nothing

@@ -10,12 +10,14 @@ form that cannot.
 
 import inspect
 import math
+import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import field, make_dataclass
 from difflib import get_close_matches
@@ -27,10 +29,21 @@ from weakref import WeakValueDictionary
 
 import gymnasium
 import numpy as np
+import psutil
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector.async_vector_env import _async_worker
 
 from palestra.envs import ENVIRONMENTS, UnknownEnvironmentError
+from palestra.faults import (
+    RAISED,
+    EnvironmentFaultError,
+    RaisedElsewhereError,
+    elsewhere,
+    environment_fault,
+    quiet,
+    said,
+)
 
 MakeEnv = Callable[[], gymnasium.Env]
 CLOSING = 5.0  # [s] given to an environment to close
@@ -92,7 +105,7 @@ def import_for(env_id: str) -> None:
         sys.path.insert(0, os.getcwd())
     try:
         import_module(module)
-    except Exception as fault:
+    except RAISED as fault:
         missing = fault.name if isinstance(fault, ModuleNotFoundError) else None
         if missing is None or not f"{module}.".startswith(f"{missing}."):
             raise ValueError(f"The module {module!r} cannot be imported: {said(fault)}") from fault
@@ -162,15 +175,16 @@ def creator(spec: EnvSpec) -> Callable:
 
 
 def with_reason(name: str, make: Callable[[], Any]) -> Any:
-    """What `make` makes. Raises ValueError with the reason where it raises, in one sentence."""
+    """What `make` makes. Raises EnvironmentFaultError, a ValueError, with the reason where it
+    raises, in one sentence."""
     try:
         return make()
     except OldError:
         raise
     except gymnasium.error.DependencyNotInstalled as fault:
         raise gymnasium.error.DependencyNotInstalled(install_line(name, fault)) from None
-    except Exception as fault:
-        raise ValueError(f"{name} cannot be made: {said(fault)}") from fault
+    except RAISED as fault:
+        raise environment_fault(f"{name} cannot be made: {said(fault)}", fault) from fault
 
 
 def install_line(name: str, fault: Exception) -> str:
@@ -182,37 +196,46 @@ def install_line(name: str, fault: Exception) -> str:
     return f"{name} needs more than is installed: {said(fault)}"
 
 
-def said(fault: BaseException) -> str:
-    """An error as a part of a sentence: its kind and the first line of what it says."""
-    first = next(iter(str(fault).strip().splitlines()), "")
-    return f"{type(fault).__name__}: {first}" if first else type(fault).__name__
-
-
 def step_cost(name: str, make_env: MakeEnv) -> tuple[float, bool]:
     """Seconds that a step of one environment takes, resets included, with random actions; and
     whether its state can be kept.
 
-    The environment is closed again. Raises ValueError where making it or playing in it raises.
+    The environment is closed again. Raises EnvironmentFaultError where making it or playing in it
+    raises.
     """
+    with playing(with_reason(name, partial(new, name, make_env))) as env:
+        begun = time.perf_counter()
+        steps = try_out(name, env, MOST_PROBED, PROBE_SECONDS)
+        cost = (time.perf_counter() - begun) / steps
+        return cost, all(hasattr(env.unwrapped, f"{word}_state") for word in ("get", "set"))
 
-    def play() -> tuple[float, bool]:
-        env = new(name, make_env)
-        try:
-            env.action_space.seed(0)
-            env.reset(seed=0)
-            begun = time.perf_counter()
-            steps = 0
-            while steps < MOST_PROBED and time.perf_counter() - begun < PROBE_SECONDS:
-                *_, terminated, truncated, _ = env.step(env.action_space.sample())
-                if terminated or truncated:
-                    env.reset()
-                steps += 1
-            cost = (time.perf_counter() - begun) / steps
-            return cost, all(hasattr(env.unwrapped, f"{word}_state") for word in ("get", "set"))
-        finally:
-            close(env)
 
-    return with_reason(name, play)
+def try_out(name: str, env: gymnasium.Env, most: int = 1, seconds: float = 0.0) -> int:
+    """Play `most` steps at random, or for so many seconds; how many it were, at least one.
+
+    Raises EnvironmentFaultError where it raises, or gives what is no reward.
+    """
+    steps = 0
+    try:
+        env.action_space.seed(0)
+        env.reset(seed=0)
+        begun = time.perf_counter()
+        while steps == 0 or (steps < most and time.perf_counter() - begun < seconds):
+            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+            steps += 1
+            if np.size(reward) != 1:
+                break
+            if terminated or truncated:
+                env.reset()
+    except RAISED as fault:
+        sentence = f"{name} failed: {said(fault)}, when it was tried out, after {steps} steps."
+        raise environment_fault(sentence, fault) from fault
+    if np.size(reward) != 1:
+        raise EnvironmentFaultError(
+            f"{name} gives rewards of {np.size(reward)} numbers, but agents learn from one: weigh "
+            "them in a wrapper, such as gymnasium.wrappers.TransformReward."
+        )
+    return steps
 
 
 def _side_by_side(name: str, make_env: MakeEnv, num_envs: int, cost: float, kept: bool) -> Made:
@@ -221,7 +244,8 @@ def _side_by_side(name: str, make_env: MakeEnv, num_envs: int, cost: float, kept
     there = cost * -(-num_envs // cores) + ROUND_TRIP + PER_PROCESS * num_envs
     asked = f"{name}: a step takes {cost * 1e6:,.0f} µs, so {num_envs} play"
     makers: list[MakeEnv] = [partial(lone, name, make_env)] * num_envs
-    if num_envs == 1 or kept or here <= there:  # a state is kept in this process only
+    childless = multiprocessing.current_process().daemon  # as one of a multiprocessing.Pool is
+    if num_envs == 1 or kept or childless or here <= there:  # a state is kept in this process only
         make = partial(SyncVectorEnv, makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
         return Made(with_reason(name, make), f"{asked} in this process.")
     close(with_reason(name, partial(new, name, make_env)))  # processes would have copies of one
@@ -291,14 +315,63 @@ def record(info: Any) -> dict[str, Any]:
 
 def apart(makers: list[MakeEnv]) -> VectorEnv:
     """Each in a process of its own; none of them a fork of this one, whose threads hold locks."""
-    with main_unknown():
+    with main_unknown(), quiet(True):
         return AsyncVectorEnv(
             makers,
             copy=False,
             context="spawn",
             autoreset_mode=AutoresetMode.SAME_STEP,
             daemon=True,
+            worker=_work,
         )
+
+
+class _Telling(gymnasium.Wrapper):
+    """What it raises reaches the process that started this one, which does not get its class."""
+
+    def reset(self, **kwargs: Any) -> Any:
+        try:
+            return self.env.reset(**kwargs)
+        except RAISED as fault:
+            raise elsewhere(fault) from None
+
+    def step(self, action: Any) -> Any:
+        try:
+            return self.env.step(action)
+        except RAISED as fault:
+            raise elsewhere(fault) from None
+
+    def close(self) -> None:
+        """Nobody waits for a process that does not end by itself."""
+        thread = threading.Thread(target=self.env.close, daemon=True)
+        thread.start()
+        thread.join(CLOSING)
+        if thread.is_alive():
+            end(psutil.Process())
+
+
+def _work(
+    index: int, make: MakeEnv, pipe: Any, parent_pipe: Any, shared: Any, errors: Any, *rest: Any
+) -> None:
+    """Play one environment in this process, which is its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever trains
+    try:
+        env = _Telling(make())
+    except RAISED as fault:
+        parent_pipe.close()
+        pipe.recv()
+        errors.put((index, RaisedElsewhereError, elsewhere(fault), ""))
+        pipe.send((None, False))
+        return
+    _async_worker(index, lambda: env, pipe, parent_pipe, shared, errors, *rest)
+
+
+def end(process: psutil.Process) -> None:
+    """End it at once, and whatever it has started."""
+    with suppress(psutil.NoSuchProcess):
+        for one in (*process.children(recursive=True), process):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
 
 
 @contextmanager
@@ -325,17 +398,17 @@ def _own_vector(spec: EnvSpec, num_envs: int, given: dict[str, Any]) -> VectorEn
 
 def close(env: gymnasium.Env | VectorEnv, say: Callable[[str], None] = lambda text: None) -> None:
     """Close it. What hangs or fails at that is left behind, and `say` is told so."""
-    if isinstance(env, AsyncVectorEnv) and not all(p.is_alive() for p in env.processes):
-        for process in env.processes:  # it would wait for an answer of the dead
-            process.terminate()
-        env.closed = True
+    processes = env.processes if isinstance(env, AsyncVectorEnv) else []
+    failed: list[BaseException] = []
+    if processes and not all(process.is_alive() for process in processes):
+        env.closed = True  # it would wait for an answer of the dead
+        _end_all(processes)
         return
-    failed: list[Exception] = []
 
     def work() -> None:
         try:
             env.close()
-        except Exception as fault:
+        except RAISED as fault:
             failed.append(fault)
 
     thread = threading.Thread(target=work, daemon=True)
@@ -344,8 +417,15 @@ def close(env: gymnasium.Env | VectorEnv, say: Callable[[str], None] = lambda te
     name = env.spec.id if env.spec is not None else "the environment"
     if thread.is_alive():
         say(f"{name} did not close within {CLOSING:g} s; it was left as it is.")
+        _end_all(processes)
     for fault in failed:
         say(f"{name} failed when it was closed: {said(fault)}")
+
+
+def _end_all(processes: Iterable[Any]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            end(psutil.Process(process.pid))
 
 
 @contextmanager

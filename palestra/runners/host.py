@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import gymnasium
 import jax
 import numpy as np
-from gymnasium import logger
 from gymnasium.spaces import Discrete, Tuple
 from gymnasium.vector import (
     AsyncVectorEnv,
@@ -33,6 +32,7 @@ from jaxtyping import Array, PyTree
 
 from palestra import prng
 from palestra.core import Algorithm, Key, Metrics, Spec, Transition
+from palestra.faults import RAISED, EnvironmentFaultError, environment_fault, quiet, said
 from palestra.parts.control import reads
 from palestra.parts.spaces import (
     example,
@@ -52,10 +52,6 @@ Leaves = list[Array]  # the arrays of a learner, in the order of its tree
 
 # What comes of an observation that has not the form of its space.
 UNFIT = ValueError, TypeError, KeyError, AttributeError, IndexError
-
-
-class EnvironmentFaultError(ValueError):
-    """An environment raised, or gave what no agent can learn from."""
 
 
 class Profile:
@@ -155,6 +151,7 @@ class Loop:
             learner = rebuilt(jax.eval_shape(begin, init_key), since.arrays, "learner.")
             self.key = rebuilt(Carry(None, self.key, None), since.arrays).key
             self.players.go_on(since)
+            self.players.taken = since.updates * self._plan[2]
         self.leaves, self.structure = jax.tree.flatten(learner)
         self.programs = Programs.of(self.players.spec, algorithm, learner)
 
@@ -241,6 +238,7 @@ class Players:
         parts = spaces[0] if isinstance(spaces[0], Tuple) else [spaces[0]]
         self._counts = [int(part.n) if isinstance(part, Discrete) else None for part in parts]
         self.obs: PyTree = None  # what is seen now, leaves [E, ...]; None before the first episode
+        self.taken = 0  # steps, by all environments
         self._total = np.zeros(envs.num_envs)
         self._steps = np.zeros(envs.num_envs, np.int32)
         self._keeps = True  # as far as is known
@@ -334,6 +332,7 @@ class Players:
     def _advance(self, action: PyTree) -> tuple[PyTree, Any, Any, Any, dict]:
         with self.profile("environments"):
             shown, reward, terminated, truncated, info = self._guarded(self.envs.step, action)
+        self.taken += self.envs.num_envs
         if not np.isfinite(reward).all():
             raise EnvironmentFaultError(f"{self._name} gave a reward of {worst(reward)}.")
         self._before, self._game = self._game, games(info)
@@ -432,11 +431,12 @@ class Players:
         try:
             with quiet(isinstance(self.envs, AsyncVectorEnv)):
                 return function(*args, **kwargs)
-        except Exception as fault:
-            kind = "a process of its own died" if isinstance(fault, EOFError | OSError) else None
-            text = next(iter(str(fault).strip().splitlines()), "")
-            told = kind or (f"{type(fault).__name__}: {text}" if text else type(fault).__name__)
-            raise EnvironmentFaultError(f"{self._name} failed: {told}") from fault
+        except RAISED as fault:
+            apart = isinstance(self.envs, AsyncVectorEnv)
+            died = apart and isinstance(fault, EOFError | OSError)
+            told = "a process of its own died" if died else said(fault)
+            sentence = f"{self._name} failed: {told}, at step {self.taken:,}."
+            raise environment_fault(sentence, fault) from fault
 
     @property
     def _name(self) -> str:
@@ -521,18 +521,6 @@ def _limits(env: gymnasium.Env) -> list[Any] | None:
             return None
         env = env.env
     return limits
-
-
-@contextmanager
-def quiet(apart: bool) -> Iterator[None]:
-    """Without Gymnasium's own words on what happened in another process, a traceback among them:
-    the error itself follows."""
-    level = logger.min_level
-    logger.min_level = logger.ERROR + 1 if apart else level
-    try:
-        yield
-    finally:
-        logger.min_level = level
 
 
 def autoreset_mode(envs: VectorEnv) -> AutoresetMode:

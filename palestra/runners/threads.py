@@ -40,12 +40,12 @@ from jaxtyping import Array, PyTree
 
 from palestra import prng
 from palestra.core import Algorithm, Count, Key, Metrics, Spec, Transition, check
+from palestra.faults import EnvironmentFaultError
 from palestra.parts.spaces import example, example_transition, legal
 from palestra.runners import streams
 from palestra.runners.compiled import ends, plan
 from palestra.runners.host import (
     Carry,
-    EnvironmentFaultError,
     Leaves,
     Loop,
     Players,

@@ -36,11 +36,11 @@ from palestra.core import (
     stretched,
 )
 from palestra.envs import current
-from palestra.envs.host import close, playing, said
+from palestra.envs.host import close, playing, try_out
+from palestra.faults import EnvironmentFaultError, refuse_after_fork, said
 from palestra.names import by_name, refuse
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import compiled, host, threads
-from palestra.runners.host import EnvironmentFaultError
 from palestra.runners.leaves import MisfitError, named
 from palestra.runners.report import Report, Since
 from palestra.runners.threads import Asynchronous
@@ -49,6 +49,7 @@ from palestra.tools.agent import UNFIT, Agent, algorithm_of, reads
 from palestra.tools.cache import use_compilation_cache
 from palestra.tools.checkpoint import Checkpoint, Keeper
 from palestra.tools.doctor import Doctor, DoctorState, Finding, learning_over, on_cpu, shown
+from palestra.tools.files import write_whole
 from palestra.tools.json_files import Whole, fit, write_json
 from palestra.tools.progress import Display
 from palestra.tools.run import Run
@@ -64,6 +65,7 @@ HOST_REPORT_STEPS = 5_000  # likewise, where environments play on the host
 EVALUATIONS = 25  # per run: greedy, to find the best agent
 STEPS = 100_000  # likewise
 EXPLORING = "epsilon_steps", "initial_value", "entropy_coef", "noise_std", "temperature"
+TRACEBACK = "traceback.txt"  # in a run folder, of an environment that raised
 
 
 class Job(NamedTuple):
@@ -407,10 +409,13 @@ def carry_out(
                 shared = [[seed] for seed in seeds] if since else groups(seeds)
                 in_threads(work, shared, stop, lanes)
             except (EnvironmentFaultError, DivergedError) as fault:
+                trace = fault.trace if isinstance(fault, EnvironmentFaultError) else ""
                 for book in books.values():
-                    book.give_up(str(fault))
+                    book.give_up(str(fault), trace)
                 kept = ", ".join(str(folder) for folder in folders.values())
-                raise type(fault)(f"{fault} What was learned is in {kept}.") from fault
+                told = f"{fault} What was learned is in {kept}"
+                told += f", the whole traceback in {book.folder / TRACEBACK}." if trace else "."
+                raise type(fault)(told) from fault
             finally:
                 for book in books.values():
                     book.close()
@@ -467,6 +472,7 @@ def settle(
 
 def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: int) -> Job:
     """The job. Raises ValueError where the algorithm cannot learn the task, or not here."""
+    refuse_after_fork()
     batch = getattr(algorithm, "batch_size", 0)
     if getattr(algorithm, "memory_size", batch) < batch:
         raise ValueError(f"memory_size must be at least batch_size, which is {batch}.")
@@ -495,6 +501,7 @@ def spaces_of(task: Task, simulator: Environment | None) -> tuple[gymnasium.Spac
         with playing(task.make_envs(1).envs) as envs:
             return envs.single_observation_space, envs.single_action_space
     with playing(task.make_one()) as env:
+        try_out(task.env_id, env)
         return env.observation_space, env.action_space
 
 
@@ -658,9 +665,11 @@ class Book:
             "steps": self.recorder.step,
         }
 
-    def give_up(self, fault: str) -> None:
+    def give_up(self, fault: str, trace: str) -> None:
         """Tell why there is no more."""
         self.close()
+        if trace:
+            write_whole(self.folder / TRACEBACK, lambda part: part.write_text(trace))
         self.summary = {
             **self._head(),
             "interrupted": True,

@@ -1,6 +1,7 @@
 """The runner on the host: the compiled runner's learner, true successors, faults told."""
 
 import os
+import re
 import sys
 import threading
 import time
@@ -28,6 +29,7 @@ from palestra.algorithms.sarsa import Sarsa
 from palestra.core import Transition
 from palestra.envs.host import apart as made_apart
 from palestra.envs.host import close, make_from
+from palestra.faults import EnvironmentFaultError, RaisedElsewhereError
 from palestra.parts.spaces import example_transition
 from palestra.runners import compiled, host, threads
 from palestra.runners.leaves import named
@@ -235,6 +237,11 @@ def test_nested_spaces():
     assert np.isfinite(first.metrics["value_loss"]).all()
 
 
+class TwoWordsError(Exception):
+    def __init__(self, number: int, place: str):
+        super().__init__(f"{number} at {place}")
+
+
 class Faulty(Clock):
     """Goes wrong in its second episode."""
 
@@ -252,6 +259,12 @@ class Faulty(Clock):
                     obs[1] = np.nan
                 case "reward":
                     reward = np.inf
+                case "file":
+                    open("no such level")  # noqa: SIM115
+                case "own":
+                    raise TwoWordsError(7, "the door")
+                case "exit":
+                    sys.exit(3)
                 case "dies":
                     os._exit(3)
         return obs, reward, *rest
@@ -260,7 +273,8 @@ class Faulty(Clock):
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        ("raises", "the environment failed: KeyError: 'the motor burnt out'"),
+        ("raises", "the environment failed: KeyError: 'the motor burnt out' (tests"),
+        ("exit", "the environment failed: SystemExit: 3 (tests"),
         ("nan", "the environment showed an observation of nan."),
         ("reward", "the environment gave a reward of inf."),
     ],
@@ -268,11 +282,11 @@ class Faulty(Clock):
 @pytest.mark.parametrize("runner", [host.train, threads.beside], ids=["train", "beside"])
 def test_a_faulty_environment_ends_the_run_in_a_sentence(fault, told, runner):
     venv = SyncVectorEnv([Clock, partial(Faulty, fault)], autoreset_mode=SAME)
-    with pytest.raises(host.EnvironmentFaultError) as raised:
+    with pytest.raises(EnvironmentFaultError) as raised:
         for _ in runner(venv, Record(50), total_steps=400, reports=2, seed=0):
             pass
-    assert str(raised.value) == told
-    assert (raised.value.__cause__ is not None) == (fault == "raises")
+    assert str(raised.value).startswith(told)
+    assert ("Traceback" in raised.value.trace) == (fault in ("raises", "exit"))
 
 
 class Foreign(Clock):
@@ -290,7 +304,7 @@ def test_an_observation_outside_of_its_space_is_told():
         def reset(self, *, seed=None, options=None):
             return np.zeros((1, 4)), {}
 
-    with pytest.raises(host.EnvironmentFaultError, match=r"that its own space .* does not hold"):
+    with pytest.raises(EnvironmentFaultError, match=r"that its own space .* does not hold"):
         next(host.train(Direct(), Record(5), total_steps=20, reports=1, seed=0))
 
 
@@ -298,11 +312,44 @@ def test_a_process_that_dies_ends_the_run_in_a_sentence():
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # processes do not import tests
     venv = made_apart([Clock, partial(Faulty, "dies", 1)])
     assert isinstance(venv, AsyncVectorEnv)
-    with pytest.raises(host.EnvironmentFaultError, match="a process of its own died"):
+    with pytest.raises(EnvironmentFaultError, match="a process of its own died"):
         for _ in host.train(venv, Record(50), total_steps=400, reports=2, seed=0):
             pass
     said = []
     close(venv, said.append)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("file", "FileNotFoundError: [Errno 2] No such file or directory: 'no such level'"),
+        ("own", "TwoWordsError: 7 at the door"),
+        ("exit", "SystemExit: 3"),
+    ],
+)
+def test_what_is_raised_in_another_process_is_told_as_it_was(fault, told):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    venv = made_apart([Clock, partial(Faulty, fault, 1)])
+    with pytest.raises(EnvironmentFaultError) as raised:
+        for _ in host.train(venv, Record(50), total_steps=400, reports=2, seed=0):
+            pass
+    assert f"the environment failed: {told}" in str(raised.value)
+    assert re.search(r"at step \d+\.$", str(raised.value))
+    assert "in step" in raised.value.trace
+    close(venv)
+
+
+def test_what_cannot_be_made_in_another_process_says_why():
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    here = os.getpid()
+
+    def once():
+        if os.getpid() != here:
+            raise OSError("port 2000 is in use")
+        return Clock()
+
+    with pytest.raises(RaisedElsewhereError, match="OSError: port 2000 is in use"):
+        made_apart([once, once])
 
 
 def test_an_environment_that_hangs_when_it_is_closed_is_left(monkeypatch):

@@ -19,9 +19,9 @@ from jaxtyping import Array
 from palestra import prng
 from palestra.algorithms.a3c import A3C
 from palestra.core import Transition
+from palestra.faults import EnvironmentFaultError
 from palestra.parts.spaces import example_transition
 from palestra.runners import threads
-from palestra.runners.host import EnvironmentFaultError
 
 T, WORKERS = 4, 3
 LENGTHS = (2, 3)  # steps of episodes, in turn; those of 2 end, those of 3 are cut off

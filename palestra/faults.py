@@ -1,0 +1,122 @@
+"""What went wrong in an environment, which is other people's code: told in a sentence, and whole.
+
+An error may have no text, may not survive the way out of a process of its own, or may be no error
+at all (`sys.exit`); so what is told is made where it is raised: its kind, its first line, and the
+file and line that a reader would look at.
+"""
+
+import os
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import gymnasium
+from gymnasium import logger
+
+RAISED = Exception, SystemExit  # what environments raise
+
+
+class EnvironmentFaultError(ValueError):
+    """An environment cannot be made, raised, or gave what no agent can learn from."""
+
+    trace = ""  # the whole traceback, where it raised
+
+
+class RaisedElsewhereError(Exception):
+    """What an environment raised in another process: one line, and its traceback behind it."""
+
+
+def said(fault: BaseException) -> str:
+    """An error as a part of a sentence: its kind, the first line of what it says, and where."""
+    first = next(iter(str(fault).strip().splitlines()), "")
+    if isinstance(fault, RaisedElsewhereError):
+        return first
+    text = f"{type(fault).__name__}: {first}" if first else type(fault).__name__
+    place = _place(fault)
+    return f"{text} ({place})" if place else text
+
+
+def trace_of(fault: BaseException) -> str:
+    """The whole traceback."""
+    if isinstance(fault, RaisedElsewhereError):
+        return str(fault).partition("\n")[2]
+    return "".join(traceback.format_exception(fault))
+
+
+def elsewhere(fault: BaseException) -> RaisedElsewhereError:
+    """The same, in a form that leaves its process whole."""
+    return RaisedElsewhereError(f"{said(fault)}\n{trace_of(fault)}")
+
+
+def environment_fault(sentence: str, fault: BaseException) -> EnvironmentFaultError:
+    """The error to raise from what an environment raised."""
+    told = EnvironmentFaultError(sentence)
+    told.trace = trace_of(fault)
+    return told
+
+
+@contextmanager
+def quiet(apart: bool) -> Iterator[None]:
+    """Without Gymnasium's own words on what happened in another process, a traceback among them:
+    the error itself follows."""
+    level = logger.min_level
+    logger.min_level = logger.ERROR + 1 if apart else level
+    try:
+        yield
+    finally:
+        logger.min_level = level
+
+
+def _place(fault: BaseException) -> str:
+    """The last line of code that is of nobody's library; else the last one of a library that
+    makes environments. Empty where there is neither."""
+    lines = [
+        (Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(fault.__traceback__)
+    ]
+    passing, libraries = _libraries()
+    below = lambda file, folders: any(file.is_relative_to(folder) for folder in folders)
+    lines = [x for x in lines if x[0].is_file() and not below(x[0], passing)]
+    own = [x for x in lines if not below(x[0], libraries)]
+    if not lines:
+        return ""
+    file, line = (own or lines)[-1]
+    here = Path.cwd()
+    return f"{file.relative_to(here) if file.is_relative_to(here) else file}, line {line}"
+
+
+@cache
+def _libraries() -> tuple[list[Path], list[Path]]:
+    """Where that lies through which every call to an environment passes; and where libraries do."""
+    ours = Path(__file__).parent
+    theirs = Path(gymnasium.__path__[0])
+    passing = ["core.py", "vector", "wrappers", "envs/registration.py"]
+    found = sysconfig.get_paths()
+    libraries = [Path(found[name]) for name in ("stdlib", "purelib", "platlib")]
+    return [ours, *(theirs / name for name in passing)], libraries
+
+
+_forked = False
+
+
+def _mark() -> None:
+    global _forked
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    _forked = bridge is not None and bridge.backends_are_initialized()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_mark)
+
+
+def refuse_after_fork() -> None:
+    """Raises ValueError in a process that was forked from one in which JAX runs: its threads are
+    missing here, and whoever waits for them waits for ever."""
+    if _forked:
+        raise ValueError(
+            "this process was forked from one in which JAX was already at work, and would hang; "
+            "start it by multiprocessing.get_context('spawn') in place of 'fork'."
+        )
