@@ -210,7 +210,7 @@ def step_cost(name: str, make_env: MakeEnv) -> tuple[float, bool]:
         return cost, all(hasattr(env.unwrapped, f"{word}_state") for word in ("get", "set"))
 
 
-def try_out(name: str, env: gymnasium.Env, most: int = 1, seconds: float = 0.0) -> int:
+def try_out(name: str, env: Any, most: int = 1, seconds: float = 0.0) -> int:
     """Play `most` steps at random, or for so many seconds; how many it were, at least one.
 
     Raises EnvironmentFaultError where it raises, or gives what is no reward.
@@ -398,9 +398,9 @@ def _own_vector(spec: EnvSpec, num_envs: int, given: dict[str, Any]) -> VectorEn
 
 def close(env: gymnasium.Env | VectorEnv, say: Callable[[str], None] = lambda text: None) -> None:
     """Close it. What hangs or fails at that is left behind, and `say` is told so."""
-    processes = env.processes if isinstance(env, AsyncVectorEnv) else []
+    processes: list[Any] = env.processes if isinstance(env, AsyncVectorEnv) else []
     failed: list[BaseException] = []
-    if processes and not all(process.is_alive() for process in processes):
+    if isinstance(env, AsyncVectorEnv) and not all(p.is_alive() for p in processes):
         env.closed = True  # it would wait for an answer of the dead
         _end_all(processes)
         return
