@@ -55,7 +55,9 @@ run = palestra.train(
     run=options.run,
 )
 score = run.summary["best"]["ale"]
-print(f"best agent: {score['mean']:.1f} points a game ({score['low']:.1f} to {score['high']:.1f})")
+# One game alone has no interval.
+between = "" if score["low"] is None else f" ({score['low']:.1f} to {score['high']:.1f})"
+print(f"best agent: {score['mean']:.1f} points a game{between}")
 
 # What the agent thinks of its own game; any video of Breakout will do.
 print(f"next: palestra watch {run.folder / 'video.mp4'} {run.folder}")

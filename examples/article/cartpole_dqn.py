@@ -33,6 +33,7 @@ class Learner:
             epsilon_steps=5_000,  # chance of a random action: from 1 down to 0.05
             target_period=4,
             target_rate=0.02,  # the target network follows slowly
+            normalize_obs=False,  # the numbers that it sees are about 1 as they are
         )
         self.spec = Spec(env.observation_space, env.action_space, num_envs=1)
         self.key, key = jax.random.split(prng.key(seed))
