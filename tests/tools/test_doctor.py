@@ -159,7 +159,7 @@ PLANTED = {
     "small numbers": (Planted(obs=1e-5), PPO_, "observation-scale", "turn on --normalize-obs"),
     "hundreds, off-policy": (
         Planted(obs=1e3, steered=True),
-        SAC(**DQN_SMALL),
+        SAC(**(DQN_SMALL | {"normalize_obs": False})),
         "observation-scale",
         "on average: turn on --normalize-obs",
     ),
