@@ -86,6 +86,10 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
             arguments += ["--quiet"]
         if arguments[0] == "resume":
             arguments += ["--steps", "1200", "--quiet"]
+        if arguments[0] == "reproduce":  # not the run whose schedules `resume` has stretched
+            again = ["train", "dqn", "CartPole-v1", "--steps", "600", "--no-video", "--quiet"]
+            assert main([*again, "--run", "runs/again"]) == 0
+            arguments[1] = "runs/again"
         assert main(arguments) == 0, arguments
     capsys.readouterr()
 
