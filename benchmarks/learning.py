@@ -208,7 +208,11 @@ class Cell(NamedTuple):
         if not self.file.is_file() or preset(self.algorithm, self.task.env_id) is None:
             return None
         kept = json.loads(self.file.read_text())
-        return kept if kept["digest"] == digest(self.settings()) else None
+        # Files of before it was a field mean: no.
+        now, then = self.settings(), kept["settings"]["hyperparameters"]
+        if "normalize_obs" not in then and not now["hyperparameters"].get("normalize_obs"):
+            now["hyperparameters"].pop("normalize_obs", None)
+        return kept if kept["digest"] == digest(now) else None
 
 
 def digest(settings: dict) -> str:

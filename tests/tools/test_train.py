@@ -54,6 +54,13 @@ class Unscaled(gymnasium.Env):
     observation_space = Box(-np.inf, np.inf, (2,))
     action_space = Box(0.0, 2_000.0, (1,))
 
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.array([20.0, 500.0], np.float32), {}
+
+    def step(self, action):
+        return np.array([20.0, 500.0], np.float32), -1.0, False, False, {}
+
 
 @pytest.mark.parametrize("name", ["ppo", "a2c", "ddpg", "td3", "sac"])
 def test_defaults_are_for_a_task_without_a_preset(name):
