@@ -113,7 +113,7 @@ def foreign() -> gymnasium.Env:
 def test_on_the_host_it_does_where_environments_can_be_kept(make, exact, quick, frozen, tmp_path):
     whole = tmp_path / "run"
     palestra.train(make, SMALL["dqn"], steps=600, num_envs=4, **settings(whole))
-    with pytest.raises(ValueError, match="was made by .*test_resume"):
+    with pytest.raises(ValueError, match=r"was made by .*test_resume"):
         palestra.resume(frozen, quiet=True)
     run = palestra.resume(frozen, env=make, quiet=True)
     assert run.summary["resumed"][0]["exact"] is exact
