@@ -18,7 +18,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from jaxtyping import PyTree
 from PIL import Image, ImageDraw, ImageFont
 
-from palestra.core import Environment, Key
+from palestra.core import Environment, Key, plain
 from palestra.envs import entry
 from palestra.envs.drawing import draw, drawable, frames_per_second
 from palestra.envs.host import playing, said
@@ -72,7 +72,9 @@ def record(agent: Agent, path: Path, *, seed: int) -> Path:
     env = agent.task.make()
     rate = float(frames_per_second(env))
     names = action_names(agent.env_id)
-    picture = lambda time, shot: captioned(draw(env, shot.state, shot.action), time, shot, names)
+    picture = lambda time, shot: captioned(
+        draw(env, shot.state, plain(shot.action)), time, shot, names
+    )
     shots = episode(env, agent, key=streams.key(seed, streams.EXAM))
     with ThreadPoolExecutor() as pool:  # Pillow draws outside of Python's lock
         frames = pool.map(picture, *zip(*enumerate(shots), strict=True))

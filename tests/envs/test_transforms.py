@@ -4,6 +4,7 @@ Those that Gymnasium has too are replayed against its wrappers, as the simulator
 step the state of Gymnasium's environment is copied into ours.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import gymnasium
@@ -375,10 +376,11 @@ def test_numbers_without_bounds_stay_as_they_are():
     assert env.observation_space == spaces.Box(-high, high)
 
 
-class Shown(NamedTuple):
+@dataclass(frozen=True)
+class Shown:
     """Just enough of an environment to look at its observation space."""
 
-    observation_space: spaces.Box
+    observation_space: spaces.Space
 
 
 def test_normalized_pictures_and_strange_bounds():

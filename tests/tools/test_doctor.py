@@ -158,7 +158,7 @@ PLANTED = {
     "large numbers": (Planted(obs=1e4), PPO_, "observation-scale", "observation[1] of 5,"),
     "small numbers": (Planted(obs=1e-5), PPO_, "observation-scale", "turn on --normalize-obs"),
     "hundreds, off-policy": (
-        Planted(obs=1e3, steered=True),
+        Planted(obs=3e3, steered=True),
         SAC(**(DQN_SMALL | {"normalize_obs": False})),
         "observation-scale",
         "on average: turn on --normalize-obs",
