@@ -16,6 +16,7 @@ import gymnasium
 
 from palestra import algorithms, envs
 from palestra import faults as faults  # which notices from now on when this process is forked
+from palestra.version import __version__
 
 if TYPE_CHECKING:
     from gymnasium import Env as Env
@@ -48,8 +49,6 @@ if TYPE_CHECKING:
     from palestra.tools.presets import preset as preset
     from palestra.tools.run import Run as Run
     from palestra.tools.train import train as train
-
-__version__ = "0.1.0"
 
 _LEARNERS = [row.home.split(":") for row in algorithms.ALGORITHMS.values()]  # PPO, DQN, ...
 _HOMES = {

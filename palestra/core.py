@@ -22,6 +22,7 @@ from typing import (
     dataclass_transform,
     get_args,
     get_origin,
+    get_type_hints,
 )
 
 import gymnasium
@@ -131,8 +132,14 @@ def hyperparameters(cls: type[T]) -> type[T]:
     So `jax.vmap` may sweep a learning rate or a pole length inside one compiled program,
     while a batch size or a flag is a constant of it. Making one with a number outside of its
     field's Range raises ValueError, and so may the class's own `validate`, if it has one, which
-    sees to what one field alone cannot tell.
+    sees to what one field alone cannot tell. Raises TypeError for a class with a `__post_init__`,
+    and for annotations that name nothing.
     """
+    if "__post_init__" in vars(cls):
+        raise TypeError(
+            f"{cls.__name__} has a __post_init__, whose place @hyperparameters takes; call it "
+            "validate, which is called after the fields have been checked."
+        )
 
     def post_init(self: Any) -> None:
         for field in fields(self):
@@ -148,6 +155,7 @@ def hyperparameters(cls: type[T]) -> type[T]:
 
     cls.__post_init__ = post_init  # type: ignore[attr-defined]
     cls = dataclass(frozen=True, kw_only=True)(cls)
+    _resolve_annotations(cls)
     cls.__init__ = _by_name(cls)  # type: ignore[method-assign]
     if hasattr(cls, "update"):  # an algorithm
         cls.__getattr__ = missing  # type: ignore[attr-defined]
@@ -155,6 +163,21 @@ def hyperparameters(cls: type[T]) -> type[T]:
     traced = [f.name for f in fields(cls) if f.name not in static]  # type: ignore[arg-type]
     _register(cls, traced, static)
     return cls
+
+
+def _resolve_annotations(cls: Any) -> None:
+    """Give fields their types where a module has `from __future__ import annotations`, under which
+    annotations are text. Raises TypeError for text that names nothing."""
+    if not any(isinstance(field.type, str) for field in fields(cls)):
+        return
+    try:
+        types = get_type_hints(cls, include_extras=True)
+    except NameError as fault:
+        raise TypeError(
+            f"An annotation of {cls.__name__} names what its module does not have: {fault}."
+        ) from None
+    for field in fields(cls):
+        field.type = types[field.name]
 
 
 def _by_name(cls: Any) -> Callable[..., None]:

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,18 @@ pytestmark = pytest.mark.tiny
 ROOT = Path(__file__).parents[1] / "palestra"
 FILES = {".".join(f.relative_to(ROOT.parent).with_suffix("").parts): f for f in ROOT.rglob("*.py")}
 TREES = {module: ast.parse(file.read_text()) for module, file in FILES.items()}
-HOUSES = {"names", "faults", "core", "prng", "parts", "envs", "algorithms", "runners"}
+HOUSES = {"names", "faults", "version", "core", "prng", "parts", "envs", "algorithms", "runners"}
 MAY_IMPORT = {
     "names": set(),
     "faults": set(),
+    "version": set(),
     "core": {"names"},
     "prng": set(),
     "parts": {"core", "parts"},
     "envs": {"names", "faults", "core", "prng", "envs"},
     "algorithms": {"names", "core", "parts"},
     "runners": {"faults", "core", "prng", "parts", "runners"},
-    "tools": HOUSES | {"tools", "__version__"},
+    "tools": HOUSES | {"tools"},
     "__main__": {"tools"},
     "__init__": HOUSES | {"tools"},  # for readers and type checkers: it loads nothing
 }
@@ -67,6 +69,31 @@ def test_the_import_finder_sees_what_it_should():
         "from palestra import prng\nimport palestra.tools.cli\ndef f(): from palestra.envs import x"
     )
     assert imports(ast.parse(source)) == {"prng", "tools", "envs"}
+
+
+def needed(tree: ast.AST) -> set[str]:
+    """The modules of palestra that a file imports, inside functions too; not those that it names
+    for type checkers alone."""
+    checked = [n for n in ast.walk(tree) if isinstance(n, ast.If)]
+    typed = [n for n in checked if getattr(n.test, "id", "") == "TYPE_CHECKING"]
+    unread = {id(inner) for node in typed for inner in ast.walk(node)}
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and id(node) not in unread:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            inside = {name for name in names if {name, f"{name}.__init__"} & FILES.keys()}
+            found |= inside | ({node.module} if names - inside else set())
+        elif isinstance(node, ast.Import) and id(node) not in unread:
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.startswith("palestra")}
+
+
+def test_no_two_modules_need_each_other():
+    graph = {m.removesuffix(".__init__"): needed(tree) for m, tree in TREES.items()}
+    TopologicalSorter(graph).prepare()
+    later = needed(ast.parse("def later():\n    from palestra.tools.cli import main"))
+    with pytest.raises(CycleError):
+        TopologicalSorter(graph | {"palestra.core": later}).prepare()
 
 
 @pytest.mark.parametrize("module", FILES)

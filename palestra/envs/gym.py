@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import partial
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium
-import jax
 import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
@@ -27,18 +26,9 @@ from jaxtyping import PyTree
 from palestra import envs
 from palestra.core import Environment
 from palestra.envs.drawing.view import View, metadata
-from palestra.envs.players import Compiled, player, state_shapes, streams
-from palestra.envs.transforms import revised, simulator
-
-
-class Snapshot(NamedTuple):
-    """Everything that decides how an environment, or many, will go on. Plain NumPy; picklable."""
-
-    state: PyTree  # the simulator's; leaves [...], or [E, ...] for many
-    stream: np.ndarray  # the stream of keys, uint32 [2] or [E, 2]
-    events: np.ndarray  # keys taken from it so far, uint32 [] or [E]
-    ended: np.ndarray  # whether the episode is over, bool [] or [E]
-    obs: PyTree = None  # of many: what every environment showed last
+from palestra.envs.players import Compiled, Snapshot, check_fits, player, streams, with_options
+from palestra.envs.transforms import simulator
+from palestra.envs.vector import PalestraVectorEnv
 
 
 def make(
@@ -89,8 +79,6 @@ def make_vec(
 
     Raises what `make` raises.
     """
-    from palestra.envs.vector import PalestraVectorEnv
-
     name = _our_name(id)
     if name is None:
         given: Any = vector_kwargs, wrappers
@@ -299,29 +287,6 @@ def action_check(space: gymnasium.Space) -> Callable[[Any], Any]:
         return array
 
     return real
-
-
-def with_options(env: Any, options: dict[str, Any] | None) -> Any:
-    """The environment with other parameters of the start. Raises ValueError for any other."""
-    if not options:
-        return env
-    bare = simulator(env)
-    known = getattr(bare, "options", ())
-    for name in options:
-        if name not in known:
-            has = f"it has: {', '.join(known)}" if known else "it has none"
-            raise ValueError(f"{type(bare).__name__} has no reset option {name!r}; {has}.")
-    return revised(env, **envs.fitting(type(bare).__name__, type(bare), options))
-
-
-def check_fits(env: Environment, snapshot: Snapshot, lead: tuple[int, ...]) -> None:
-    """Raise ValueError unless the snapshot is of such an environment, leaves [*lead, ...]."""
-    asked: Any = state_shapes(env)
-    structure: Any = jax.tree.structure
-    kinds = lambda tree, lead: [(*lead, *x.shape, x.dtype) for x in jax.tree.leaves(tree)]
-    same = structure(asked) == structure(snapshot.state)
-    if not same or kinds(asked, lead) != kinds(snapshot.state, ()):
-        raise ValueError("this state was taken from another kind of environment.")
 
 
 def _our_name(id: Any) -> str | None:  # noqa: A002

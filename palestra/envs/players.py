@@ -23,9 +23,10 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import PyTree
 
-from palestra import prng
+from palestra import envs, prng
 from palestra.core import Environment
 from palestra.envs import packed, plain
+from palestra.envs.transforms import revised, simulator
 
 # On a CPU JAX hands every program but the smallest to another thread, and the caller, who needs the
 # step's result at once, waits for two changes of thread. In place it takes half the time. This
@@ -58,6 +59,16 @@ class Clock(NamedTuple):
 
     stream: Any  # uint32 [2]
     events: Any  # uint32
+
+
+class Snapshot(NamedTuple):
+    """Everything that decides how an environment, or many, will go on. Plain NumPy; picklable."""
+
+    state: PyTree  # the simulator's; leaves [...], or [E, ...] for many
+    stream: np.ndarray  # the stream of keys, uint32 [2] or [E, 2]
+    events: np.ndarray  # keys taken from it so far, uint32 [] or [E]
+    ended: np.ndarray  # whether the episode is over, bool [] or [E]
+    obs: PyTree = None  # of many: what every environment showed last
 
 
 class Compiled:
@@ -365,3 +376,26 @@ def _info_builder(shapes: dict[str, Any]) -> Callable[[Sequence], dict[str, Any]
         }
 
     return build
+
+
+def with_options(env: Any, options: dict[str, Any] | None) -> Any:
+    """The environment with other parameters of the start. Raises ValueError for any other."""
+    if not options:
+        return env
+    bare = simulator(env)
+    known = getattr(bare, "options", ())
+    for name in options:
+        if name not in known:
+            has = f"it has: {', '.join(known)}" if known else "it has none"
+            raise ValueError(f"{type(bare).__name__} has no reset option {name!r}; {has}.")
+    return revised(env, **envs.fitting(type(bare).__name__, type(bare), options))
+
+
+def check_fits(env: Environment, snapshot: Snapshot, lead: tuple[int, ...]) -> None:
+    """Raise ValueError unless the snapshot is of such an environment, leaves [*lead, ...]."""
+    asked: Any = state_shapes(env)
+    structure: Any = jax.tree.structure
+    kinds = lambda tree, lead: [(*lead, *x.shape, x.dtype) for x in jax.tree.leaves(tree)]
+    same = structure(asked) == structure(snapshot.state)
+    if not same or kinds(asked, lead) != kinds(snapshot.state, ()):
+        raise ValueError("this state was taken from another kind of environment.")

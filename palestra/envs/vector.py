@@ -19,10 +19,11 @@ from jaxtyping import Array, Bool, PyTree, UInt32
 from palestra.core import Count, Environment, check
 from palestra.envs import drawing, packed
 from palestra.envs.drawing.view import metadata
-from palestra.envs.gym import Snapshot, check_fits, with_options
 from palestra.envs.players import (
     Outcome,
+    Snapshot,
     Start,
+    check_fits,
     closed,
     event_key,
     opened,
@@ -30,6 +31,7 @@ from palestra.envs.players import (
     step,
     streams,
     to_host,
+    with_options,
 )
 
 MOST_NUMBERS = 16  # an observation of more is one array

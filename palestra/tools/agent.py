@@ -24,7 +24,6 @@ from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-import palestra
 from palestra import prng
 from palestra.algorithms import algorithm_class, name_of
 from palestra.core import Algorithm, Frames, Key, Seed, Spec, check
@@ -42,6 +41,7 @@ from palestra.runners.leaves import name_of as name_of_leaf
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, parsed
 from palestra.tools.task import Task
+from palestra.version import __version__
 
 BOX_TYPES = (
     *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
@@ -127,7 +127,7 @@ class Agent:
         """Write the agent to a .safetensors file, whole or not at all."""
         header = {
             "format": FORMAT,
-            "palestra": palestra.__version__,
+            "palestra": __version__,
             **self.task.as_json(),
             "algorithm": name_of(self.algorithm),
             "hyperparameters": asdict(self.algorithm),  # type: ignore[call-overload]

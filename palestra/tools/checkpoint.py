@@ -19,9 +19,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-import palestra
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, parsed
+from palestra.version import __version__
 
 FORMAT = 1  # raise it when an old checkpoint can no longer be read by the new code
 NAME, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
@@ -47,7 +47,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     path, previous = folder / NAME, folder / PREVIOUS
     previous.unlink(missing_ok=True)  # room for the new one; the last one is still there
     arrays = {name: np.asarray(array, order="C") for name, array in checkpoint.arrays.items()}
-    header = {"format": FORMAT, "palestra": palestra.__version__, **checkpoint.header}
+    header = {"format": FORMAT, "palestra": __version__, **checkpoint.header}
     text = json.dumps(header, sort_keys=True)
 
     def fill(part: Path) -> None:

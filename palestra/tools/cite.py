@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from palestra import __version__
 from palestra.algorithms import entry
+from palestra.version import __version__
 
 REFERENCES = Path(__file__).with_name("references.bib")
 

@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from palestra import __version__
 from palestra.names import hint
+from palestra.version import __version__
 
 T = TypeVar("T")
 # What is told in one sentence.

@@ -15,7 +15,6 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 
-import palestra
 from palestra.algorithms import name_of
 from palestra.envs import ENVIRONMENTS
 from palestra.envs.atari import is_atari
@@ -30,6 +29,7 @@ from palestra.tools.export_program import (
     Shape,
     Variable,
 )
+from palestra.version import __version__
 
 _INFIX = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<", "le": "<=",
@@ -157,7 +157,7 @@ def source(agent: Agent, program: Program, module: str) -> str:
     head = _HEAD.format(
         algorithm=name_of(agent.algorithm),
         environment=_harmless(agent.env_id),
-        version=palestra.__version__,
+        version=__version__,
         module=module if module.isidentifier() and module.isascii() else "agent",
     )
     return "".join([head, settings, act, policy, _BATCH, *helpers, *lines.weights()]) + (

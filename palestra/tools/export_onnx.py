@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
-import palestra
 from palestra.algorithms import name_of
 from palestra.tools.agent import Agent
 from palestra.tools.export_program import OPEN, Operation, Program, Shape, Variable
+from palestra.version import __version__
 
 OPSET, IR_VERSION = 17, 8  # of 2022: what nearly every runtime reads
 _NODES = {
@@ -59,7 +59,7 @@ def model(agent: Agent, program: Program) -> bytes:
     made = helper.make_model(
         graph,
         producer_name="palestra export",
-        producer_version=palestra.__version__,
+        producer_version=__version__,
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
