@@ -66,7 +66,7 @@ class Preprocessing:
     sticky: Share = 0.0
     """Probability, at every frame, that the emulator repeats its action in place of ours."""
     noop_max: CountOrZero = 30
-    """A game begins with up to so many frames without action, drawn uniformly; a FIRE counts."""
+    """A game begins with 0 to so many frames without action, drawn uniformly; a FIRE counts."""
     fire_reset: bool = True
     """FIRE is pressed at a game's start, where the game has that action."""
     fire_life: bool = True
@@ -76,7 +76,7 @@ class Preprocessing:
     clip_reward: bool = True
     """In training rewards are clipped to [-1, 1]: their signs, as points are whole numbers."""
     full_action_space: bool = False
-    """All 18 actions of the joystick instead of those that the game heeds."""
+    """The joystick's actions, 18 (of some games 9), instead of those that the game heeds."""
     max_frames: Count = 108_000
     """Frames after which a game is truncated: half an hour."""
 

@@ -20,6 +20,7 @@ from palestra.core import Algorithm, Environment, Key, Spec, Transition
 from palestra.parts.spaces import legal
 from palestra.runners.leaves import fingerprint, rebuilt
 from palestra.runners.report import Report, Since, Tally, count, is_sound, no_tally, printed
+from palestra.runners.switches import throughout
 
 MOST_STEPS = 2**31 - 1  # of a run: what a learner's counter holds
 
@@ -34,6 +35,7 @@ class Carry(NamedTuple):
     key: Key
 
 
+@throughout
 def train(
     env: Environment,
     algorithm: Algorithm,

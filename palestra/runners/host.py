@@ -46,6 +46,7 @@ from palestra.runners import streams
 from palestra.runners.compiled import ends, plan
 from palestra.runners.leaves import MisfitError, fingerprint, named, rebuilt
 from palestra.runners.report import Episodes, Report, Since, printed
+from palestra.runners.switches import as_the_user_has_it, throughout
 
 Leaves = list[Array]  # the arrays of a learner, in the order of its tree
 
@@ -72,6 +73,7 @@ class Profile:
                 self.seconds[phase] = self.seconds.get(phase, 0.0) + spent
 
 
+@throughout
 def train(
     envs: VectorEnv,
     algorithm: Algorithm,
@@ -429,7 +431,7 @@ class Players:
     def _guarded(self, function: Callable, *args: Any, **kwargs: Any) -> Any:
         """The function's answer. Raises EnvironmentFaultError, from what the environment raised."""
         try:
-            with quiet(isinstance(self.envs, AsyncVectorEnv)):
+            with quiet(isinstance(self.envs, AsyncVectorEnv)), as_the_user_has_it():
                 return function(*args, **kwargs)
         except RAISED as fault:
             apart = isinstance(self.envs, AsyncVectorEnv)

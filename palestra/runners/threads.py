@@ -54,6 +54,7 @@ from palestra.runners.host import (
 )
 from palestra.runners.leaves import rebuilt
 from palestra.runners.report import Episodes, Report, Since
+from palestra.runners.switches import as_written, throughout
 
 
 @runtime_checkable
@@ -71,6 +72,7 @@ class Asynchronous(Protocol):
     def apply(self, state: PyTree, gradient: PyTree) -> PyTree: ...
 
 
+@throughout
 def train(
     make_envs: Callable[[], VectorEnv],
     algorithm: Asynchronous,
@@ -212,6 +214,7 @@ def compile_halves(spec: Spec, algorithm: Asynchronous, learner: Leaves, structu
     )
 
 
+@as_written()
 def work(
     worker: int, players: Players, key: Key, halves: Halves, shared: Shared, profile: Profile
 ) -> None:
@@ -228,6 +231,7 @@ def work(
         shared.news.put(Failure(worker, error))
 
 
+@throughout
 def beside(
     envs: VectorEnv,
     algorithm: Algorithm,
@@ -253,6 +257,7 @@ def beside(
     acting: SimpleQueue = SimpleQueue()  # what to act with in the next rollout; None to end
     played: SimpleQueue = SimpleQueue()  # what was acted with and what came of it, or an error
 
+    @as_written()
     def play(key: Key) -> None:
         try:
             while (mine := acting.get()) is not None:

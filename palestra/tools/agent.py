@@ -38,6 +38,7 @@ from palestra.parts.spaces import (
     unflatten_action,
 )
 from palestra.runners.leaves import name_of as name_of_leaf
+from palestra.runners.switches import as_written, check_devices
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, parsed
 from palestra.tools.task import Task
@@ -66,6 +67,7 @@ class Agent:
     action_space: gymnasium.Space
 
     @classmethod
+    @as_written()
     def of(
         cls,
         algorithm: Algorithm,
@@ -97,6 +99,7 @@ class Agent:
         return self.task.env_id
 
     @by_name
+    @as_written()
     def predict(self, obs: Any, *, explore: bool = False, seed: int | Key | None = None) -> Any:
         """The greedy action for one observation, or for a batch with one more leading axis.
 
@@ -235,6 +238,7 @@ def reads(
     }
 
 
+@as_written()
 def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) -> Agent:
     """The agent of a .safetensors file, or of a run folder (its best one).
 
@@ -242,6 +246,7 @@ def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) ->
     Raises FileNotFoundError if there is none, and ValueError, in one sentence, if the file is
     damaged, cut short, from a newer palestra or not an agent.
     """
+    check_devices()
     path = Path(path)
     if path.is_dir():
         path = path / "agent.safetensors"

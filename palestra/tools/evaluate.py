@@ -23,6 +23,7 @@ from palestra.faults import refuse_after_fork
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import streams
 from palestra.runners.host import Players
+from palestra.runners.switches import as_written
 from palestra.tools.agent import Agent, check_exploring, exploring, greedy
 from palestra.tools.cache import use_compilation_cache
 from palestra.tools.intervals import interval
@@ -55,6 +56,7 @@ class Played(NamedTuple):
         }
 
 
+@as_written()
 def judge(
     agent: Agent, *, episodes: int = EPISODES, seed: int = 0, explore: bool = False
 ) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 from jaxtyping import PyTree
 
 from palestra.parts.spaces import flatten_observation, unflatten_action
+from palestra.runners.switches import as_written
 from palestra.tools import export_numpy, export_onnx
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.export_program import Program, trace, values
@@ -43,6 +44,7 @@ class Comparison(NamedTuple):
         return f"{same}, to within {self.largest:.1g}" if self.largest else same
 
 
+@as_written()
 def to_numpy(agent: Agent, path: str | Path) -> Comparison:
     """Write an agent as one Python file that needs NumPy alone: `act(observation)`.
 
@@ -56,6 +58,7 @@ def to_numpy(agent: Agent, path: str | Path) -> Comparison:
     return _write(path, text.encode(), partial(_check_numpy, agent, program))
 
 
+@as_written()
 def to_onnx(agent: Agent, path: str | Path) -> Comparison:
     """Write an agent as ONNX: from `observation` [n, ...] to `action` [n, ...], n left open.
 

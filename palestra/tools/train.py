@@ -43,6 +43,7 @@ from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import compiled, host, threads
 from palestra.runners.leaves import MisfitError, named
 from palestra.runners.report import Report, Since
+from palestra.runners.switches import as_written, check_devices
 from palestra.runners.threads import Asynchronous
 from palestra.tools import checkpoint, evaluate, presets, run_folder
 from palestra.tools.agent import UNFIT, Agent, algorithm_of, reads
@@ -105,6 +106,7 @@ class DivergedError(ArithmeticError):
     """Training has nothing more to learn from: NaN or infinity."""
 
 
+@as_written()
 def train(
     env: str | Callable[[], gymnasium.Env],
     algorithm: str | Algorithm = "dqn",
@@ -160,6 +162,7 @@ def train(
     from either, and from where a run was killed. Raises ValueError, in one sentence and before
     anything compiles, for what cannot be done; DivergedError where NaN stopped it.
     """
+    check_devices()
     steps, num_envs, seed, episodes = map(plain, (steps, num_envs, seed, episodes))
     job = settle(env, env_kwargs, max_episode_steps, algorithm, steps, num_envs, preset, changes)
     each = which(seed, seeds)
@@ -207,6 +210,7 @@ def which(seed: int, seeds: int | Iterable[int] | None) -> list[int]:
 
 
 @by_name
+@as_written()
 def resume(
     run: str | Path | Run,
     *,
@@ -227,6 +231,7 @@ def resume(
     says so. Raises FileNotFoundError where there is no run, and ValueError, in one sentence, where
     it is finished, is still being trained, was altered, or has no whole checkpoint.
     """
+    check_devices()
     given = run if isinstance(run, Run) else Run(Path(run), env)
     run, env, steps = given.folder, env or given.env, plain(steps)
     if steps is not None:
@@ -557,7 +562,7 @@ def in_threads(work: Callable, items: Sequence, stop: threading.Event, lanes: in
     """
     with ThreadPoolExecutor(min(lanes, len(items))) as pool:
         try:
-            list(pool.map(work, items))
+            list(pool.map(as_written()(work), items))
         except BaseException:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)

@@ -24,6 +24,7 @@ from palestra.envs.drawing import draw, drawable, frames_per_second
 from palestra.envs.host import playing, said
 from palestra.runners import streams
 from palestra.runners.host import EnvironmentFaultError
+from palestra.runners.switches import as_written
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.files import write_whole
 from palestra.tools.play import CONTROLS
@@ -59,6 +60,7 @@ def filmable(task: Task) -> bool:
         return "rgb_array" in (env.metadata.get("render_modes") or ())
 
 
+@as_written()
 def record(agent: Agent, path: Path, *, seed: int) -> Path:
     """Play one episode, from the exam's first start, and write it; a caption tells step, action and
     return, but in Atari's games. ValueError where the environment gives no pictures.

@@ -35,6 +35,7 @@ from palestra.core import Frames, Positive, check
 from palestra.envs import atari
 from palestra.envs.atari import COURT, INK, SCREEN, Preprocessing, halved
 from palestra.parts.policies import ActorCritic, Policy, SoftPolicy
+from palestra.runners.switches import as_written
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.video import write
 
@@ -67,6 +68,7 @@ class Video(NamedTuple):
     frames: Iterator[np.ndarray]  # uint8 [height, width, 3]
 
 
+@as_written()
 def watch(agent: Agent, source: Path, output: Path, *, seconds: float | None = None) -> Path:
     """Show a video to an Atari agent; write an mp4 with its action values beside the picture.
 

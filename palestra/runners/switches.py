@@ -1,0 +1,74 @@
+"""JAX's switches, as programs of ours need them, whatever the user has switched on.
+
+All that is learned has 32 bits; metrics that were not measured are NaN; loops are compiled ahead.
+So our programs run with the switches below off, and the doctor looks for NaN and infinity in their
+place. What environments on the host do is the user's: the switches are back on around them.
+"""
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any
+
+import jax
+
+SWITCHES: dict[str, Callable[[bool], Any]] = {
+    "jax_enable_x64": jax.enable_x64,
+    "jax_debug_nans": jax.debug_nans,
+    "jax_debug_infs": jax.debug_infs,
+    "jax_disable_jit": jax.disable_jit,
+}
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
+    """All switches off, in this thread."""
+    with ExitStack() as stack:
+        for name, switch in SWITCHES.items():
+            if getattr(jax.config, name):  # else nothing is done: programs are found by switches
+                stack.enter_context(switch(False))
+        yield
+
+
+@contextmanager
+def as_the_user_has_it() -> Iterator[None]:
+    """Those switches on, in this thread, that are on in the whole process."""
+    with ExitStack() as stack:
+        for name, switch in SWITCHES.items():
+            if jax.config.values[name] and not getattr(jax.config, name):
+                stack.enter_context(switch(True))
+        yield
+
+
+def throughout(function: Callable[..., Generator]) -> Callable[..., Generator]:
+    """The generator, `as_written` while it runs and as the user has it between two values."""
+
+    @wraps(function)
+    def steps(*args: Any, **kwargs: Any) -> Generator:
+        inner = function(*args, **kwargs)
+        try:
+            while True:
+                with as_written():
+                    try:
+                        value = next(inner)
+                    except StopIteration:
+                        return
+                yield value
+        finally:
+            with as_written():
+                inner.close()
+
+    return steps
+
+
+def check_devices() -> None:
+    """Raise ValueError where JAX finds none of the devices that it was told to use."""
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError):
+        asked = os.environ.get("JAX_PLATFORMS") or jax.config.values.get("jax_platforms") or "one that is here"
+        raise ValueError(
+            f"JAX finds no device of the platform that was asked for, {asked}; leave out "
+            "JAX_PLATFORMS, or set it to cpu."
+        ) from None
