@@ -67,7 +67,11 @@ def check_devices() -> None:
     try:
         jax.devices()
     except (RuntimeError, AssertionError):
-        asked = os.environ.get("JAX_PLATFORMS") or jax.config.values.get("jax_platforms") or "one that is here"
+        asked = (
+            os.environ.get("JAX_PLATFORMS")
+            or jax.config.values.get("jax_platforms")
+            or "one that is here"
+        )
         raise ValueError(
             f"JAX finds no device of the platform that was asked for, {asked}; leave out "
             "JAX_PLATFORMS, or set it to cpu."
