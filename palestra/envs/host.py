@@ -27,6 +27,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
+import cloudpickle
 import gymnasium
 import numpy as np
 import psutil
@@ -245,11 +246,15 @@ def _side_by_side(name: str, make_env: MakeEnv, num_envs: int, cost: float, kept
     asked = f"{name}: a step takes {cost * 1e6:,.0f} µs, so {num_envs} play"
     makers: list[MakeEnv] = [partial(lone, name, make_env)] * num_envs
     childless = multiprocessing.current_process().daemon  # as one of a multiprocessing.Pool is
+    make = partial(SyncVectorEnv, makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
     if num_envs == 1 or kept or childless or here <= there:  # a state is kept in this process only
-        make = partial(SyncVectorEnv, makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
         return Made(with_reason(name, make), f"{asked} in this process.")
     close(with_reason(name, partial(new, name, make_env)))  # processes would have copies of one
-    return Made(with_reason(name, partial(apart, makers)), f"{asked} in processes of their own.")
+    try:
+        return Made(apart(makers), f"{asked} in processes of their own.")
+    except RAISED as fault:  # not everything can be sent, or imported there; here it can be made
+        told = f"{asked} in this process, since others cannot make them: {said(fault)}."
+        return Made(with_reason(name, make), told)
 
 
 class OldError(ValueError):
@@ -317,13 +322,18 @@ def apart(makers: list[MakeEnv]) -> VectorEnv:
     """Each in a process of its own; none of them a fork of this one, whose threads hold locks."""
     with main_unknown(), quiet(True):
         return AsyncVectorEnv(
-            makers,
+            [partial(unpacked, cloudpickle.dumps(make)) for make in makers],
             copy=False,
             context="spawn",
             autoreset_mode=AutoresetMode.SAME_STEP,
             daemon=True,
             worker=_work,
         )
+
+
+def unpacked(make: bytes) -> gymnasium.Env:
+    """What the function in it makes; unpacked where what that raises is told."""
+    return cloudpickle.loads(make)()
 
 
 class _Telling(gymnasium.Wrapper):

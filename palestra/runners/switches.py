@@ -8,6 +8,7 @@ place. What environments on the host do is the user's: the switches are back on 
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
@@ -21,23 +22,27 @@ SWITCHES: dict[str, Callable[[bool], Any]] = {
 }
 
 
+TURNED_OFF: ContextVar[frozenset[str]] = ContextVar("TURNED_OFF", default=frozenset())  # by us
+
+
 @contextmanager
 def as_written() -> Iterator[None]:
     """All switches off, in this thread."""
+    on = [name for name in SWITCHES if getattr(jax.config, name)]
+    before = TURNED_OFF.set(TURNED_OFF.get().union(on))
     with ExitStack() as stack:
-        for name, switch in SWITCHES.items():
-            if getattr(jax.config, name):  # else nothing is done: programs are found by switches
-                stack.enter_context(switch(False))
+        stack.callback(TURNED_OFF.reset, before)
+        for name in on:  # the others are not touched: programs are found by switches
+            stack.enter_context(SWITCHES[name](False))
         yield
 
 
 @contextmanager
 def as_the_user_has_it() -> Iterator[None]:
-    """Those switches on, in this thread, that are on in the whole process."""
+    """Those switches on, in this thread, that `as_written` has turned off in it."""
     with ExitStack() as stack:
-        for name, switch in SWITCHES.items():
-            if jax.config.values[name] and not getattr(jax.config, name):
-                stack.enter_context(switch(True))
+        for name in TURNED_OFF.get():
+            stack.enter_context(SWITCHES[name](True))
         yield
 
 

@@ -24,6 +24,7 @@ from palestra import envs
 from palestra.core import Environment, plain
 from palestra.envs import atari, host
 from palestra.names import hint
+from palestra.runners.switches import as_the_user_has_it
 
 # Ids whose parameter env_id names an environment of the old Gym, with a module to be imported.
 WRAPPING = ("GymV21Environment", "GymV26Environment")
@@ -107,6 +108,7 @@ class Task(NamedTuple):
         except TypeError as fault:
             raise ValueError(str(fault)) from None
 
+    @as_the_user_has_it()
     def make_envs(
         self,
         num_envs: int,
@@ -138,6 +140,7 @@ class Task(NamedTuple):
             return host.Made(made, how)
         return host.make(self.env_id, num_envs, self.env_kwargs, self.max_episode_steps)
 
+    @as_the_user_has_it()
     def make_one(self, render_mode: str | None = None) -> gymnasium.Env:
         """One environment on the host, to watch. Raises ValueError."""
         if self.made_by is not None:

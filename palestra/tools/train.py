@@ -43,7 +43,7 @@ from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import compiled, host, threads
 from palestra.runners.leaves import MisfitError, named
 from palestra.runners.report import Report, Since
-from palestra.runners.switches import as_written, check_devices
+from palestra.runners.switches import as_the_user_has_it, as_written, check_devices
 from palestra.runners.threads import Asynchronous
 from palestra.tools import checkpoint, evaluate, presets, run_folder
 from palestra.tools.agent import UNFIT, Agent, algorithm_of, reads
@@ -505,7 +505,7 @@ def spaces_of(task: Task, simulator: Environment | None) -> tuple[gymnasium.Spac
     if task.kind == "atari":
         with playing(task.make_envs(1).envs) as envs:
             return envs.single_observation_space, envs.single_action_space
-    with playing(task.make_one()) as env:
+    with as_the_user_has_it(), playing(task.make_one()) as env:
         try_out(task.env_id, env)
         return env.observation_space, env.action_space
 

@@ -24,7 +24,7 @@ from palestra.envs.drawing import draw, drawable, frames_per_second
 from palestra.envs.host import playing, said
 from palestra.runners import streams
 from palestra.runners.host import EnvironmentFaultError
-from palestra.runners.switches import as_written
+from palestra.runners.switches import as_the_user_has_it, as_written
 from palestra.tools.agent import Agent, greedy
 from palestra.tools.files import write_whole
 from palestra.tools.play import CONTROLS
@@ -105,7 +105,8 @@ def rate_of(told: Any) -> float:
 def _watched(agent: Agent, made: VectorEnv, seed: int) -> Iterator[np.ndarray]:
     def ask(call: Callable, *args: Any, **kwargs: Any) -> Any:
         try:
-            return call(*args, **kwargs)
+            with as_the_user_has_it():
+                return call(*args, **kwargs)
         except Exception as fault:
             text = f"{agent.env_id} failed while it was filmed: {said(fault)}{_display(fault)}"
             raise EnvironmentFaultError(text) from fault

@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 from functools import partial
+from multiprocessing import active_children
+from types import ModuleType
 from typing import NamedTuple
 
 import cloudpickle
@@ -14,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import CartPoleEnv
 from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Tuple
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import RecordEpisodeStatistics, TransformReward
@@ -350,6 +353,29 @@ def test_what_cannot_be_made_in_another_process_says_why():
 
     with pytest.raises(RaisedElsewhereError, match="OSError: port 2000 is in use"):
         made_apart([once, once])
+
+
+def held():
+    """A function that cannot be sent."""
+    lock = threading.Lock()
+    return lambda: CartPoleEnv() if lock else None
+
+
+def of_nowhere():
+    """A class that another process does not find."""
+    module = sys.modules["nowhere"] = ModuleType("nowhere")
+    module.Pole = type("Pole", (CartPoleEnv,), {"__module__": "nowhere"})
+    return module.Pole
+
+
+@pytest.mark.parametrize("maker", [held, of_nowhere])
+def test_what_cannot_be_made_in_another_process_plays_in_this_one(maker, monkeypatch, capfd):
+    monkeypatch.setattr("palestra.envs.host.ROUND_TRIP", -60.0)  # [s] others would be faster
+    made = make_from(maker(), 2)
+    assert isinstance(made.envs, SyncVectorEnv)
+    assert "in this process, since others cannot make them: " in made.how
+    assert capfd.readouterr().err == ""
+    assert not active_children()
 
 
 def test_an_environment_that_hangs_when_it_is_closed_is_left(monkeypatch):
