@@ -58,23 +58,57 @@ def test_a_process_of_a_pool_may_have_none_of_its_own(monkeypatch):
     assert made.how.endswith("in this process.")
 
 
-def test_a_process_that_was_forked_from_one_that_computes_is_refused():
-    program = """if True:
-        import os, warnings
-        warnings.simplefilter("ignore")
-        import palestra, jax.numpy as jnp
-        for used in False, True:
-            used and jnp.zeros(3).sum()
-            if (child := os.fork()) == 0:
-                try:
-                    from palestra.faults import refuse_after_fork
-                    used and palestra.train("CartPole-v1", "dqn", steps=100)
-                    refuse_after_fork()
-                    print("goes on", flush=True)
-                except ValueError as fault:
-                    print(fault, flush=True)
-                os._exit(0)
-            os.waitpid(child, 0)
-    """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.startswith("goes on\nthis process was forked from one in which JAX"), done
+FORKS = """if True:
+    import multiprocessing, pathlib, sys, warnings
+    import numpy as np
+    import palestra
+    from palestra import envs, prng
+    from palestra.core import Spec
+    from palestra.tools.agent import Agent
+    from palestra.tools.evaluate import judge
+    from palestra.tools.export import to_numpy
+    from palestra.tools.train import train
+    from palestra.tools.video import record
+
+    warnings.simplefilter("ignore")
+    folder = pathlib.Path(sys.argv[1])
+    alone, many = palestra.make("CartPole-v1"), palestra.make_vec("CartPole-v1", 2)
+
+    def tried(call):
+        try:
+            print("goes on" if call() is not None else "", flush=True)
+        except ValueError as fault:
+            print(fault, flush=True)
+
+    def forked(*calls):
+        for call in calls:
+            child = multiprocessing.get_context("fork").Process(target=tried, args=(call,))
+            child.start()
+            child.join(60)
+            if child.is_alive():
+                print("hangs", flush=True)
+                child.kill()
+
+    forked(lambda: alone.reset(seed=0))
+    ours, dqn = envs.make("CartPole-v1"), palestra.DQN(hidden=(2,))
+    spec = Spec(ours.observation_space, ours.action_space, 1)
+    agent = Agent.of(dqn, spec, "CartPole-v1", dqn.init(spec, prng.key(0)), None)
+    forked(
+        lambda: train("CartPole-v1", "dqn", steps=100),
+        lambda: agent.predict(np.zeros(4, np.float32)),
+        lambda: judge(agent, episodes=1),
+        lambda: record(agent, folder / "a.gif", seed=0),
+        lambda: to_numpy(agent, folder / "a.py"),
+        lambda: alone.reset(seed=0),
+        lambda: many.reset(seed=0),
+    )
+"""
+
+
+def test_a_process_that_was_forked_from_one_that_computes_is_refused(tmp_path):
+    command = [sys.executable, "-c", FORKS, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    first, *others = done.stdout.splitlines()
+    assert first == "goes on", done
+    assert len(others) == 7
+    assert all("was forked from one in which JAX was already at work" in line for line in others)

@@ -29,6 +29,7 @@ from palestra.envs.drawing.view import View, metadata
 from palestra.envs.players import Compiled, Snapshot, check_fits, player, streams, with_options
 from palestra.envs.transforms import simulator
 from palestra.envs.vector import PalestraVectorEnv
+from palestra.faults import refuse_after_fork
 
 
 def make(
@@ -162,6 +163,7 @@ class PalestraEnv(gymnasium.Env):
         super().reset(seed=seed)
         env = with_options(self.simulator, options)
         if self._player is None:
+            refuse_after_fork()
             self._player = player(self.simulator)
         if seed is not None or self._player.stream is None:
             seed = int(self.np_random.integers(2**63)) if seed is None else seed

@@ -33,6 +33,7 @@ from palestra.envs.players import (
     to_host,
     with_options,
 )
+from palestra.faults import refuse_after_fork
 
 MOST_NUMBERS = 16  # an observation of more is one array
 
@@ -90,6 +91,8 @@ class PalestraVectorEnv(VectorEnv):
 
         The other options set how episodes start, as for a single environment. Raises ValueError.
         """
+        if self._carry is None:
+            refuse_after_fork()
         options = dict(options or {})
         mask = self._mask(options.pop("reset_mask", None))
         env = with_options(self.simulator, options)

@@ -14,6 +14,8 @@ from typing import Any
 
 import jax
 
+from palestra.faults import refuse_after_fork
+
 SWITCHES: dict[str, Callable[[bool], Any]] = {
     "jax_enable_x64": jax.enable_x64,
     "jax_debug_nans": jax.debug_nans,
@@ -27,7 +29,9 @@ TURNED_OFF: ContextVar[frozenset[str]] = ContextVar("TURNED_OFF", default=frozen
 
 @contextmanager
 def as_written() -> Iterator[None]:
-    """All switches off, in this thread."""
+    """All switches off, in this thread, for a program of ours. Raises ValueError where that would
+    never end, in a process that was forked from one in which JAX runs."""
+    refuse_after_fork()
     on = [name for name in SWITCHES if getattr(jax.config, name)]
     before = TURNED_OFF.set(TURNED_OFF.get().union(on))
     with ExitStack() as stack:

@@ -108,7 +108,7 @@ class Agent:
 
         Both are as in a Gymnasium environment, of which a batch is a vector environment: what is a
         Dict or a Tuple there is a dict or a tuple of arrays. Raises ValueError if the observation
-        has neither form.
+        has neither form, and in a process that was forked from one in which JAX runs.
         """
         flat = flatten_observation(self.observation_space, obs)
         like = jax.tree.leaves(self._like)

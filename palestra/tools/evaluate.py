@@ -19,7 +19,6 @@ from palestra.core import Algorithm, Count, Environment, Key, Seed, Spec, check
 from palestra.envs.host import close
 from palestra.envs.toy_text.model import Model, evaluate
 from palestra.envs.transforms import TimeLimit, simulator
-from palestra.faults import refuse_after_fork
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import streams
 from palestra.runners.host import Players
@@ -72,7 +71,6 @@ def judge(
         check_exploring(agent.algorithm, agent.spec)
     check("episodes", episodes, Count)
     check("seed", seed, Seed)
-    refuse_after_fork()
     use_compilation_cache()
     env = agent.task.make() if agent.task.kind == "palestra" else None
     scores = score(agent, env, episodes=episodes, seed=seed, both=False, explore=explore)

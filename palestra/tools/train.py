@@ -37,7 +37,7 @@ from palestra.core import (
 )
 from palestra.envs import current
 from palestra.envs.host import close, playing, try_out
-from palestra.faults import EnvironmentFaultError, refuse_after_fork, said
+from palestra.faults import EnvironmentFaultError, said
 from palestra.names import by_name, refuse
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import compiled, host, threads
@@ -477,7 +477,6 @@ def settle(
 
 def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: int) -> Job:
     """The job. Raises ValueError where the algorithm cannot learn the task, or not here."""
-    refuse_after_fork()
     batch = getattr(algorithm, "batch_size", 0)
     if getattr(algorithm, "memory_size", batch) < batch:
         raise ValueError(f"memory_size must be at least batch_size, which is {batch}.")
