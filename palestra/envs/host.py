@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import field, make_dataclass
@@ -32,6 +32,7 @@ import gymnasium
 import numpy as np
 import psutil
 from gymnasium.envs.registration import EnvSpec, load_env_creator
+from gymnasium.spaces import Dict, Tuple
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.async_vector_env import _async_worker
 
@@ -70,17 +71,19 @@ def make(
     num_envs: int,
     parameters: Mapping[str, Any] | None = None,
     limit: int | None = None,
+    ignore: Collection[str] = (),
 ) -> Made:
     """`num_envs` environments of an id that Gymnasium knows, or of the form module:Name-v0.
 
     `parameters` go to the environment. `limit` is the steps after which episodes are truncated, in
-    place of the id's own; -1 for never. Raises UnknownEnvironmentError, which is a ValueError, for
-    an unknown id; ValueError where the environment cannot be made, with its own reason.
+    place of the id's own; -1 for never. Of what they show the parts named by `ignore` are left
+    out. Raises UnknownEnvironmentError, which is a ValueError, for an unknown id; ValueError where
+    the environment cannot be made, with its own reason.
     """
     spec, given = find(env_id), dict(parameters or {})
-    make_env = partial(gymnasium.make, spec, max_episode_steps=limit, **given)
+    make_env = cut(partial(gymnasium.make, spec, max_episode_steps=limit, **given), ignore)
     cost, kept = step_cost(env_id, make_env)
-    if spec.vector_entry_point is not None and limit is None:
+    if spec.vector_entry_point is not None and limit is None and not ignore:
         envs = with_reason(env_id, partial(_own_vector, spec, num_envs, given))
         return Made(envs, f"{env_id}: {num_envs} by its own vector form.")
     made = _side_by_side(env_id, make_env, num_envs, cost, kept)
@@ -88,9 +91,10 @@ def make(
     return made
 
 
-def make_from(make_env: MakeEnv, num_envs: int) -> Made:
+def make_from(make_env: MakeEnv, num_envs: int, ignore: Collection[str] = ()) -> Made:
     """`num_envs` environments, each from a call of `make_env`. Raises ValueError as `make` does."""
     name = getattr(make_env, "__name__", "the environment")
+    make_env = cut(make_env, ignore)
     return _side_by_side(name, make_env, num_envs, *step_cost(name, make_env))
 
 
@@ -144,7 +148,12 @@ def hint(env_id: str) -> str:
     rank = lambda x: (x.startswith("ALE/"), "/" not in x)
     known = {bare(x): x for x in sorted(names, key=rank)}  # of equals the last
     near = get_close_matches(bare(f"{env_id}-v"), known, n=1, cutoff=0.6)
-    return f"did you mean {known[near[0]]}?" if near else "`palestra list` tells what there is."
+    if near:
+        return f"did you mean {known[near[0]]}?"
+    return (
+        "`palestra list` tells what there is; where a module registers it, its name comes first, as "
+        "in minigrid:MiniGrid-Empty-5x5-v0."
+    )
 
 
 def parameters(env_id: str) -> Any:
@@ -301,6 +310,50 @@ class Lone(gymnasium.Wrapper):
         if not (terminated or truncated):
             return obs, reward, terminated, truncated, {}
         return deepcopy(obs), reward, terminated, truncated, record(info)
+
+
+class Without(gymnasium.ObservationWrapper):
+    """An environment that does not show some parts of its Dicts, by their names: keys, joined by
+    dots where Dicts and Tuples are inside each other."""
+
+    stateless = True
+
+    def __init__(self, env: gymnasium.Env, names: Collection[str]):
+        super().__init__(env)
+        self.observation_space = without(env.observation_space, names)
+
+    def observation(self, observation: Any) -> Any:
+        """What is left of it."""
+        return _picked(self.observation_space, observation)
+
+
+def cut(make_env: MakeEnv, names: Collection[str]) -> MakeEnv:
+    """What makes it without those parts of what it shows."""
+    return partial(_cut, make_env, names) if names else make_env
+
+
+def _cut(make_env: MakeEnv, names: Collection[str]) -> gymnasium.Env:
+    return Without(make_env(), names)
+
+
+def without(space: gymnasium.Space, names: Collection[str], path: str = "") -> gymnasium.Space:
+    """The space without those parts of its Dicts."""
+    if isinstance(space, Dict):
+        left = ((key, x) for key, x in space.spaces.items() if f"{path}{key}" not in names)
+        # As pairs, of which the order is kept.
+        return Dict([(key, without(x, names, f"{path}{key}.")) for key, x in left])
+    if isinstance(space, Tuple):
+        return Tuple([without(x, names, f"{path}{i}.") for i, x in enumerate(space.spaces)])
+    return space
+
+
+def _picked(space: gymnasium.Space, value: Any) -> Any:
+    """What the space has of a value; what is not of its form is left to whoever reads it."""
+    if isinstance(space, Dict) and isinstance(value, Mapping):
+        return {key: _picked(x, value[key]) for key, x in space.spaces.items() if key in value}
+    if isinstance(space, Tuple) and isinstance(value, tuple) and len(value) == len(space.spaces):
+        return tuple(map(_picked, space.spaces, value))
+    return value
 
 
 def lone(name: str, make_env: MakeEnv) -> gymnasium.Env:

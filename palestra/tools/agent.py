@@ -274,7 +274,9 @@ def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) ->
         flat = flat_observation_space(spaces[0]), flat_action_space(spaces[1])
         spec = Spec(*flat, header["num_envs"])
         algorithm = algorithm_of(header["algorithm"], header["hyperparameters"])
-        task = Task.from_json(header) if env is None else Task.of(env)
+        task = Task.from_json(header)
+        if env is not None:
+            task = Task.of(env, ignore=task.ignore)
         agent = Agent(algorithm, spec, task, arrays, *spaces)
         forms = lambda leaves: {name: (leaf.shape, leaf.dtype) for name, leaf in leaves.items()}
         if forms(arrays) != forms(reads(algorithm, spec)):

@@ -123,6 +123,9 @@ class TrainFlags:
     """Train several seeds side by side (in place of --seed): 10 for 0 to 9, 10:20, or 3,5,8."""
     max_episode_steps: int = -1
     """Steps after which an episode is cut off; -1 for never."""
+    ignore: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
+    """A part of the Dict that the environment shows which is left out, or several, by name; what no
+    network can see, such as a text, always is."""
     run: Path | None = None
     """The run folder to make [runs/<env>__<algorithm>__seed<S>__<time>]; never overwritten."""
     preset: str | None = None
@@ -228,6 +231,7 @@ def train(arguments: list[str]) -> int:
         num_envs=options.num_envs,
         env_kwargs=preset_kwargs | _changed(simulator, given.env),
         max_episode_steps=options.max_episode_steps,
+        ignore=options.ignore,
         run=options.run,
         episodes=options.episodes,
         video=options.video,
@@ -637,6 +641,10 @@ def _as_parsed(arguments: Sequence[str], kinds: Mapping[str, Any]) -> list[str]:
             read.append(f"--{group}{dot}{'' if value.lower() in YES else 'no-'}{name}")
         elif kind is tuple:
             read += [flag, *(word for word in re.split(r"[\s,()\[\]]+", value) if word)]
+        elif kind is list:
+            while left and not left[0].startswith("-"):
+                value += f",{left.pop(0)}"
+            read += [f"{flag}={word}" for word in value.split(",")]
         else:
             read.append(f"{flag}={whole_number(value) if kind is int else value}")
     return read

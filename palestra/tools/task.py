@@ -8,7 +8,7 @@ the host.
 import json
 import reprlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from importlib.metadata import packages_distributions
@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from gymnasium.vector import VectorEnv
 
 from palestra import envs
@@ -28,6 +29,7 @@ from palestra.runners.switches import as_the_user_has_it
 
 # Ids whose parameter env_id names an environment of the old Gym, with a module to be imported.
 WRAPPING = ("GymV21Environment", "GymV26Environment")
+SEEN = Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple  # by networks, or holding such
 
 
 class Task(NamedTuple):
@@ -38,6 +40,7 @@ class Task(NamedTuple):
     max_episode_steps: int | None = None  # in place of the id's own; -1 for never
     make_env: Callable[[], gymnasium.Env] | None = None  # an environment of the caller's
     made_by: str | None = None  # the function that a file says it was, which no file can hold
+    ignore: tuple[str, ...] = ()  # parts of the Dict that it shows which agents do not see
 
     @classmethod
     def of(
@@ -45,11 +48,13 @@ class Task(NamedTuple):
         env: str | Callable[[], gymnasium.Env],
         env_kwargs: Mapping[str, Any] | None = None,
         max_episode_steps: int | None = None,
+        ignore: str | Sequence[str] = (),
     ) -> "Task":
         """A task in its shortest form, under today's id. Raises ValueError for what cannot be.
 
-        A module:Name-v0 imports the module.
+        A module:Name-v0 imports the module. Whether there is what `ignore` names, `ignored` says.
         """
+        ignore = named_parts(ignore)
         limit = max_episode_steps
         if limit is not None and (not isinstance(limit, int) or limit < 1) and limit != -1:
             raise ValueError(
@@ -57,26 +62,28 @@ class Task(NamedTuple):
                 f"not {limit!r}."
             )
         if not isinstance(env, str):
-            return cls._of_function(env, env_kwargs, limit)
+            return cls._of_function(env, env_kwargs, limit)._replace(ignore=ignore)
         env_id, given = envs.current(env), as_kept(env_kwargs or {})
         kind = kind_of(env_id)
         if kind == "gymnasium":
             host.import_for(env_id)
             check_words(given)
             limit = None if limit == (host.find(env_id).max_episode_steps or -1) else limit
-            return cls(env_id, given, limit)
+            return cls(env_id, given, limit, ignore=ignore)
         if kind == "atari":
-            return cls(env_id, altered(given), None if limit == -1 else limit)
+            limit = None if limit == -1 else limit
+            return cls(env_id, altered(given), limit, ignore=ignore)
         row = envs.entry(env_id)
         if limit == (row.limit or -1):
             limit = None
         if not given:
-            return cls(env_id, {}, limit)
+            return cls(env_id, {}, limit, ignore=ignore)
         try:
             asked = envs.fitting(env_id, row.simulator, {**row.parameters, **given})
         except TypeError as fault:  # a parameter that is not there
             raise ValueError(str(fault)) from None
-        return cls(env_id, differences(row.simulator(**row.parameters), asked), limit)
+        given = differences(row.simulator(**row.parameters), asked)
+        return cls(env_id, given, limit, ignore=ignore)
 
     @classmethod
     def _of_function(
@@ -123,7 +130,7 @@ class Task(NamedTuple):
         whole games as they are; `threads` and `render_mode` are for them.
         """
         if self.made_by is not None:
-            return host.make_from(self._function(), num_envs)
+            return host.make_from(self._function(), num_envs, self.ignore)
         if self.kind == "atari":
             make = partial(
                 atari.AtariVector,
@@ -138,19 +145,20 @@ class Task(NamedTuple):
             made: VectorEnv = host.with_reason(self.env_id, make)
             made.spec = EnvSpec(self.env_id)
             return host.Made(made, how)
-        return host.make(self.env_id, num_envs, self.env_kwargs, self.max_episode_steps)
+        limit = self.max_episode_steps
+        return host.make(self.env_id, num_envs, self.env_kwargs, limit, self.ignore)
 
     @as_the_user_has_it()
     def make_one(self, render_mode: str | None = None) -> gymnasium.Env:
         """One environment on the host, to watch. Raises ValueError."""
         if self.made_by is not None:
-            return host.with_reason(self.env_id, self._function())
+            return host.with_reason(self.env_id, host.cut(self._function(), self.ignore))
         spec = host.find(self.env_id)
         kwargs = dict(self.env_kwargs)
         if render_mode is not None:  # not every constructor knows the word
             kwargs["render_mode"] = render_mode
         make = partial(gymnasium.make, spec, max_episode_steps=self.max_episode_steps, **kwargs)
-        return host.with_reason(self.env_id, make)
+        return host.with_reason(self.env_id, host.cut(make, self.ignore))
 
     def _function(self) -> Callable[[], gymnasium.Env]:
         """What makes it. Raises UnknownEnvironmentError where only a file tells of it."""
@@ -238,7 +246,9 @@ class Task(NamedTuple):
         changes = [f"{name}={value}" for name, value in self.env_kwargs.items()]
         if self.max_episode_steps is not None:
             changes.append(f"max_episode_steps={self.max_episode_steps}")
-        return f"{self.env_id} with {', '.join(changes)}" if changes else self.env_id
+        altered = f" with {', '.join(changes)}" if changes else ""
+        less = f" without {', '.join(self.ignore)}" if self.ignore else ""
+        return f"{self.env_id}{altered}{less}"
 
     def as_json(self) -> dict[str, Any]:
         """As config.json and an agent's header hold it."""
@@ -248,6 +258,7 @@ class Task(NamedTuple):
             "env_kwargs": dict(self.env_kwargs),
             "max_episode_steps": self.max_episode_steps,
             **made_by,
+            **({"ignore": list(self.ignore)} if self.ignore else {}),
         }
 
     @classmethod
@@ -258,9 +269,9 @@ class Task(NamedTuple):
         env_id = content["environment"]
         if not (isinstance(kwargs, dict) and isinstance(env_id, str)):
             raise ValueError("env_kwargs must be names and values, and environment a name")
-        made_by = content.get("made_by")
+        made_by, ignore = content.get("made_by"), named_parts(content.get("ignore", []))
         if isinstance(made_by, str):
-            return cls(env_id, {}, None, None, made_by)
+            return cls(env_id, {}, None, None, made_by, ignore)
         if env_id in envs.ENVIRONMENTS or env_id in envs.RENAMED:
             return cls.of(env_id, kwargs, limit)
         if env_id.rpartition(":")[2].startswith(WRAPPING):
@@ -268,7 +279,55 @@ class Task(NamedTuple):
         check_words(kwargs)
         if limit is not None and (type(limit) is not int or not (limit == -1 or limit > 0)):
             raise ValueError("max_episode_steps must be a whole number")
-        return cls(env_id, kwargs, limit)
+        return cls(env_id, kwargs, limit, ignore=ignore)
+
+
+def named_parts(ignore: Any) -> tuple[str, ...]:
+    """The names that were given, one or several. Raises ValueError for what is no name."""
+    names = [ignore] if isinstance(ignore, str) else ignore
+    if not (isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"ignore must be names, such as ('mission',), not {ignore!r}.")
+    return tuple(names)
+
+
+def ignored(task: Task, space: gymnasium.Space) -> tuple[str, ...]:
+    """The parts of the Dicts in a task's space that agents do not see: those asked for, and those
+    that no network can see (Text, Graph, ...), if anything else is left. Raises ValueError where
+    there is no such part, or none left."""
+    parts, asked = dict(_parts(space)), tuple(dict.fromkeys(task.ignore))
+    for name in asked:
+        if not parts:
+            raise ValueError(f"ignore names parts of a Dict, but {task.env_id} shows {space}.")
+        if name not in parts:
+            known = ", ".join(parts)
+            raise ValueError(f"{task.env_id} shows no {name!r} to ignore; its parts are {known}.")
+    left = host.without(space, asked)
+    if asked and _empty(left):
+        raise ValueError(
+            f"Without {', '.join(asked)} there is nothing to see in {task.env_id}; leave at least "
+            "one part of what it shows."
+        )
+    unseen = tuple(name for name, part in _parts(left) if not isinstance(part, SEEN))
+    return asked if _empty(host.without(left, unseen)) else asked + unseen
+
+
+def _parts(space: gymnasium.Space, path: str = "") -> Iterator[tuple[str, gymnasium.Space]]:
+    """All that Dicts hold, those inside of others too, by the names that `host.without` takes."""
+    for key, part in _inside(space):
+        if isinstance(space, Dict):
+            yield f"{path}{key}", part
+        yield from _parts(part, f"{path}{key}.")
+
+
+def _empty(space: gymnasium.Space) -> bool:
+    """Whether there is nothing in its Dicts and Tuples."""
+    return isinstance(space, Dict | Tuple) and all(_empty(part) for _, part in _inside(space))
+
+
+def _inside(space: gymnasium.Space) -> Iterable[tuple[Any, gymnasium.Space]]:
+    if isinstance(space, Dict):
+        return space.spaces.items()
+    return enumerate(space.spaces if isinstance(space, Tuple) else ())
 
 
 def as_kept(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from palestra.core import (
     stretched,
 )
 from palestra.envs import current
-from palestra.envs.host import close, playing, try_out
+from palestra.envs.host import close, playing, try_out, without
 from palestra.faults import EnvironmentFaultError, said
 from palestra.names import by_name, refuse
 from palestra.parts.spaces import flat_action_space, flat_observation_space
@@ -55,7 +55,7 @@ from palestra.tools.json_files import Whole, fit, write_json
 from palestra.tools.progress import Display
 from palestra.tools.run import Run
 from palestra.tools.run_folder import Recorder
-from palestra.tools.task import Task
+from palestra.tools.task import Task, ignored, named_parts
 from palestra.tools.video import filmable, record
 
 REPORTS = 100  # per run, at least; between two of them all stays inside one compiled program
@@ -74,7 +74,7 @@ class Job(NamedTuple):
 
     task: Task
     env: Environment | None  # where it is one of ours, which run inside the compiled program
-    spaces: tuple[gymnasium.Space, gymnasium.Space]  # the environment's own: observation, action
+    spaces: tuple[gymnasium.Space, gymnasium.Space]  # of the task: observation, action
     name: str
     algorithm: Algorithm
     num_envs: int
@@ -117,6 +117,7 @@ def train(
     num_envs: int | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
     max_episode_steps: int | None = None,
+    ignore: str | Sequence[str] = (),
     run: str | Path | None = None,
     preset: str | None = None,
     episodes: int | None = None,
@@ -143,6 +144,9 @@ def train(
     env_kwargs         parameters of the environment, such as {"pole_mass": 0.2}; of an Atari game,
                        {"preprocessing": name} and fields of that
     max_episode_steps  steps after which episodes are cut off [the table's]; -1 for never
+    ignore             parts of the Dict that the environment shows which are left out, by name: a
+                       key, or keys joined by dots where Dicts are inside of it. What no network
+                       can see (Text, Sequence, Graph, a space of the user's own) always is
     run                the folder to make, never overwritten; with `seeds` it holds one a seed
     preset             the name of a preset, where `algorithm` is a name; may bring env_kwargs
     episodes           greedy episodes of the final evaluation [100; of Atari 30]
@@ -164,13 +168,20 @@ def train(
     """
     check_devices()
     steps, num_envs, seed, episodes = map(plain, (steps, num_envs, seed, episodes))
-    job = settle(env, env_kwargs, max_episode_steps, algorithm, steps, num_envs, preset, changes)
+    job = settle(
+        env, env_kwargs, max_episode_steps, algorithm, steps, num_envs, preset, ignore, changes
+    )
     each = which(seed, seeds)
     if episodes is None:
         episodes = evaluate.GAMES if job.task.kind == "atari" else evaluate.EPISODES
     flags = checked(Flags(episodes, video, checkpoint_seconds, on_nan, eval_every, eval_episodes))
     folders = claim(job, each, run, seeds is None, flags)
     notes = []
+    if unseen := [name for name in job.task.ignore if name not in named_parts(ignore)]:
+        notes.append(
+            f"Left out of what {job.task.env_id} shows, since no network can see it: "
+            f"{', '.join(unseen)}."
+        )
     if not isinstance(algorithm, str) and presets.preset(job.name, job.task.env_id):
         notes.append(
             f"{type(algorithm).__name__}(...) is taken as it is; train({job.task.env_id!r}, "
@@ -184,7 +195,7 @@ def train(
 def of_another_task(job: Job, preset: str | None) -> list[str]:
     """A sentence where the preset was made for another task than this one."""
     chosen = presets.preset(job.name, job.task.env_id, preset) if job.task.altered else None
-    if chosen is None or job.task == Task.of(job.task.env_id, chosen.env_kwargs):
+    if chosen is None or job.task[:3] == Task.of(job.task.env_id, chosen.env_kwargs)[:3]:
         return []
     known = [name for name in EXPLORING if hasattr(job.algorithm, name)]
     return [
@@ -338,7 +349,9 @@ def settings_of(
     """What a config.json asks for; `env` makes the environment where a function did. Raises
     ValueError. Nothing is imported for it, whoever wrote it."""
     try:
-        task = Task.of(env) if env is not None else Task.from_json(config)
+        task = Task.from_json(config)
+        if env is not None:
+            task = Task.of(env, ignore=task.ignore)
         algorithm = algorithm_of(config["algorithm"], config["hyperparameters"])
         for name, kind in (("num_envs", Count), ("seed", Seed), ("steps", Count)):
             if type(config[name]) is not int:
@@ -443,6 +456,7 @@ def settle(
     steps: int | None,
     num_envs: int | None,
     preset: str | None,
+    ignore: str | Sequence[str],
     changes: Mapping[str, Any],
 ) -> Job:
     """The settings of a run, from what was asked and the preset. Raises ValueError, and TypeError
@@ -468,7 +482,7 @@ def settle(
         refuse("train", changes, fields[:-1])
         algorithm = replace(algorithm, **changes)  # type: ignore[type-var]
     known = chosen.env_kwargs if chosen else {}
-    task = Task.of(env, {**known, **(env_kwargs or {})}, max_episode_steps)
+    task = Task.of(env, {**known, **(env_kwargs or {})}, max_episode_steps, ignore)
     usual = chosen.num_envs if chosen else entry(name).num_envs
     num_envs = num_envs if num_envs is not None else usual
     check("num_envs", num_envs, Count)
@@ -481,7 +495,10 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
     if getattr(algorithm, "memory_size", batch) < batch:
         raise ValueError(f"memory_size must be at least batch_size, which is {batch}.")
     simulator = task.make() if task.kind == "palestra" else None
-    job = Job(task, simulator, spaces_of(task, simulator), name, algorithm, num_envs, steps)
+    seen, done = spaces_of(task._replace(ignore=()), simulator)
+    task = task._replace(ignore=ignored(task, seen))
+    spaces = without(seen, task.ignore), done
+    job = Job(task, simulator, spaces, name, algorithm, num_envs, steps)
     plan_of(job)
     try:  # shapes only: nothing is computed or compiled
         learner = jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))
