@@ -151,8 +151,8 @@ def hint(env_id: str) -> str:
     if near:
         return f"did you mean {known[near[0]]}?"
     return (
-        "`palestra list` tells what there is; where a module registers it, its name comes first, as "
-        "in minigrid:MiniGrid-Empty-5x5-v0."
+        "`palestra list` tells what there is; what a module registers has its name in front, as "
+        "minigrid:MiniGrid-Empty-5x5-v0 has."
     )
 
 

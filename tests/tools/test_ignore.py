@@ -1,5 +1,7 @@
 """What no network can see, or nobody wants to be seen, is left out of what an environment shows."""
 
+from typing import ClassVar
+
 import gymnasium
 import numpy as np
 import pytest
@@ -37,7 +39,7 @@ SPACE = Dict(
 class Talker(gymnasium.Env):
     """Says in words what to do."""
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 10}
     observation_space = SPACE
     action_space = Discrete(2)
 
