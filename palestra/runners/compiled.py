@@ -73,6 +73,11 @@ def plan(
     """Updates per report, reports, and environment steps per update. Raises ValueError where a
     learner could not count the steps: its counter is of 32 bits, as XLA's numbers are."""
     steps_per_update = algorithm.rollout_length * num_envs
+    if steps_per_update > MOST_STEPS:
+        raise ValueError(
+            f"num_envs times rollout_length must be at most {MOST_STEPS:,}, the steps that can be "
+            f"counted, not {num_envs:,} x {algorithm.rollout_length:,}."
+        )
     updates = -(-total_steps // steps_per_update)
     per_report = -(-updates // reports)
     count = -(-updates // per_report)

@@ -39,7 +39,7 @@ from palestra.envs import current
 from palestra.envs.host import close, playing, try_out, without
 from palestra.faults import EnvironmentFaultError, said
 from palestra.names import by_name, refuse
-from palestra.parts.spaces import flat_action_space, flat_observation_space
+from palestra.parts.spaces import example_transition, flat_action_space, flat_observation_space
 from palestra.runners import compiled, host, threads
 from palestra.runners.leaves import MisfitError, named
 from palestra.runners.report import Report, Since
@@ -66,6 +66,8 @@ HOST_REPORT_STEPS = 5_000  # likewise, where environments play on the host
 EVALUATIONS = 25  # per run: greedy, to find the best agent
 STEPS = 100_000  # likewise
 EXPLORING = "epsilon_steps", "initial_value", "entropy_coef", "noise_std", "temperature"
+SIZES = "rollout_length", "memory_size", "hidden"  # hyper-parameters that memory goes with
+ON_HOST = 6_000  # bytes that an environment in Python takes, at least
 TRACEBACK = "traceback.txt"  # in a run folder, of an environment that raised
 
 
@@ -504,14 +506,29 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
         learner = jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))
     except ValueError as fault:
         raise ValueError(f"{name} cannot learn {task.env_id}: {fault}{others(job)}") from None
-    needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(learner)) / 2**30
-    free = psutil.virtual_memory().available / 2**30
+    needed, free = (size / 2**30 for size in (least_memory(job, learner), available()))
     if needed > free:
+        sizes = [x for x in ("num_envs", *SIZES) if x == "num_envs" or hasattr(algorithm, x)]
+        flags = ", ".join(f"--{x.replace('_', '-')}" for x in sizes)
         raise ValueError(
-            f"{name} would need {needed:,.1f} GiB and this machine has {free:,.1f} free; make its "
-            "memory (--memory-size) or its networks smaller."
+            f"{name} would need {needed:,.1f} GiB and this machine has {free:,.1f} free; smaller "
+            f"numbers need less: {flags}."
         )
     return job
+
+
+def least_memory(job: Job, learner: PyTree) -> int:
+    """Bytes that training holds at once, at least: the learner, environments, and a rollout."""
+    size = lambda tree: sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+    key = jax.eval_shape(prng.key, 0)
+    each = ON_HOST if job.env is None else size(jax.eval_shape(job.env.reset, key))
+    step = size(jax.eval_shape(lambda: example_transition(job.spec)))
+    return size(learner) + job.num_envs * (each + job.algorithm.rollout_length * step)
+
+
+def available() -> int:
+    """Bytes of memory that are free."""
+    return psutil.virtual_memory().available
 
 
 def spaces_of(task: Task, simulator: Environment | None) -> tuple[gymnasium.Space, gymnasium.Space]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import gymnasium
 import pytest
 
 import palestra
@@ -36,6 +37,14 @@ CASES = {
     "gamma above 1": ([*TRAIN, "--gamma", "1.5"], "gamma must be a number from 0 to 1, not 1.5."),
     "zero width": ([*TRAIN, "--hidden", "64", "0"], "each part of hidden must be"),
     "memory too large": ([*TRAIN, "--memory-size", "100000000000"], "GiB and this machine has"),
+    "too many environments": (
+        [*TRAIN, "--num-envs", "1000000000"],
+        "num_envs times rollout_length must be at most 2,147,483,647, the steps that can be",
+    ),
+    "a rollout too large": (
+        ["train", "ppo", "CartPole-v1", "--rollout-length", "1000000000", "--num-envs", "1"],
+        "free; smaller numbers need less: --num-envs, --rollout-length, --hidden.",
+    ),
     "memory below a batch": (
         [*TRAIN, "--memory-size", "8"],
         "memory_size must be at least batch_size, which is 64.",
@@ -155,3 +164,9 @@ def test_python_users_get_the_same_sentences() -> None:
         palestra.train("CartPole-v1", env_kwargs={"pole_mas": 1.0})
     with pytest.raises(ValueError, match=r"pole_mass must be a number above 0, not -1\.0"):
         palestra.train("CartPole-v1", env_kwargs={"pole_mass": -1})
+
+
+def test_environments_on_the_host_count_too():
+    alone = palestra.PPO(rollout_length=1, minibatches=1)
+    with pytest.raises(ValueError, match=r"ppo would need 1\d,\d+\.\d GiB and this machine has"):
+        palestra.train(lambda: gymnasium.make("CartPole-v1"), alone, num_envs=2 * 10**9)
