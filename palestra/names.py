@@ -93,6 +93,7 @@ OURS_AND_THEIRS = {
     "episode_length",
     "episodes": "num_episodes n_episodes test_episodes",
     "eval_episodes": "n_eval_episodes episodes_per_evaluation",
+    "eval_envs": "n_eval_envs num_eval_envs",
     "eval_every": "eval_freq eval_frequency eval_interval evaluation_interval",
     "checkpoint_seconds": "save_freq checkpoint_freq save_interval save_every",
     "video": "capture_video record_video record save_video",

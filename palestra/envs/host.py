@@ -255,7 +255,7 @@ def _side_by_side(name: str, make_env: MakeEnv, num_envs: int, cost: float, kept
     asked = f"{name}: a step takes {cost * 1e6:,.0f} µs, so {num_envs} play"
     makers: list[MakeEnv] = [partial(lone, name, make_env)] * num_envs
     childless = multiprocessing.current_process().daemon  # as one of a multiprocessing.Pool is
-    make = partial(SyncVectorEnv, makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
+    make = partial(together, makers)
     if num_envs == 1 or kept or childless or here <= there:  # a state is kept in this process only
         return Made(with_reason(name, make), f"{asked} in this process.")
     close(with_reason(name, partial(new, name, make_env)))  # processes would have copies of one
@@ -371,17 +371,46 @@ def record(info: Any) -> dict[str, Any]:
     return {"episode": told} if math.isfinite(told["r"]) else {}
 
 
+def together(makers: list[MakeEnv]) -> VectorEnv:
+    """All in this process. Where one cannot be made, those before it are closed."""
+    made: list[gymnasium.Env] = []
+
+    def one(make: MakeEnv) -> gymnasium.Env:
+        made.append(make())
+        return made[-1]
+
+    try:
+        ready = [partial(one, make) for make in makers]
+        return SyncVectorEnv(ready, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
+    except RAISED:
+        for env in made:
+            close(env)
+        raise
+
+
 def apart(makers: list[MakeEnv]) -> VectorEnv:
     """Each in a process of its own; none of them a fork of this one, whose threads hold locks."""
     with main_unknown(), quiet(True):
-        return AsyncVectorEnv(
-            [partial(unpacked, cloudpickle.dumps(make)) for make in makers],
-            copy=False,
-            context="spawn",
-            autoreset_mode=AutoresetMode.SAME_STEP,
-            daemon=True,
-            worker=_work,
-        )
+        return Apart([partial(unpacked, cloudpickle.dumps(make)) for make in makers])
+
+
+class Apart(AsyncVectorEnv):
+    """Processes, of which none is left behind where one cannot make its environment."""
+
+    def __init__(self, makers: list[MakeEnv]):
+        try:
+            super().__init__(
+                makers,
+                copy=False,
+                context="spawn",
+                autoreset_mode=AutoresetMode.SAME_STEP,
+                daemon=True,
+                worker=_work,
+            )
+        except RAISED:
+            if hasattr(self, "_state"):  # they were started
+                close(self)
+            raise
 
 
 def unpacked(make: bytes) -> gymnasium.Env:
@@ -463,7 +492,10 @@ def close(env: gymnasium.Env | VectorEnv, say: Callable[[str], None] = lambda te
     """Close it. What hangs or fails at that is left behind, and `say` is told so."""
     processes: list[Any] = env.processes if isinstance(env, AsyncVectorEnv) else []
     failed: list[BaseException] = []
-    if isinstance(env, AsyncVectorEnv) and not all(p.is_alive() for p in processes):
+    # Those that have told why they end have no pipe any more.
+    pipes = env.parent_pipes if isinstance(env, AsyncVectorEnv) else []
+    if any(pipe and not p.is_alive() for p, pipe in zip(processes, pipes, strict=False)):
+        assert isinstance(env, AsyncVectorEnv)
         env.closed = True  # it would wait for an answer of the dead
         _end_all(processes)
         return

@@ -142,6 +142,9 @@ class TrainFlags:
     """Steps between evaluations on the way, at the next report [25 a run, 10 where slow]."""
     eval_episodes: int | None = None
     """Greedy episodes of each of those [100; where environments are not ours 10]."""
+    eval_envs: int | None = None
+    """Environments in which an evaluation plays at once, where they are not ours [8]; 0 where none
+    may be open beside those that train."""
     quiet: bool = False
     """Show no progress, only the result."""
 
@@ -239,6 +242,7 @@ def train(arguments: list[str]) -> int:
         on_nan=options.on_nan,
         eval_every=options.eval_every,
         eval_episodes=options.eval_episodes,
+        eval_envs=options.eval_envs,
         quiet=options.quiet,
         preset=options.preset,
         **vars(algorithm),

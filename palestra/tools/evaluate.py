@@ -1,7 +1,7 @@
 """How good is an agent? Greedy episodes from fresh starts, in our simulator or in Gymnasium's."""
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from itertools import count
 from math import prod
@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import Tuple
+from gymnasium.vector import VectorEnv
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from palestra import prng
@@ -19,6 +20,7 @@ from palestra.core import Algorithm, Count, Environment, Key, Seed, Spec, check
 from palestra.envs.host import close
 from palestra.envs.toy_text.model import Model, evaluate
 from palestra.envs.transforms import TimeLimit, simulator
+from palestra.faults import EnvironmentFaultError
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import streams
 from palestra.runners.host import Players
@@ -31,7 +33,7 @@ from palestra.tools.task import Task
 EPISODES = 100  # per evaluation, unless asked otherwise
 GAMES = 30  # of Atari's, likewise
 FEW = 10  # per evaluation on the way, on the host
-LANES = 8  # of them side by side, at most
+LANES = 8  # of them side by side, at most, unless asked otherwise
 NO_WORDS = np.zeros((1, 0), np.uint32)  # of a key, which greedy play does not need
 LONGEST = 5_000  # steps after which an episode is given up in an environment without a limit
 
@@ -86,17 +88,18 @@ def score(
     seed: int,
     both: bool = True,
     explore: bool = False,
+    lanes: int | None = None,
 ) -> dict[str, dict[str, Any]]:
     """An evaluation in Gymnasium's environment, where it has one, and one in ours, by simulator.
 
     `env` is ours, if it is one of ours. An altered task is played in ours alone: Gymnasium's names
-    and defaults are not always ours.
+    and defaults are not always ours. `lanes` environments on the host play at once, at most.
     """
     players: dict[str, Callable[..., Played]] = {}
     first = streams.first(seed, streams.EXAM)
     if env is None:
         name = "ale" if agent.task.kind == "atari" else "gymnasium"
-        players[name] = partial(on_host, agent, seed=first)
+        players[name] = partial(on_host, agent, seed=first, lanes=lanes)
     elif gymnasium_has(agent.env_id) and not agent.task.altered:
         players["gymnasium"] = partial(in_gymnasium, agent.env_id, agent, seed=first)
     if env is not None and (both or not players):
@@ -144,21 +147,39 @@ def in_gymnasium(
     return Played(totals, np.array([i not in alive for i in range(episodes)]), steps)
 
 
-def on_host(agent: Agent, *, episodes: int, seed: int, explore: bool = False) -> Played:
+def on_host(
+    agent: Agent, *, episodes: int, seed: int, explore: bool = False, lanes: int | None = None
+) -> Played:
     """Greedy episodes in the agent's environment on the host."""
-    with closing(OnHost(agent.task, agent.algorithm, agent.spec, episodes)) as host:
+    with closing(OnHost(agent.task, agent.algorithm, agent.spec, episodes, lanes=lanes)) as host:
         return host.play(agent, seed=seed, explore=explore)
 
 
 class Judge(Protocol):
     """Who evaluates agents on the way."""
 
-    # From the starts that a run of this seed is judged by.
-    def __call__(self, agent: Agent, seed: int) -> Played: ...
+    # From the starts that a run of this seed is judged by; None where nobody can judge.
+    def __call__(self, agent: Agent, seed: int) -> Played | None: ...
     @property
     def at_least(self) -> int: ...  # evaluations of a run, whatever they take
     def affords(self, spent: int, trained: int) -> bool: ...
     def close(self) -> None: ...
+
+
+class Nobody:
+    """Evaluates nothing, where no environment can be open beside those that train."""
+
+    at_least = 0
+
+    def __call__(self, agent: Agent, seed: int) -> None:
+        return None
+
+    def affords(self, spent: int, trained: int) -> bool:
+        """Never another evaluation."""
+        return False
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class InOurs:
@@ -206,12 +227,14 @@ class OnHost:
         spec: Spec,
         episodes: int | None = None,
         steps: int | None = None,
+        lanes: int | None = None,
     ):
-        """`episodes` are played for each evaluation; `steps` are those of the training, where it
-        is evaluated on the way."""
+        """`episodes` are played for each evaluation, in `lanes` environments at once, at most;
+        `steps` are those of the training, where it is evaluated on the way. Raises
+        EnvironmentFaultError where not even one can be opened."""
         self._episodes = FEW if episodes is None else episodes
-        rounds = -(-self._episodes // LANES)
-        self.envs = task.make_envs(-(-self._episodes // rounds), training=False).envs
+        rounds = -(-self._episodes // (lanes or LANES))
+        self.envs = as_many(task, -(-self._episodes // rounds))
         seen = flat_observation_space(self.envs.single_observation_space)
         done = flat_action_space(self.envs.single_action_space)
         if (seen, done) != spec[:2]:
@@ -262,6 +285,14 @@ class OnHost:
 
     def close(self) -> None:
         close(self.envs)
+
+
+def as_many(task: Task, lanes: int) -> VectorEnv:
+    """So many environments, or a single one where no more can be open at once."""
+    if lanes > 1:
+        with suppress(EnvironmentFaultError):
+            return task.make_envs(lanes, training=False).envs
+    return task.make_envs(1, training=False).envs
 
 
 def model_of(env: Environment) -> Model | None:

@@ -26,6 +26,7 @@ from palestra.algorithms import named as named_algorithm
 from palestra.core import (
     Algorithm,
     Count,
+    CountOrZero,
     Environment,
     NonNegative,
     Seed,
@@ -102,6 +103,7 @@ class Flags(NamedTuple):
     on_nan: OnNan
     eval_every: int | None = None  # which older runs do not have
     eval_episodes: int | None = None
+    eval_envs: int | None = None
 
 
 class DivergedError(ArithmeticError):
@@ -128,6 +130,7 @@ def train(
     on_nan: OnNan = "stop",
     eval_every: int | None = None,
     eval_episodes: int | None = None,
+    eval_envs: int | None = None,
     quiet: bool = False,
     **changes: Any,
 ) -> Run | list[Run]:
@@ -160,6 +163,10 @@ def train(
                        the next report [25 a run, or ten where they would take long]
     eval_episodes      greedy episodes of each [100; where environments are not ours 10]; an exact
                        model needs none
+    eval_envs          environments that are not ours in which an evaluation plays at once, at most
+                       [8]; 0 where none may be open beside training's: then there are no
+                       evaluations on the way, and the last one plays in one. Where no more can
+                       be opened this is found out
     quiet              show nothing, but for a picture that could not be made
     changes            hyper-parameters, such as learning_rate=1e-3, in place of the preset's
 
@@ -176,7 +183,9 @@ def train(
     each = which(seed, seeds)
     if episodes is None:
         episodes = evaluate.GAMES if job.task.kind == "atari" else evaluate.EPISODES
-    flags = checked(Flags(episodes, video, checkpoint_seconds, on_nan, eval_every, eval_episodes))
+    asked = Flags(episodes, video, checkpoint_seconds, on_nan, eval_every, eval_episodes, eval_envs)
+    flags = checked(asked)
+    check_several(job, len(each))
     folders = claim(job, each, run, seeds is None, flags)
     notes = []
     if unseen := [name for name in job.task.ignore if name not in named_parts(ignore)]:
@@ -395,6 +404,8 @@ def checked(flags: Flags) -> Flags:
     for name in ("eval_every", "eval_episodes"):
         if (given := getattr(flags, name)) is not None:
             check(name, given, Count)
+    if flags.eval_envs is not None:
+        check("eval_envs", flags.eval_envs, CountOrZero)
     return flags
 
 
@@ -541,6 +552,26 @@ def spaces_of(task: Task, simulator: Environment | None) -> tuple[gymnasium.Spac
     with as_the_user_has_it(), playing(task.make_one()) as env:
         try_out(task.env_id, env)
         return env.observation_space, env.action_space
+
+
+def check_several(job: Job, seeds: int) -> None:
+    """Raises ValueError where environments shall train side by side, but only one can be open."""
+    task, several = job.task, job.num_envs * seeds
+    if task.kind != "gymnasium" or several == 1:
+        return
+    with playing(task.make_one()):
+        try:
+            close(task.make_one())
+            return
+        except EnvironmentFaultError as fault:
+            reason = str(fault)
+    try:  # of some there can be one in each process
+        close(task.make_envs(several).envs)
+    except EnvironmentFaultError:
+        raise ValueError(
+            f"Only one {task} can be open at a time ({reason}): train in one environment "
+            "(--num-envs 1), and one seed after another."
+        ) from None
 
 
 def others(job: Job) -> str:
@@ -723,9 +754,11 @@ class Book:
         """Evaluate the best and last agents on starts that no one has seen; summary, then video."""
         job, recorder, run = self.job, self.recorder, Run(self.folder, self.job.task.make_env)
         seconds, episodes = self._seconds, self.flags.episodes
+        lanes = 1 if self.flags.eval_envs == 0 else self.flags.eval_envs
         agents = [run.agent, run.last]
         best, last = (
-            evaluate.score(agent, job.env, episodes=episodes, seed=self.seed) for agent in agents
+            evaluate.score(agent, job.env, episodes=episodes, seed=self.seed, lanes=lanes)
+            for agent in agents
         )
         exact = [evaluate.exact(agent) for agent in agents]
         exact_best, exact_last = ({} if value is None else {"exact": value} for value in exact)
@@ -782,9 +815,11 @@ def follow(
         course = begin(job, seeds, books[seeds[0]].since, flags, display, stack)
         # Closed before environments in which it may still play.
         reports = stack.enter_context(closing(course.reports))
-        judge = stack.enter_context(closing(judge_of(job, flags)))
+        judge: evaluate.Judge | None = None
         before = books[seeds[0]].recorder.step
         for report in reports:
+            if judge is None:  # now that the environments that train are open
+                judge = stack.enter_context(closing(judge_of(job, flags, display.say)))
             stopped, last = stop.is_set(), report.step >= course.steps
             spent = sum(books[seed].spent for seed in seeds)
             affordable = judge.affords(spent, report.step * len(seeds))
@@ -807,7 +842,7 @@ def follow(
                     )
                 if agent is not None and wanted:
                     played = judge(agent, seed)
-                    book.spent += played.steps
+                    book.spent += played.steps if played else 0
                 book.recorder.write(alone, agent if wanted or job.env is None else None, played)
                 book.recorder.seconds = course.profile.seconds
                 display.update(seed, report.step, book.recorder.mean_return)
@@ -894,11 +929,21 @@ def plan_of(job: Job, eval_every: int | None = None) -> tuple[int, int, int]:
     return compiled.plan(job.algorithm, together, job.steps, wanted(job, eval_every))
 
 
-def judge_of(job: Job, flags: Flags) -> evaluate.Judge:
+def judge_of(job: Job, flags: Flags, say: Callable[[str], None]) -> evaluate.Judge:
     """Who evaluates agents on the way."""
     if job.env is not None:
         return evaluate.InOurs(job.env, job.task, flags.eval_episodes)
-    return evaluate.OnHost(job.task, job.algorithm, job.spec, flags.eval_episodes, job.steps)
+    if flags.eval_envs == 0:
+        return evaluate.Nobody()
+    spec, episodes, lanes = job.spec, flags.eval_episodes, flags.eval_envs
+    try:
+        return evaluate.OnHost(job.task, job.algorithm, spec, episodes, job.steps, lanes)
+    except EnvironmentFaultError as fault:
+        say(
+            "There are no evaluations on the way, since no environment can be opened beside those "
+            f"that train ({fault}); the last agent is judged when these are closed."
+        )
+        return evaluate.Nobody()
 
 
 def learns_beside(algorithm: Algorithm) -> bool:
