@@ -29,7 +29,8 @@ from palestra.algorithms import ALGORITHMS, served
 from palestra.envs import atari
 from palestra.envs.drawing import readable
 from palestra.tools.play import CONTROLS
-from palestra.tools.presets import PRESETS, Preset
+from palestra.tools.presets import presets
+from palestra.tools.presets.types import Preset
 
 DOCS = Path(__file__).resolve().parent
 PICTURES = DOCS / "images" / "environments"
@@ -312,7 +313,7 @@ def algorithm_text(name: str) -> str:
         "## Hyper-parameters",
         parameters(cls.__name__, cls),
     ]
-    mine = {env_id: found for (algorithm, env_id), found in PRESETS.items() if algorithm == name}
+    mine = presets(name)
     if mine:
         parts += ["## Presets", presets_in_words(mine)]
     task = next(iter(mine), usual_task(name))

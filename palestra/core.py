@@ -33,6 +33,7 @@ from gymnasium.spaces import Box
 from jaxtyping import Array, Bool, Float, PyTree
 
 from palestra.names import SAID, refuse
+from palestra.own import add
 
 Key = jaxtyping.Key[Array, ""]  # a typed key, from prng.key; used once, then split
 Metrics = dict[str, Float[Array, ""]]
@@ -162,6 +163,7 @@ def hyperparameters(cls: type[T]) -> type[T]:
     static = [f.name for f in fields(cls) if _plain(f.type) in (int, bool, str, tuple, Literal)]  # type: ignore[arg-type]
     traced = [f.name for f in fields(cls) if f.name not in static]  # type: ignore[arg-type]
     _register(cls, traced, static)
+    add(cls)
     return cls
 
 

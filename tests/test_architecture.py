@@ -13,16 +13,18 @@ pytestmark = pytest.mark.tiny
 ROOT = Path(__file__).parents[1] / "palestra"
 FILES = {".".join(f.relative_to(ROOT.parent).with_suffix("").parts): f for f in ROOT.rglob("*.py")}
 TREES = {module: ast.parse(file.read_text()) for module, file in FILES.items()}
-HOUSES = {"names", "faults", "version", "core", "prng", "parts", "envs", "algorithms", "runners"}
+HOUSES = {"names", "own", "faults", "version", "core", "prng"}
+HOUSES |= {"parts", "envs", "algorithms", "runners"}
 MAY_IMPORT = {
     "names": set(),
+    "own": set(),
     "faults": set(),
     "version": set(),
-    "core": {"names"},
+    "core": {"names", "own"},
     "prng": set(),
     "parts": {"core", "parts"},
-    "envs": {"names", "faults", "core", "prng", "envs"},
-    "algorithms": {"names", "core", "parts"},
+    "envs": {"names", "own", "faults", "core", "prng", "envs"},
+    "algorithms": {"names", "own", "core", "parts"},
     "runners": {"faults", "core", "prng", "parts", "runners"},
     "tools": HOUSES | {"tools"},
     "__main__": {"tools"},

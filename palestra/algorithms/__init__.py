@@ -4,9 +4,12 @@ Nothing here imports JAX: an algorithm is imported when it is asked for, so that
 """
 
 import re
+import sys
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from palestra.own import full_name, load_installed, own_algorithm, summary
 
 if TYPE_CHECKING:
     import gymnasium
@@ -20,9 +23,9 @@ ANY_ACTION = ("discrete", "multi-discrete", "continuous")
 class Entry(NamedTuple):
     """What the table holds of an algorithm."""
 
-    home: str  # the class, as "module:class" below palestra.algorithms
+    home: str  # the class, as "module:class", of ours below palestra.algorithms
     summary: str
-    paper: str  # a key of palestra/tools/references.bib
+    paper: str  # a key of palestra/tools/references.bib; empty where it is not ours
     observations: tuple[str, ...] = ANY_OBS  # kinds: vector, picture, discrete
     actions: tuple[str, ...] = ("discrete",)  # kinds: discrete, multi-discrete, continuous
     off_policy: bool = False  # learns from whatever was done, by whomever
@@ -31,6 +34,8 @@ class Entry(NamedTuple):
     @property
     def learner(self) -> type[Any]:
         """The class, imported now."""
+        if (found := own_algorithm(self.home)) is not None:
+            return found
         module, name = self.home.split(":")
         return getattr(import_module(f"palestra.algorithms.{module}"), name)
 
@@ -164,14 +169,20 @@ KNOWN_AS = {
 
 
 def named(name: str) -> str:
-    """The table's name of an algorithm, however it is written: PPO, Q-learning, qr-dqn.
+    """The name of an algorithm, however it is written: PPO, Q-learning, qr-dqn, my_file:DynaQ.
 
-    Raises ValueError, naming the nearest one, if there is none.
+    Raises ValueError, naming the nearest one, if there is none; or how to import the module of one
+    from outside that nobody has imported yet.
     """
+    if ":" in name:
+        check_imported(name)
+        return name
     letters = lambda word: re.sub("[^a-z0-9]", "", word.lower())
     bare = {letters(known): known for known in ALGORITHMS}
     if letters(name) in bare:
         return bare[letters(name)]
+    if (installed := load_installed("algorithms", name)) is not None:
+        return named(installed)
     near = get_close_matches(letters(name), bare, n=1, cutoff=0.6)
     meant = KNOWN_AS.get(letters(name)) or (bare[near[0]] if near else None)
     hint = f"did you mean {meant}?" if meant else f"choose from {', '.join(ALGORITHMS)}."
@@ -179,8 +190,31 @@ def named(name: str) -> str:
 
 
 def entry(name: str) -> Entry:
-    """The table's row for a name. Raises ValueError, naming the nearest one, if there is none."""
-    return ALGORITHMS[named(name)]
+    """The table's row for a name, or what a class from outside says of itself.
+
+    Raises ValueError, naming the nearest one, if there is none.
+    """
+    name = named(name)
+    if (cls := own_algorithm(name)) is None:
+        return ALGORITHMS[name]
+    off_policy = bool(getattr(cls, "off_policy", False))
+    return Entry(name, summary(cls), "", ANY_OBS, ANY_ACTION, off_policy)
+
+
+def check_imported(name: str) -> None:
+    """Raises ValueError where module:Name is no algorithm, or none that was imported."""
+    if own_algorithm(name) is not None:
+        return
+    module, _, word = name.rpartition(":")
+    if module in sys.modules:
+        raise ValueError(
+            f"{module} has no algorithm {word!r}: a class under @palestra.core.hyperparameters "
+            "with init, act and update, as palestra.core.Algorithm says."
+        )
+    raise ValueError(
+        f"{name!r} is made by the module {module!r}, whose code would run: import it first "
+        f"(--trust {module}) if you trust it."
+    )
 
 
 def algorithm_class(name: str) -> type[Any]:
@@ -216,10 +250,15 @@ def kind_of(space: "gymnasium.Space") -> str:
 
 
 def name_of(algorithm: "Algorithm") -> str:
-    """The name under which the table has this algorithm. Raises ValueError if it has none."""
+    """The name of an algorithm: the table's, or module:Name. Raises ValueError if it has none."""
     kind = type(algorithm)
     home = f"{kind.__module__.removeprefix('palestra.algorithms.')}:{kind.__name__}"
     for name, row in ALGORITHMS.items():
         if row.home == home:
             return name
-    raise ValueError(f"{kind.__name__} is not in the table of algorithms.")
+    if own_algorithm(outside := full_name(kind)) is not None:
+        return outside
+    raise ValueError(
+        f"{kind.__name__} is no algorithm that can be trained: that is a class under "
+        "@palestra.core.hyperparameters with init, act and update (palestra.core.Algorithm)."
+    )

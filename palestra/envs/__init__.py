@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 import gymnasium
 
 from palestra.names import hint
+from palestra.own import load_installed, own_environment, summary
 
 if TYPE_CHECKING:
     from palestra.core import Environment
@@ -26,7 +27,7 @@ LARGEST_FLOAT, LARGEST_INT = 3.4e38, 2**31 - 1  # that simulators compute with
 class Entry(NamedTuple):
     """What the table holds of an environment."""
 
-    home: str  # the simulator, as "module:class" below palestra.envs
+    home: str  # the simulator, as "module:class", of ours below palestra.envs
     summary: str
     limit: int | None = None  # steps after which an episode is truncated
     threshold: float | None = None  # mean total from which the field calls the task solved
@@ -39,6 +40,8 @@ class Entry(NamedTuple):
     @property
     def simulator(self) -> type:
         """The class, imported now."""
+        if (found := own_environment(self.home)) is not None:
+            return found
         module, name = self.home.split(":")
         return getattr(import_module(f"palestra.envs.{module}"), name)
 
@@ -141,6 +144,7 @@ ENVIRONMENTS: dict[str, Entry] = {
         "probes:Continuous", "Are continuous actions right?", threshold=-0.01
     ),
 }
+ENDS = "max_episode_steps", "reward_threshold"  # what a class from outside may say of its episodes
 RENAMED = {
     "CliffWalking-v0": (
         "CliffWalking-v1",
@@ -155,23 +159,36 @@ class UnknownEnvironmentError(gymnasium.error.NameNotFound, ValueError):
 
 
 def entry(env_id: str) -> Entry:
-    """The table's row for an id. Raises UnknownEnvironmentError, naming the nearest id."""
+    """The table's row for an id, or what a class from outside says of itself: how long its
+    episodes are (`max_episode_steps`) and from which mean total it is solved (`reward_threshold`).
+
+    Raises UnknownEnvironmentError, naming the nearest id.
+    """
     if env_id in ENVIRONMENTS:
         return ENVIRONMENTS[env_id]
+    if (cls := own_environment(env_id)) is not None:
+        limit, threshold = (getattr(cls, name, None) for name in ENDS)
+        return Entry(env_id, summary(cls), limit, threshold)
     by_lower = {name.lower(): name for name in ENVIRONMENTS}
     near = get_close_matches(env_id.lower(), by_lower, n=1, cutoff=0.4)
     meant = f"did you mean {by_lower[near[0]]}?" if near else "`palestra list` names them all."
     raise UnknownEnvironmentError(f"There is no environment {env_id!r}; {meant}")
 
 
+def is_ours(env_id: str) -> bool:
+    """Whether an id names an environment in JAX: of the table, or a class from outside."""
+    return env_id in ENVIRONMENTS or own_environment(env_id) is not None
+
+
 def current(env_id: str) -> str:
-    """The id in today's table: the latest version if none is said, and today's name of one that
-    was renamed, with a warning that says what changed. An unknown id comes back as it is."""
+    """The id in today's table: the latest version if none is said, today's name of one that was
+    renamed, with a warning that says what changed, and module:Name of what an installed package
+    registers. An unknown id comes back as it is."""
     versions = [name for name in ENVIRONMENTS if name.rpartition("-v")[0] == env_id]
     if versions:
         return max(versions, key=lambda name: int(name.rpartition("-v")[2]))
     if env_id not in RENAMED:
-        return env_id
+        return (env_id not in ENVIRONMENTS and load_installed("environments", env_id)) or env_id
     name, change = RENAMED[env_id]
     gymnasium.logger.warn(f"{env_id} is called {name} now: {change}.")
     return name

@@ -115,8 +115,8 @@ def import_for(env_id: str) -> None:
         if missing is None or not f"{module}.".startswith(f"{missing}."):
             raise ValueError(f"The module {module!r} cannot be imported: {said(fault)}") from fault
         raise UnknownEnvironmentError(
-            f"There is no module {module!r} here or among the installed ones, which the "
-            f"environment {env_id!r} names."
+            f"There is no module {module!r}, which {env_id.rstrip(':')!r} names, here or among the "
+            "installed ones."
         ) from None
 
 
@@ -135,6 +135,12 @@ def find(env_id: str) -> EnvSpec:
     try:
         return gymnasium.spec(name)
     except gymnasium.error.Error:
+        if module and not name.rpartition("-v")[0]:  # the name of a class
+            raise UnknownEnvironmentError(
+                f"{module} has no environment {name!r}: a class under "
+                "@palestra.core.hyperparameters with reset and step, as palestra.core.Environment "
+                f"says; or one that it registers with Gymnasium, named as {module}:Name-v0."
+            ) from None
         raise UnknownEnvironmentError(f"There is no environment {env_id!r}; {hint(name)}") from None
 
 

@@ -9,16 +9,18 @@ An environment may see and do whatever Gymnasium describes. Algorithms see one o
 
 and act in one of three: Discrete, MultiDiscrete [n] or Box [n]. `flat_observation_space` and
 `flat_action_space` say which, `flatten_observation` and `unflatten_action` go there and back. All
-four are NumPy on the host, for any batch axes in front, and leave alone what is flat already.
+four are for any batch axes in front and leave alone what is flat already: of NumPy's arrays they
+make NumPy's, and inside of a program, of JAX's arrays, JAX's.
 """
 
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from math import prod
 from textwrap import shorten
-from typing import Any
+from typing import Any, TypeAlias
 
 import gymnasium
+import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
@@ -26,6 +28,7 @@ from jaxtyping import PyTree
 
 from palestra.core import Frames, Spec, Transition
 
+Numbers: TypeAlias = np.ndarray | np.generic | jax.Array
 MOST_CHOICES = 16  # a MultiDiscrete of more is one vector, not as many things seen
 SMALLEST_SIDE = 3  # of a picture, as convolutions need it
 CERTAIN_SIDE = 8  # from which on two or four axes are taken for a picture
@@ -147,7 +150,7 @@ def flat_action_space(space: gymnasium.Space) -> gymnasium.Space:
     return space if flat == space else flat
 
 
-def unflatten_action(space: gymnasium.Space, action: np.ndarray | np.generic) -> PyTree:
+def unflatten_action(space: gymnasium.Space, action: Numbers) -> PyTree:
     """An action of `flat_action_space(space)` as one of `space`, with its starts and its dtypes.
 
     `action` is [*batch] for a Discrete, else [*batch, n]. With one batch axis it is what a vector
@@ -157,7 +160,7 @@ def unflatten_action(space: gymnasium.Space, action: np.ndarray | np.generic) ->
     """
     leaves = [leaf for _, leaf in _leaves(space, "action")]
     sizes = [*map(_size, leaves)]
-    action = np.asarray(action)
+    action = action if isinstance(action, jax.Array) else np.asarray(action)
     if sum(sizes) == 1 and not isinstance(leaves[0], Box):
         action = action[..., None]
     parts = [action[..., end - n : end] for n, end in zip(sizes, accumulate(sizes), strict=True)]
@@ -187,7 +190,7 @@ def _leaves(space: gymnasium.Space, name: str) -> Iterator[tuple[str, gymnasium.
 
 def _values(
     space: gymnasium.Space, value: Any, name: str
-) -> Iterator[tuple[gymnasium.Space, np.ndarray]]:
+) -> Iterator[tuple[gymnasium.Space, Numbers]]:
     """The leaves of a space, in the order of `_leaves`, with their values. Raises ValueError."""
     if isinstance(space, Dict):
         if not (isinstance(value, Mapping) and space.spaces.keys() <= value.keys()):
@@ -201,7 +204,8 @@ def _values(
         for i, part in enumerate(space.spaces):
             yield from _values(part, value[i], f"{name}[{i}]")
     else:
-        x, shape = np.asarray(value), space.shape or ()
+        x: Any = value if isinstance(value, jax.core.Tracer) else np.asarray(value)
+        shape = space.shape or ()
         if x.ndim < len(shape) or x.shape[x.ndim - len(shape) :] != shape:
             raise ValueError(
                 f"{name} has shape {shape}, behind the axes of a batch, not {x.shape}."
@@ -209,7 +213,7 @@ def _values(
         yield space, x
 
 
-def _nest(space: gymnasium.Space, parts: Iterator[np.ndarray | np.generic]) -> PyTree:
+def _nest(space: gymnasium.Space, parts: Iterator[Numbers]) -> PyTree:
     """Values of the leaves, in the order of `_leaves`, in the Dicts and Tuples of the space."""
     if isinstance(space, Dict):
         return {key: _nest(part, parts) for key, part in space.spaces.items()}
@@ -252,35 +256,43 @@ def _seen_as(name: str, leaf: gymnasium.Space) -> list[gymnasium.Space]:
     )
 
 
-def _see(leaf: gymnasium.Space, x: np.ndarray) -> list[np.ndarray]:
+def _see(leaf: gymnasium.Space, x: Numbers) -> list[Numbers]:
     """A leaf's values [*batch, *shape] as those of its flat spaces."""
     match leaf:
         case Discrete():
-            return [np.asarray(x - leaf.start if leaf.start else x, np.int32)]
+            return [(x - leaf.start if leaf.start else x).astype(np.int32)]
         case MultiDiscrete():
             batch, counts = x.shape[: x.ndim - len(leaf.shape)], _counts(leaf)
             choices = (x - leaf.start).reshape(*batch, counts.size).astype(np.int32)
             if counts.size <= MOST_CHOICES:
-                choices = np.ascontiguousarray(np.moveaxis(choices, -1, 0))
+                choices = _xp(x).moveaxis(choices, -1, 0)
+                if isinstance(x, np.ndarray):
+                    choices = np.ascontiguousarray(choices)
                 return [choices[i, ...] for i in range(counts.size)]
-            flags = np.zeros((*batch, counts.sum()), bool)
-            np.put_along_axis(flags, np.cumsum(counts) - counts + choices, True, -1)
+            places = np.cumsum(counts) - counts + choices
+            flags = _xp(x).zeros((*batch, counts.sum()), bool)
+            if isinstance(x, jax.Array):
+                return [jnp.put_along_axis(flags, places, True, -1, inplace=False)]
+            np.put_along_axis(flags, places, True, -1)
             return [flags]
         case MultiBinary():
             return [_arrange(leaf, x).astype(np.float32)]
         case Box():
-            return [_arrange(leaf, x).astype(_device_dtype(leaf), copy=False)]
+            seen, dtype = _arrange(leaf, x), _device_dtype(leaf)
+            return [seen if seen.dtype == dtype else seen.astype(dtype)]
     raise ValueError(f"nothing is seen of {_short(leaf)}.")
 
 
-def _arrange(space: Box | MultiBinary, x: np.ndarray) -> np.ndarray:
+def _arrange(space: Box | MultiBinary, x: Numbers) -> Any:
     """x [*batch, *shape] as a picture or as a vector; a view where NumPy can."""
     batch, rows = x.shape[: x.ndim - len(space.shape)], _rows(space)
     if rows is None:
         return x.reshape(*batch, _size(space))
     height, width = space.shape[rows : rows + 2]
     if rows:
-        x = np.moveaxis(x, (len(batch) + rows, len(batch) + rows + 1), (len(batch), len(batch) + 1))
+        x = _xp(x).moveaxis(
+            x, (len(batch) + rows, len(batch) + rows + 1), (len(batch), len(batch) + 1)
+        )
     return x.reshape(*batch, height, width, _size(space) // (height * width))
 
 
@@ -316,21 +328,28 @@ def _counts(leaf: gymnasium.Space) -> np.ndarray:
     return np.full(_size(leaf), 2)
 
 
-def _do(leaf: Any, x: np.ndarray) -> np.ndarray | np.generic:
+def _do(leaf: Any, x: Numbers) -> Numbers:
     """A leaf's value, from its numbers in the flat action. [*batch, size] -> [*batch, *shape]"""
     x = x.reshape((*x.shape[:-1], *leaf.shape))
+    xp = _xp(x)
+    dtype = jax.dtypes.canonicalize_dtype(leaf.dtype) if xp is jnp else leaf.dtype
     if not isinstance(leaf, Box):
-        x = x.astype(leaf.dtype, copy=False)
+        x = x.astype(dtype, copy=False)
         return x if isinstance(leaf, MultiBinary) else x + leaf.start
     if leaf.dtype == np.float32:
         return x.astype(np.float32, copy=False)
     if leaf.dtype.kind == "f":
-        return np.clip(x.astype(leaf.dtype), leaf.low, leaf.high)
+        return xp.clip(x.astype(dtype), leaf.low, leaf.high)
     # The bounds are put in as they are: as floats the largest of whole numbers are others.
-    x = np.rint(x)
+    x = xp.rint(x)
     inside = (leaf.low < x) & (x < leaf.high)
-    whole = np.where(inside, x, 0).astype(leaf.dtype)
-    return np.where(inside, whole, np.where(x <= leaf.low, leaf.low, leaf.high))
+    whole = xp.where(inside, x, 0).astype(dtype)
+    return xp.where(inside, whole, xp.where(x <= leaf.low, leaf.low, leaf.high))
+
+
+def _xp(x: Any) -> Any:
+    """The module whose functions go with an array: JAX's inside of a program, else NumPy."""
+    return jnp if isinstance(x, jax.Array) else np
 
 
 def _device_dtype(space: gymnasium.Space) -> Any:

@@ -282,7 +282,8 @@ def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) ->
         if forms(arrays) != forms(reads(algorithm, spec)):
             raise ValueError("its arrays do not fit its header")
     except UNFIT as fault:
-        raise ValueError(f"{path} is not an agent this palestra can use: {fault}.") from None
+        reason = str(fault).rstrip(".")
+        raise ValueError(f"{path} is not an agent this palestra can use: {reason}.") from None
     return agent
 
 

@@ -12,8 +12,11 @@ REFERENCES = Path(__file__).with_name("references.bib")
 def cite(name: str) -> str:
     """The entries of an algorithm's papers, then Palestra's own.
 
-    Raises ValueError, naming the nearest one, for an algorithm that the table lacks.
+    Raises ValueError, naming the nearest one, for an algorithm that the table lacks, and for one
+    from outside, whose paper nobody has told.
     """
+    if not entry(name).paper:
+        raise ValueError(f"{name} is not of this package, and does not say what to cite.")
     entries = references()
     return "\n\n".join(entries[key] for key in (*entry(name).paper.split(), "palestra"))
 

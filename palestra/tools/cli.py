@@ -108,6 +108,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+Trust = Annotated[
+    str | None,
+    tyro.conf.arg(
+        metavar="MODULE",
+        help="Import the module, or several with commas between them, that the run's environment "
+        "or algorithm comes from. Its code then runs.",
+    ),
+]
+
+
 @dataclass
 class TrainFlags:
     """What `palestra train` takes beside the algorithm's hyper-parameters."""
@@ -262,13 +272,11 @@ def resume(arguments: list[str]) -> int:
         steps: int | None = None
         """Go on to so many steps, of a finished run too [those that it was begun for]; what falls
         or rises with time, such as epsilon, stretches with them."""
-        trust: str | None = None
-        """The module that makes the run's environment, where it is one; its code then runs."""
+        trust: Trust = None
         quiet: bool = False
         """Show no progress, only the result."""
 
     flags = _parse(Flags, arguments, "palestra resume")
-    _trust(flags.trust)
     from palestra.tools.train import resume as go_on
 
     return _end(go_on(flags.run, steps=flags.steps, quiet=flags.quiet))
@@ -283,13 +291,11 @@ def reproduce(arguments: list[str]) -> int:
 
         run: tyro.conf.Positional[Path]
         """A run folder, or one that holds a run for each of several seeds."""
-        trust: str | None = None
-        """The module that makes the run's environment, where it is one; its code then runs."""
+        trust: Trust = None
         quiet: bool = False
         """Show no progress, only the verdict."""
 
     flags = _parse(Flags, arguments, "palestra reproduce")
-    _trust(flags.trust)
     from palestra.tools.reproduce import reproduce as do_again
     from palestra.tools.run_folder import runs_in
 
@@ -311,18 +317,16 @@ def evaluate(arguments: list[str]) -> int:
         run: tyro.conf.Positional[Path]
         """A run folder, one of several seeds' runs, or an agent's .safetensors file."""
         episodes: int = 100
-        """How many."""
+        """Number of episodes."""
         seed: int = 0
-        """Which starts; never those of training."""
+        """Seed of the episodes' start states, which are never those of training."""
         explore: bool = False
         """Draw actions as at the end of training, in place of the greedy ones."""
         json: bool = False
         """Print JSON: mean, low, high, episodes, ended, given_up, returns."""
-        trust: str | None = None
-        """The module that makes the agent's environment, where it is one; its code then runs."""
+        trust: Trust = None
 
     flags = _parse(Flags, arguments, "palestra evaluate")
-    _trust(flags.trust)
     from palestra.tools.agent import load
     from palestra.tools.evaluate import judge
     from palestra.tools.intervals import interval
@@ -384,14 +388,12 @@ def video(arguments: list[str]) -> int:
         run: tyro.conf.Positional[Path]
         """A run folder, one of several seeds' runs, or an agent's .safetensors file."""
         seed: int = 0
-        """Which start."""
+        """Seed of the episode's start state."""
         output: Path | None = None
         """The mp4 to write [video.mp4 in the run folder]."""
-        trust: str | None = None
-        """The module that makes the agent's environment, where it is one; its code then runs."""
+        trust: Trust = None
 
     flags = _parse(Flags, arguments, "palestra video")
-    _trust(flags.trust)
     from palestra.core import Seed, check
     from palestra.tools.agent import load
     from palestra.tools.run_folder import runs_in
@@ -424,7 +426,8 @@ def watch(arguments: list[str]) -> int:
         output: Path | None = None
         """The mp4 to write [watched-<video>.mp4 in the run folder]."""
         seconds: float | None = None
-        """Only so much of its beginning [all of it]."""
+        """Watch only the first so many seconds [all]."""
+        trust: Trust = None
 
     usage = "palestra watch VIDEO RUN"
     if len([a for a in arguments[:2] if not a.startswith("-")]) < 2 and not (
@@ -457,6 +460,7 @@ def export(arguments: list[str]) -> int:
         """As one Python file that needs NumPy alone."""
         output: Path | None = None
         """The file to write [agent.onnx and agent.py in the run folder]."""
+        trust: Trust = None
 
     flags = _parse(Flags, arguments, "palestra export")
     if not (flags.onnx or flags.numpy):
@@ -531,8 +535,9 @@ def list_all(arguments: list[str]) -> int:
     _parse(Flags, arguments, "palestra list")
     from palestra.algorithms import ALGORITHMS
     from palestra.envs import ENVIRONMENTS
+    from palestra.own import installed
     from palestra.tools.cite import in_words
-    from palestra.tools.presets import PRESETS
+    from palestra.tools.presets import presets
 
     print("Algorithms: what they see, how they act, and their paper (`palestra cite` for BibTeX)")
     width = max(map(len, ALGORITHMS))
@@ -555,10 +560,16 @@ def list_all(arguments: list[str]) -> int:
         "Presets",
         [
             (f"{algorithm} {env_id} --preset {name}", f"{preset.steps:,} steps. {preset.score}")
-            for (algorithm, env_id), presets in PRESETS.items()
-            for name, preset in presets.items()
+            for algorithm in ALGORITHMS
+            for env_id, known in presets(algorithm).items()
+            for name, preset in known.items()
         ],
     )
+    for kind in ("algorithms", "environments"):
+        if points := installed(kind):
+            of = lambda point: f"of the package {point.dist.name}" if point.dist else point.value
+            rows = [(name, f"{point.value}, {of(point)}") for name, point in points.items()]
+            _list(f"{kind.capitalize()} of installed packages", rows)
     return 0
 
 
@@ -610,6 +621,7 @@ def _parse(cls: type[T], arguments: list[str], usage: str, default: T | None = N
         written = lambda name: f"--{name.replace('_', '-')}"
         meant = hint(flag.strip("-"), kinds, written) or f"`{usage} --help` tells what there is."
         raise ValueError(f"There is no flag {flag!r}; {meant}")
+    _trust(getattr(flags, "trust", None))
     return flags
 
 
@@ -688,6 +700,9 @@ def _named(algorithm: str, env_id: str) -> tuple[str, str]:
     """
     from palestra.algorithms import named
 
+    for word in (algorithm, env_id):
+        if ":" in word:
+            _trust(word.rpartition(":")[0])
     name = None
     try:
         name = named(algorithm)
@@ -700,7 +715,8 @@ def _named(algorithm: str, env_id: str) -> tuple[str, str]:
     if env_id.endswith(".py"):
         module = Path(env_id).stem
         raise ValueError(
-            f"{env_id} is a file; name the environment that it registers, as {module}:Name-v0."
+            f"{env_id} is a file; name the environment in it: {module}:Name-v0, as it registers "
+            f"one of Gymnasium's, or {module}:Name, a class in JAX."
         )
     return name, _today(env_id)
 
@@ -754,19 +770,21 @@ def _flag_kinds(cls: Any) -> dict[str, Any]:
 
 
 def _trust(module: str | None) -> None:
-    """Import what an agent's file may name, but never has imported by itself."""
-    if module is not None:
-        from palestra.envs.host import import_for
+    """Import what an agent's file may name, but never has imported by itself: one module, or
+    several with commas between them."""
+    from palestra.envs.host import import_for
 
-        import_for(f"{module}:")
+    for name in (module or "").split(","):
+        if name:
+            import_for(f"{name}:")
 
 
 def _today(env_id: str) -> str:
-    """The id of the table; says so where the field has renamed it."""
-    from palestra.envs import RENAMED
+    """Today's id of an environment; says so where the field has renamed it."""
+    from palestra.envs import RENAMED, current
 
     if env_id not in RENAMED:
-        return env_id
+        return current(env_id)
     name, change = RENAMED[env_id]
     print(f"palestra: {env_id} is called {name} now: {change}.", file=sys.stderr)
     return name
@@ -906,8 +924,9 @@ def _show_results(results: Sequence[Any]) -> None:
     else:
         drawn = "video.mp4, " if (results[0].folder / "video.mp4").exists() else ""
         console.print(f"         agent.safetensors, curve.png, {drawn}summary.json and more")
-        module, colon, _ = task.env_id.rpartition(":")
-        trust = f" --trust {module}" if colon else ""
+        names = (task.env_id, first["algorithm"])
+        modules = dict.fromkeys(name.rpartition(":")[0] for name in names if ":" in name)
+        trust = f" --trust {','.join(modules)}" if modules else ""
         console.print(f"Next: palestra evaluate {folders[0]}{trust}")
 
 

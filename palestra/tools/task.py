@@ -20,16 +20,55 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from gymnasium.vector import VectorEnv
+from jaxtyping import PyTree
 
 from palestra import envs
-from palestra.core import Environment, plain
+from palestra.core import Environment, Key, Step, hyperparameters, plain
 from palestra.envs import atari, host
+from palestra.envs.transforms import TimeLimit, Transform
 from palestra.names import hint
+from palestra.own import ENVIRONMENT, full_name, is_like, own_environment
+from palestra.parts.spaces import (
+    flat_action_space,
+    flat_observation_space,
+    flatten_observation,
+    unflatten_action,
+)
 from palestra.runners.switches import as_the_user_has_it
 
 # Ids whose parameter env_id names an environment of the old Gym, with a module to be imported.
 WRAPPING = ("GymV21Environment", "GymV26Environment")
 SEEN = Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple  # by networks, or holding such
+
+
+@hyperparameters
+class Flat(Transform):
+    """An environment in JAX whose spaces are those that algorithms know (parts/spaces.py)."""
+
+    ignore: tuple[str, ...] = ()
+    """Parts of the Dict that it shows which agents do not see."""
+
+    @property
+    def seen(self) -> gymnasium.Space:
+        """What is not ignored of its own observation space."""
+        return host.without(self.env.observation_space, self.ignore)
+
+    @property
+    def observation_space(self) -> gymnasium.Space:
+        return flat_observation_space(self.seen)
+
+    @property
+    def action_space(self) -> gymnasium.Space:
+        return flat_action_space(self.env.action_space)
+
+    def reset(self, key: Key) -> tuple[PyTree, PyTree]:
+        state, obs = self.env.reset(key)
+        return state, flatten_observation(self.seen, obs)
+
+    def step(self, state: PyTree, action: PyTree, key: Key) -> tuple[PyTree, Step]:
+        done = unflatten_action(self.env.action_space, action)
+        state, step = self.env.step(state, done, key)
+        return state, step._replace(obs=flatten_observation(self.seen, step.obs))
 
 
 class Task(NamedTuple):
@@ -62,11 +101,13 @@ class Task(NamedTuple):
                 f"not {limit!r}."
             )
         if not isinstance(env, str):
+            if is_like(env, ENVIRONMENT):
+                return cls._of_ours(env, env_kwargs, limit)._replace(ignore=ignore)
             return cls._of_function(env, env_kwargs, limit)._replace(ignore=ignore)
+        host.import_for(env)
         env_id, given = envs.current(env), as_kept(env_kwargs or {})
         kind = kind_of(env_id)
         if kind == "gymnasium":
-            host.import_for(env_id)
             check_words(given)
             limit = None if limit == (host.find(env_id).max_episode_steps or -1) else limit
             return cls(env_id, given, limit, ignore=ignore)
@@ -80,10 +121,29 @@ class Task(NamedTuple):
             return cls(env_id, {}, limit, ignore=ignore)
         try:
             asked = envs.fitting(env_id, row.simulator, {**row.parameters, **given})
-        except TypeError as fault:  # a parameter that is not there
+            usual = row.simulator(**row.parameters)
+        except TypeError as fault:  # a parameter that is not there, or one without a default
             raise ValueError(str(fault)) from None
-        given = differences(row.simulator(**row.parameters), asked)
-        return cls(env_id, given, limit, ignore=ignore)
+        return cls(env_id, differences(usual, asked), limit, ignore=ignore)
+
+    @classmethod
+    def _of_ours(cls, env: Any, env_kwargs: Mapping[str, Any] | None, limit: int | None) -> "Task":
+        """Of an environment in JAX, as a class or an instance of one. Raises ValueError."""
+        kind = env if isinstance(env, type) else type(env)
+        if own_environment(env_id := full_name(kind)) is None:
+            raise ValueError(
+                f"{kind.__name__} has reset and step as palestra.core.Environment says, but is no "
+                "pytree of parameters yet; put @palestra.core.hyperparameters above the class."
+            )
+        if env is kind:
+            return cls.of(env_id, env_kwargs, limit)
+        if env_kwargs:
+            raise ValueError("env_kwargs go with a class or an id; an instance has its parameters.")
+        try:
+            given = {field.name: getattr(env, field.name) for field in fields(env)}
+            return cls.of(env_id, given, limit)
+        except ValueError:  # a transform, say, whose parameter is another environment
+            return cls(kind.__name__, {}, limit, env, env_id)
 
     @classmethod
     def _of_function(
@@ -106,10 +166,27 @@ class Task(NamedTuple):
     @property
     def kind(self) -> Literal["palestra", "atari", "gymnasium"]:
         """Whose environment it is."""
-        return "gymnasium" if self.made_by is not None else kind_of(self.env_id)
+        if self.made_by is None:
+            return kind_of(self.env_id)
+        ours = own_environment(self.made_by) is not None
+        return "palestra" if ours else "gymnasium"
 
     def make(self) -> Environment:
-        """Our simulator. Raises ValueError for a parameter that is not there or cannot be."""
+        """The environment in JAX, in spaces that algorithms know; Flat where its own are others.
+
+        Raises ValueError for a parameter that is not there or cannot be.
+        """
+        env = self.simulator()
+        flat: Any = Flat(env=env, ignore=self.ignore)
+        spaces = flat.observation_space, flat.action_space
+        return env if spaces == (env.observation_space, env.action_space) else flat
+
+    def simulator(self) -> Environment:
+        """The environment in JAX with its own spaces. Raises ValueError as `make` does."""
+        if self.made_by is not None:
+            env: Any = self._function()
+            limit = self.max_episode_steps
+            return env if limit in (None, -1) else TimeLimit(env=env, limit=limit)
         try:
             return envs.make(self.env_id, limit=self.max_episode_steps, **self.env_kwargs)
         except TypeError as fault:
@@ -192,7 +269,7 @@ class Task(NamedTuple):
             return None if self.max_episode_steps == -1 else self.max_episode_steps
         match self.kind:
             case "palestra":
-                return envs.entry(self.env_id).limit
+                return None if self.made_by is not None else envs.entry(self.env_id).limit
             case "gymnasium":
                 spec = self._spec()
                 return None if spec is None else spec.max_episode_steps
@@ -239,8 +316,8 @@ class Task(NamedTuple):
         if self.kind == "gymnasium":
             spec = self._spec()
             return None if spec is None else spec.reward_threshold
-        known = envs.ENVIRONMENTS.get(self.env_id)
-        return None if known is None else known.threshold
+        ours = self.kind == "palestra" and self.made_by is None
+        return envs.entry(self.env_id).threshold if ours else None
 
     def __str__(self) -> str:
         changes = [f"{name}={value}" for name, value in self.env_kwargs.items()]
@@ -269,16 +346,16 @@ class Task(NamedTuple):
         env_id = content["environment"]
         if not (isinstance(kwargs, dict) and isinstance(env_id, str)):
             raise ValueError("env_kwargs must be names and values, and environment a name")
+        if limit is not None and (type(limit) is not int or not (limit == -1 or limit > 0)):
+            raise ValueError("max_episode_steps must be a whole number")
         made_by, ignore = content.get("made_by"), named_parts(content.get("ignore", []))
         if isinstance(made_by, str):
-            return cls(env_id, {}, None, None, made_by, ignore)
-        if env_id in envs.ENVIRONMENTS or env_id in envs.RENAMED:
-            return cls.of(env_id, kwargs, limit)
+            return cls(env_id, {}, limit, None, made_by, ignore)
+        if envs.is_ours(env_id) or env_id in envs.RENAMED:
+            return cls.of(env_id, kwargs, limit, ignore)
         if env_id.rpartition(":")[2].startswith(WRAPPING):
             raise ValueError(f"{env_id} would import what the file names")
         check_words(kwargs)
-        if limit is not None and (type(limit) is not int or not (limit == -1 or limit > 0)):
-            raise ValueError("max_episode_steps must be a whole number")
         return cls(env_id, kwargs, limit, ignore=ignore)
 
 
@@ -375,9 +452,10 @@ def _words(value: Any) -> Iterator[str]:
 
 
 def kind_of(env_id: str) -> Literal["palestra", "atari", "gymnasium"]:
-    """Whose environment an id names: Gymnasium's where nobody else's. Raises ValueError for an
-    Atari game that is not there, DependencyNotInstalled where ale-py would have to tell."""
-    if env_id in envs.ENVIRONMENTS:
+    """Whose environment an id names: "palestra" for all in JAX, Gymnasium's where nobody else's.
+    Raises ValueError for an Atari game that is not there, DependencyNotInstalled where ale-py would
+    have to tell."""
+    if envs.is_ours(env_id):
         return "palestra"
     return "gymnasium" if atari.game_of(env_id) is None else "atari"
 

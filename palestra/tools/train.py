@@ -37,7 +37,7 @@ from palestra.core import (
     stretched,
 )
 from palestra.envs import current
-from palestra.envs.host import close, playing, try_out, without
+from palestra.envs.host import close, import_for, playing, try_out, without
 from palestra.faults import EnvironmentFaultError, said
 from palestra.names import by_name, refuse
 from palestra.parts.spaces import example_transition, flat_action_space, flat_observation_space
@@ -476,6 +476,7 @@ def settle(
     for a change of what is no hyper-parameter."""
     chosen, by_word = None, isinstance(algorithm, str)
     if isinstance(algorithm, str):
+        import_for(algorithm)
         name, cls = named_algorithm(algorithm), algorithm_class(algorithm)
         if isinstance(env, str):
             chosen = presets.preset(name, current(env), preset)
@@ -507,7 +508,7 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
     batch = getattr(algorithm, "batch_size", 0)
     if getattr(algorithm, "memory_size", batch) < batch:
         raise ValueError(f"memory_size must be at least batch_size, which is {batch}.")
-    simulator = task.make() if task.kind == "palestra" else None
+    simulator = task.simulator() if task.kind == "palestra" else None
     seen, done = spaces_of(task._replace(ignore=()), simulator)
     task = task._replace(ignore=ignored(task, seen))
     spaces = without(seen, task.ignore), done
@@ -525,7 +526,7 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
             f"{name} would need {needed:,.1f} GiB and this machine has {free:,.1f} free; smaller "
             f"numbers need less: {flags}."
         )
-    return job
+    return job if simulator is None else job._replace(env=task.make())
 
 
 def least_memory(job: Job, learner: PyTree) -> int:
@@ -949,7 +950,7 @@ def judge_of(job: Job, flags: Flags, say: Callable[[str], None]) -> evaluate.Jud
 def learns_beside(algorithm: Algorithm) -> bool:
     """Whether it can learn from what the learner of one update ago has done."""
     told = "acted" in signature(algorithm.update).parameters
-    return told or ALGORITHMS[name_of(algorithm)].off_policy
+    return told or entry(name_of(algorithm)).off_policy
 
 
 class Stop(threading.Event):

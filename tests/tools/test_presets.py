@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from palestra.algorithms import ALGORITHMS, served
-from palestra.tools.presets import PRESETS, preset
+from palestra.tools.presets import preset, presets
 from palestra.tools.task import Task
 from palestra.tools.train import spaces_of
 
@@ -44,6 +44,9 @@ def test_each_score_can_be_found_and_replaced(learning):
 
 def test_the_page_of_results_is_up_to_date(learning):
     assert learning["PAGE"].read_text() == learning["page"]()
+
+
+PRESETS = {(name, env_id): x for name in ALGORITHMS for env_id, x in presets(name).items()}
 
 
 @pytest.mark.parametrize(("algorithm", "env_id"), PRESETS)

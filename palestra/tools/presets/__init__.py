@@ -4,17 +4,20 @@ A preset is chosen before flags override it. Each names its source and the score
 greedy, 100 episodes in Gymnasium's environment, mean over as many seeds as it says.
 """
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
 
 from palestra.algorithms import ALGORITHMS
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
-PRESETS: dict[tuple[str, str], dict[str, Preset]] = {
-    (algorithm, env_id): presets
-    for algorithm in ALGORITHMS
-    for env_id, presets in import_module(f"palestra.tools.presets.{algorithm}").PRESETS.items()
-}
+
+def presets(algorithm: str) -> Mapping[str, Mapping[str, Preset]]:
+    """The presets of an algorithm, by environment and name, imported now; none of one that is not
+    in the table."""
+    if algorithm not in ALGORITHMS:
+        return {}
+    return import_module(f"palestra.tools.presets.{algorithm}").PRESETS
 
 
 def preset(algorithm: str, env_id: str, name: str | None = None) -> Preset | None:
@@ -22,7 +25,7 @@ def preset(algorithm: str, env_id: str, name: str | None = None) -> Preset | Non
 
     Raises ValueError, naming those there are, for a name that the table lacks.
     """
-    known = PRESETS.get((algorithm, env_id), {})
+    known = presets(algorithm).get(env_id, {})
     if name is None:
         return known.get("default")
     if name not in known:

@@ -1,7 +1,7 @@
 """A2C's presets."""
 
 from palestra.algorithms.a2c import A2C
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 CARTPOLE = Preset(
     A2C(anneal_steps=500_000, normalize_obs=False, normalize_reward=False),

@@ -1,7 +1,7 @@
 """A3C's presets. Longer rollouts than the paper's 5 steps: one worker's gradient is all it has."""
 
 from palestra.algorithms.a3c import A3C
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 CARTPOLE = Preset(
     A3C(learning_rate=1e-3, anneal_steps=250_000, gae_lambda=0.95, rollout_length=32),

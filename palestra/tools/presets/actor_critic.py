@@ -1,7 +1,7 @@
 """One-step actor-critic's presets."""
 
 from palestra.algorithms.actor_critic import OneStepActorCritic
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 CARTPOLE = Preset(
     OneStepActorCritic(

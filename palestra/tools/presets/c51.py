@@ -1,7 +1,7 @@
 """C51's presets."""
 
 from palestra.algorithms.c51 import C51
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 CARTPOLE = Preset(
     C51(

@@ -1,7 +1,7 @@
 """DDPG's presets."""
 
 from palestra.algorithms.ddpg import DDPG
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 PENDULUM = Preset(
     DDPG(

@@ -1,7 +1,7 @@
 """DQN's presets."""
 
 from palestra.algorithms.dqn import DQN
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 CARTPOLE = Preset(
     DQN(

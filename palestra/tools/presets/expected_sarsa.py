@@ -1,7 +1,7 @@
 """Expected SARSA's presets."""
 
 from palestra.algorithms.expected_sarsa import ExpectedSarsa
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 FROZEN_LAKE = Preset(
     ExpectedSarsa(

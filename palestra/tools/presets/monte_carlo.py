@@ -1,7 +1,7 @@
 """Monte Carlo control's presets."""
 
 from palestra.algorithms.monte_carlo import MonteCarlo
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 FROZEN_LAKE = Preset(
     MonteCarlo(

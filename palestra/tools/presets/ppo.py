@@ -1,7 +1,7 @@
 """PPO's presets."""
 
 from palestra.algorithms.ppo import PPO
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 RL_ZOO_CARTPOLE = Preset(
     PPO(

@@ -1,7 +1,7 @@
 """PQN's presets."""
 
 from palestra.algorithms.pqn import PQN
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 CARTPOLE = Preset(
     PQN(

@@ -1,7 +1,7 @@
 """Q-learning's presets."""
 
 from palestra.algorithms.q_learning import QLearning
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 FROZEN_LAKE = Preset(
     QLearning(

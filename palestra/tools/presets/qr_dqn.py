@@ -1,7 +1,7 @@
 """QR-DQN's presets."""
 
 from palestra.algorithms.qr_dqn import QRDQN
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 CARTPOLE = Preset(
     QRDQN(

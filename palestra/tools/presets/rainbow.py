@@ -1,7 +1,7 @@
 """Rainbow's presets."""
 
 from palestra.algorithms.rainbow import Rainbow
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 CARTPOLE = Preset(
     Rainbow(

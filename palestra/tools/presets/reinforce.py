@@ -1,7 +1,7 @@
 """REINFORCE's presets."""
 
 from palestra.algorithms.reinforce import Reinforce
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 CARTPOLE = Preset(
     Reinforce(

@@ -1,7 +1,7 @@
 """SAC's presets."""
 
 from palestra.algorithms.sac import SAC
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 PENDULUM = Preset(
     SAC(

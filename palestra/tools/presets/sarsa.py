@@ -1,7 +1,7 @@
 """SARSA's presets."""
 
 from palestra.algorithms.sarsa import Sarsa
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 FROZEN_LAKE = Preset(
     Sarsa(

@@ -1,7 +1,7 @@
 """TD3's presets."""
 
 from palestra.algorithms.td3 import TD3
-from palestra.tools.presets.preset import Preset
+from palestra.tools.presets.types import Preset
 
 PENDULUM = Preset(
     TD3(

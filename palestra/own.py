@@ -1,0 +1,67 @@
+"""Environments and algorithms from outside of this package, by the name that files have of them.
+
+A class under `@hyperparameters` (core.py) is known as module:Name as soon as its module has been
+imported. A file names it; nothing here imports what a file names.
+"""
+
+from importlib.metadata import EntryPoint, entry_points
+
+import gymnasium
+
+CLASSES: dict[str, type] = {}  # by module:Name; those of this package too
+ALGORITHM, ENVIRONMENT = ("init", "act", "update"), ("reset", "step")  # what they have
+
+
+def add(cls: type) -> None:
+    """Make a class known."""
+    CLASSES[full_name(cls)] = cls
+
+
+def full_name(cls: type) -> str:
+    """The name of a class in files, module:Name."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def own_algorithm(name: str) -> type | None:
+    """The algorithm that module:Name is, where it is one that was imported."""
+    return _found(name, ALGORITHM)
+
+
+def own_environment(name: str) -> type | None:
+    """The environment in JAX that module:Name is, where it is one that was imported."""
+    return _found(name, ENVIRONMENT)
+
+
+def load_installed(kind: str, name: str) -> str | None:
+    """module:Name of what an installed package registers under a name, imported now; None where
+    there is none. Raises ValueError where it cannot be imported."""
+    point = installed(kind).get(name)
+    if point is None:
+        return None
+    try:
+        return full_name(point.load())
+    except (ImportError, AttributeError) as fault:
+        package = point.dist.name if point.dist else point.module
+        raise ValueError(f"{name} of {package} cannot be imported: {fault}") from fault
+
+
+def summary(cls: type) -> str:
+    """The first line of what a class says of itself."""
+    return (cls.__doc__ or "").strip().partition("\n")[0]
+
+
+def installed(kind: str) -> dict[str, EntryPoint]:
+    """What installed packages register: the entry points of palestra.algorithms or
+    palestra.environments, by name."""
+    return {point.name: point for point in entry_points(group=f"palestra.{kind}")}
+
+
+def is_like(thing: object, methods: tuple[str, ...]) -> bool:
+    """Whether a class or an instance has such methods and is not one of Gymnasium's."""
+    kind = thing if isinstance(thing, type) else type(thing)
+    return all(hasattr(kind, method) for method in methods) and not issubclass(kind, gymnasium.Env)
+
+
+def _found(name: str, methods: tuple[str, ...]) -> type | None:
+    cls = CLASSES.get(name)
+    return cls if cls is not None and is_like(cls, methods) else None
