@@ -315,7 +315,7 @@ class Lone(gymnasium.Wrapper):
         obs, reward, terminated, truncated, info = self.env.step(action)
         if not (terminated or truncated):
             return obs, reward, terminated, truncated, {}
-        return deepcopy(obs), reward, terminated, truncated, record(info)
+        return plainly(obs), reward, terminated, truncated, record(info)
 
 
 class Without(gymnasium.ObservationWrapper):
@@ -365,6 +365,18 @@ def _picked(space: gymnasium.Space, value: Any) -> Any:
 def lone(name: str, make_env: MakeEnv) -> gymnasium.Env:
     """A new one. A function, because processes are sent those by their names."""
     return Lone(new(name, make_env))
+
+
+def plainly(shown: Any) -> Any:
+    """A copy whose arrays are NumPy's own: of another class they may not reach another process."""
+    match shown:
+        case dict():
+            return {name: plainly(part) for name, part in shown.items()}
+        case tuple():
+            return tuple(plainly(part) for part in shown)
+        case list():
+            return [plainly(part) for part in shown]
+    return np.array(shown) if hasattr(shown, "__array__") else deepcopy(shown)
 
 
 def record(info: Any) -> dict[str, Any]:
@@ -435,7 +447,8 @@ class _Telling(gymnasium.Wrapper):
 
     def step(self, action: Any) -> Any:
         try:
-            return self.env.step(action)
+            obs, *others = self.env.step(action)
+            return obs, *plainly(others)
         except RAISED as fault:
             raise elsewhere(fault) from None
 

@@ -31,7 +31,7 @@ from palestra.algorithms.q_learning import QLearning
 from palestra.algorithms.sarsa import Sarsa
 from palestra.core import Transition
 from palestra.envs.host import apart as made_apart
-from palestra.envs.host import close, make_from
+from palestra.envs.host import close, lone, make_from
 from palestra.faults import EnvironmentFaultError, RaisedElsewhereError
 from palestra.parts.spaces import example_transition
 from palestra.runners import compiled, host, threads
@@ -376,6 +376,30 @@ def test_what_cannot_be_made_in_another_process_plays_in_this_one(maker, monkeyp
     assert "in this process, since others cannot make them: " in made.how
     assert capfd.readouterr().err == ""
     assert not active_children()
+
+
+class Meters(np.ndarray):
+    """An array of somebody's own class."""
+
+
+class Measured(Clock):
+    """Shows those, and rewards with them."""
+
+    def _obs(self):
+        return super()._obs().view(Meters)
+
+    def step(self, action):
+        obs, reward, *ends = super().step(action)
+        return obs, np.array(reward).view(Meters), *ends
+
+
+def test_arrays_of_somebodys_own_class_come_from_another_process():
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    venvs = made_apart([partial(lone, "", Measured)]), SyncVectorEnv([Clock], autoreset_mode=SAME)
+    one = np.ones((1, 1), np.float32)
+    play = lambda envs: host.Players(envs, 0).unroll(lambda words, obs: (one, one), np.zeros(7))
+    jax.tree.map(np.testing.assert_array_equal, *map(play, venvs))
+    close(venvs[0])
 
 
 def test_an_environment_that_hangs_when_it_is_closed_is_left(monkeypatch):
