@@ -310,7 +310,7 @@ class Lone(gymnasium.Wrapper):
         obs, _ = self.env.reset(seed=seed, options=options)
         return obs, {}
 
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """One step; the record of RecordEpisodeStatistics where one is due."""
         obs, reward, terminated, truncated, info = self.env.step(action)
         if not (terminated or truncated):
@@ -465,7 +465,8 @@ def _work(
     index: int, make: MakeEnv, pipe: Any, parent_pipe: Any, shared: Any, errors: Any, *rest: Any
 ) -> None:
     """Play one environment in this process, which is its own."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever trains
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever trains ...
+    sys.stdout = sys.stderr  # ... whose output is not ours
     try:
         env = _Telling(make())
     except RAISED as fault:

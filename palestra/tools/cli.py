@@ -11,7 +11,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, redirect_stderr, suppress
+from contextlib import (
+    AbstractContextManager,
+    nullcontext,
+    redirect_stderr,
+    redirect_stdout,
+    suppress,
+)
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -336,7 +342,7 @@ def evaluate(arguments: list[str]) -> int:
     results = []
     runs = runs_in(flags.run)
     for run in runs:
-        with _busy(f"playing {flags.episodes} episodes"):
+        with _busy(f"playing {flags.episodes} episodes"), redirect_stdout(sys.stderr):
             results.append(
                 judge(load(run), episodes=flags.episodes, seed=flags.seed, explore=flags.explore)
             )
@@ -774,9 +780,10 @@ def _trust(module: str | None) -> None:
     several with commas between them."""
     from palestra.envs.host import import_for
 
-    for name in (module or "").split(","):
-        if name:
-            import_for(f"{name}:")
+    with redirect_stdout(sys.stderr):  # what modules print is no part of an answer
+        for name in (module or "").split(","):
+            if name:
+                import_for(f"{name}:")
 
 
 def _today(env_id: str) -> str:

@@ -383,23 +383,25 @@ class Meters(np.ndarray):
 
 
 class Measured(Clock):
-    """Shows those, and rewards with them."""
+    """Shows those, rewards with them, and says so."""
 
     def _obs(self):
         return super()._obs().view(Meters)
 
     def step(self, action):
+        print("half a meter")
         obs, reward, *ends = super().step(action)
         return obs, np.array(reward).view(Meters), *ends
 
 
-def test_arrays_of_somebodys_own_class_come_from_another_process():
+def test_arrays_of_somebodys_own_class_come_from_another_process_and_words_do_not(capfd):
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     venvs = made_apart([partial(lone, "", Measured)]), SyncVectorEnv([Clock], autoreset_mode=SAME)
     one = np.ones((1, 1), np.float32)
     play = lambda envs: host.Players(envs, 0).unroll(lambda words, obs: (one, one), np.zeros(7))
     jax.tree.map(np.testing.assert_array_equal, *map(play, venvs))
     close(venvs[0])
+    assert capfd.readouterr() == ("", "half a meter\n" * 7)
 
 
 def test_an_environment_that_hangs_when_it_is_closed_is_left(monkeypatch):

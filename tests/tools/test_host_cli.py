@@ -33,6 +33,7 @@ class Maze(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
+        print("A new maze!")
         self.place, self.time = 0, 0
         return self._obs(), {}
 
