@@ -24,6 +24,7 @@ from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from multiprocessing.resource_tracker import _resource_tracker as resource_tracker
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -433,7 +434,15 @@ class Apart(AsyncVectorEnv):
 
 def unpacked(make: bytes) -> gymnasium.Env:
     """What the function in it makes; unpacked where what that raises is told."""
-    return cloudpickle.loads(make)()
+    return _Left(cloudpickle.loads(make)())
+
+
+class _Left(gymnasium.Wrapper):
+    """What hangs when it is closed is left behind, also by Gymnasium's vectors, which make one
+    environment more in this process, for its spaces, and wait for it."""
+
+    def close(self) -> None:
+        close(self.env)
 
 
 class _Telling(gymnasium.Wrapper):
@@ -453,12 +462,9 @@ class _Telling(gymnasium.Wrapper):
             raise elsewhere(fault) from None
 
     def close(self) -> None:
-        """Nobody waits for a process that does not end by itself."""
-        thread = threading.Thread(target=self.env.close, daemon=True)
-        thread.start()
-        thread.join(CLOSING)
-        if thread.is_alive():
-            end(psutil.Process())
+        """Whatever it has started ends with it."""
+        self.env.close()
+        end_children()
 
 
 def _work(
@@ -478,12 +484,15 @@ def _work(
     _async_worker(index, lambda: env, pipe, parent_pipe, shared, errors, *rest)
 
 
-def end(process: psutil.Process) -> None:
-    """End it at once, and whatever it has started."""
-    with suppress(psutil.NoSuchProcess):
-        for one in (*process.children(recursive=True), process):
-            with suppress(psutil.NoSuchProcess):
-                one.kill()
+def end_children(process: psutil.Process | None = None) -> int:
+    """End at once whatever a process has started, this one by itself; how many there were."""
+    found = (process or psutil.Process()).children(recursive=True)
+    # That of Python's own ends by itself, after it has put away what the others had in common.
+    left = [one for one in found if one.pid != getattr(resource_tracker, "_pid", None)]
+    for one in left:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    return len(left)
 
 
 @contextmanager
@@ -540,7 +549,9 @@ def close(env: gymnasium.Env | VectorEnv, say: Callable[[str], None] = lambda te
 def _end_all(processes: Iterable[Any]) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
-            end(psutil.Process(process.pid))
+            one = psutil.Process(process.pid)
+            end_children(one)
+            one.kill()
 
 
 @contextmanager

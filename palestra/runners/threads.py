@@ -26,7 +26,7 @@ wrong about that is told which.
 import inspect
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import partial
 from queue import SimpleQueue
 from threading import Event, Lock
@@ -83,16 +83,17 @@ def train(
     seed: int,
     profile: Profile | None = None,
     since: Since | None = None,
+    close: Callable[[VectorEnv], object] = VectorEnv.close,
 ) -> Generator[Report, None, None]:
     """Yield about `reports` reports, evenly spaced over `total_steps` steps, of one learner.
 
-    `make_envs` makes one worker's environments. Steps are rounded up to whole reports. An update is
-    one worker's, so that a report's episodes have leaves [updates, T, E of a worker], its metrics
-    [updates]; the learner is that of one worker. `profile` is given the seconds of each phase,
-    summed over workers. Workers go on while a report is looked at; closing the iterator stops them
-    and closes the environments. With `since`, the learner goes on from there, in new episodes.
-    Raises EnvironmentFaultError; RuntimeError, from what went wrong, where a worker fails
-    otherwise; ValueError where `since` is of another run.
+    `make_envs` makes one worker's environments, which `close` closes. Steps are rounded up to whole
+    reports. An update is one worker's, so that a report's episodes have leaves [updates, T, E of a
+    worker], its metrics [updates]; the learner is that of one worker. `profile` is given the
+    seconds of each phase, summed over workers. Workers go on while a report is looked at; closing
+    the iterator stops them and closes the environments. With `since`, the learner goes on from
+    there, in new episodes. Raises EnvironmentFaultError; RuntimeError, from what went wrong, where
+    a worker fails otherwise; ValueError where `since` is of another run.
     """
     check("workers", workers, Count)
     profile = Profile() if profile is None else profile
@@ -102,7 +103,10 @@ def train(
         first = streams.anew(seed, since.updates)
     init_key, *keys = jax.random.split(key, 1 + workers)
     with ExitStack() as stack:  # undone from the last to the first
-        envs = [stack.enter_context(closing(make_envs())) for _ in range(workers)]
+        envs = []
+        for _ in range(workers):
+            envs.append(make_envs())
+            stack.callback(close, envs[-1])
         players = [Players(one, first + i * one.num_envs, profile) for i, one in enumerate(envs)]
         spec = players[0].spec
         updates, count, steps_per_update = plan(algorithm, spec.num_envs, total_steps, reports)

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import (
     AbstractContextManager,
@@ -64,14 +65,29 @@ The compilation cache is on; PALESTRA_CACHE=off turns it off, PALESTRA_CACHE=FOL
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code: 0, 1 for a fault of ours, 2 for bad input, 130 for Ctrl-C."""
+    """Run a command; its exit code: 0, 1 for a fault of ours, 2 for bad input, 130 for Ctrl-C.
+
+    Without `argv` the command is this process: nothing that an environment has left running keeps
+    it from its end, or stays behind.
+    """
+    if argv is not None:
+        return _run(list(argv))
+    try:
+        code: Any = _run(sys.argv[1:])
+    except SystemExit as end:  # of SIGTERM, and of --help
+        code = end.code or 0
+    if "palestra.envs.host" in sys.modules:
+        _leave(code)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     # Tracing makes objects by the million, most of which stay: to look for cycles among them as
     # often as Python does by itself is a twelfth of the time that a short command takes.
     gc.set_threshold(50_000, 10, 10)
     for stream in sys.stdout, sys.stderr:
         if isinstance(stream, io.TextIOWrapper):  # where only ASCII is known, as good as it goes
             stream.reconfigure(errors="replace")
-    arguments = list(sys.argv[1:] if argv is None else argv)
     commands: dict[str, Callable[[list[str]], int]] = {
         "train": train,
         "resume": resume,
@@ -122,6 +138,25 @@ Trust = Annotated[
         "or algorithm comes from. Its code then runs.",
     ),
 ]
+
+
+def _leave(code: int) -> None:
+    """End the processes that are left, and this one where threads or `atexit` hold it for long."""
+    from palestra.envs.host import CLOSING, end_children
+
+    def end() -> None:
+        told = f"palestra: an environment did not end within {CLOSING:g} s; it was left as it is."
+        with suppress(OSError, ValueError):  # where nobody reads, or all is closed already
+            print(told, file=sys.stderr, flush=True)
+            sys.stdout.flush()
+        os._exit(code)
+
+    if count := end_children():
+        told = "process" if count == 1 else "processes"
+        print(f"palestra: ended {count} {told} that environments had left.", file=sys.stderr)
+    watch = threading.Timer(CLOSING, end)
+    watch.daemon = True
+    watch.start()
 
 
 @dataclass

@@ -907,7 +907,8 @@ def begin(
         workers = job.num_envs // each
         make_envs = lambda: job.task.make_envs(each, threads=1).envs
         display.say(f"{workers} threads, each with {each} of {job.task}.")
-        return course(threads.train(make_envs, job.algorithm, workers=workers, **settings))
+        settings |= {"workers": workers, "close": partial(close, say=display.say)}
+        return course(threads.train(make_envs, job.algorithm, **settings))
     made = job.task.make_envs(job.num_envs)
     stack.callback(close, made.envs, display.say)
     display.say(made.how)

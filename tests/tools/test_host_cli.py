@@ -1,7 +1,9 @@
 """Environments on the host from the command line: a user's own, Gymnasium's, Atari's; faults."""
 
 import json
+import os
 import signal
+import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import gymnasium
 import numpy as np
+import psutil
 import pytest
 
 import palestra
@@ -205,6 +208,75 @@ def test_an_environment_that_hangs_at_close_does_not_hold_up_the_run(
     command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "200", *QUICK[1:], "--run", "run"]
     assert main([*command, "--env.fault", "hangs", "--no-video"]) == 0
     assert "Maze-v0 did not close within 0.1 s; it was left as it is." in capsys.readouterr().err
+
+
+LEFT = """
+import subprocess, threading, time
+import gymnasium
+
+class Left(gymnasium.Env):
+    observation_space = action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self):
+        subprocess.Popen(["sleep", "600"])
+        threading.Thread(target=time.sleep, args=(600,)).start()
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return 0, {}
+
+    def step(self, action):
+        time.sleep(0.002)  # enough for processes of their own
+        return 0, 1.0, True, False, {}
+
+    def close(self):
+        time.sleep(600)
+
+gymnasium.register("Left-v0", entry_point=Left)
+"""
+IN_A_HURRY = """if True:
+    import sys
+    import palestra.envs.host
+    from palestra.tools.cli import main
+    palestra.envs.host.CLOSING = 0.3
+    sys.exit(main())
+"""
+
+
+def test_nothing_that_an_environment_has_started_outlives_the_command(tmp_path: Path):
+    (tmp_path / "left.py").write_text(LEFT)
+    words = "train q_learning left:Left-v0 --steps 20 --num-envs 2 --episodes 1 --eval-episodes 1"
+    command = [sys.executable, "-c", IN_A_HURRY, *words.split(), "--run", "run"]
+    done = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join([str(Path(palestra.__file__).parents[1]), str(tmp_path)])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        shown, told = done.communicate(timeout=120)  # which waits for whoever holds the pipes
+    except subprocess.TimeoutExpired:
+        os.killpg(done.pid, signal.SIGKILL)
+        raise
+    assert done.returncode == 0, told
+    assert "Mean return" in shown
+    assert "in processes of their own" in told
+    assert "palestra: ended" in told
+    assert "palestra: an environment did not end within 0.3 s; it was left as it is." in told
+    assert (tmp_path / "run" / "summary.json").exists()
+    assert not [process for process in psutil.process_iter() if lives_in(process, done.pid)]
+
+
+def lives_in(process: psutil.Process, session: int) -> bool:
+    try:
+        there = os.getsid(process.pid) == session
+        return there and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
 
 
 BAD = {
