@@ -4,6 +4,7 @@ Every number is checked before anything compiles; what cannot be done is said in
 standard error, with exit code 2.
 """
 
+import atexit
 import gc
 import io
 import json
@@ -11,9 +12,10 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractContextManager,
+    contextmanager,
     nullcontext,
     redirect_stderr,
     redirect_stdout,
@@ -342,7 +344,8 @@ def reproduce(arguments: list[str]) -> int:
 
     same = True
     for run in runs_in(flags.run):
-        verdict = do_again(run, quiet=flags.quiet)
+        with _printing_aside():
+            verdict = do_again(run, quiet=flags.quiet)
         _print(f"{run}: {verdict.said}" if verdict.same else f"{run} differs: {verdict.said}")
         same &= verdict.same
     return 0 if same else 1
@@ -377,7 +380,7 @@ def evaluate(arguments: list[str]) -> int:
     results = []
     runs = runs_in(flags.run)
     for run in runs:
-        with _busy(f"playing {flags.episodes} episodes"), redirect_stdout(sys.stderr):
+        with _busy(f"playing {flags.episodes} episodes"), _printing_aside():
             results.append(
                 judge(load(run), episodes=flags.episodes, seed=flags.seed, explore=flags.explore)
             )
@@ -446,7 +449,7 @@ def video(arguments: list[str]) -> int:
         raise ValueError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
     for run in runs:
         folder = run if run.is_dir() else run.parent
-        with _busy("recording an episode"):
+        with _busy("recording an episode"), _printing_aside():
             path = record(load(run), flags.output or folder / "video.mp4", seed=flags.seed)
         _print(str(path))
     return 0
@@ -815,7 +818,7 @@ def _trust(module: str | None) -> None:
     several with commas between them."""
     from palestra.envs.host import import_for
 
-    with redirect_stdout(sys.stderr):  # what modules print is no part of an answer
+    with _printing_aside():
         for name in (module or "").split(","):
             if name:
                 import_for(f"{name}:")
@@ -1044,6 +1047,32 @@ def _busy(what: str) -> AbstractContextManager:
     """A sign of life in a terminal, for what takes some seconds."""
     console = Console(stderr=True)
     return console.status(f"{what} ...") if console.is_terminal else nullcontext()
+
+
+@contextmanager
+def _printing_aside() -> Iterator[None]:
+    """What is printed meanwhile goes to standard error: modules and environments print, their
+    libraries and processes too, and that is no answer. It may come later out of a library's own
+    buffers, or when the process ends: from then on all goes there."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is no standard output
+        yield
+        return
+    _turn_output(2)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _turn_output(kept)
+        os.close(kept)
+        atexit.register(_turn_output, 2)
+
+
+def _turn_output(descriptor: int) -> None:
+    """What was printed goes where it was to go, and what follows to the descriptor."""
+    sys.stdout.flush()
+    os.dup2(descriptor, 1)
 
 
 def _print(text: str) -> None:

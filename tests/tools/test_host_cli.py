@@ -13,10 +13,13 @@ import gymnasium
 import numpy as np
 import psutil
 import pytest
+from gymnasium.spaces import Box, Discrete
 
 import palestra
+from palestra import prng
 from palestra.envs import host
 from palestra.envs.host import close
+from palestra.tools.agent import Agent
 from palestra.tools.cli import main
 from palestra.tools.task import Task
 
@@ -364,3 +367,63 @@ def test_who_plays_beside_learning_has_stopped_when_its_games_are_closed(tmp_pat
     assert run.summary["interrupted"]
     assert run.summary["steps"] < 3_200
     assert alive == [[]]
+
+
+NOISY = '''
+"""Prints whatever it does, in every way."""
+import atexit, ctypes, os, time
+import gymnasium, numpy as np
+
+def tell(what):
+    print("print", what)
+    os.write(1, f"write {what}\\n".encode())
+    ctypes.CDLL(None).printf(b"printf %s\\n", what.encode())
+
+class Noisy(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, slow: bool = False):
+        self.slow = slow
+        tell("made")
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        tell("begun")
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        time.sleep(0.01 * self.slow)
+        tell("stepped")
+        return np.zeros(2, np.float32), 1.0, True, False, {}
+
+    def close(self):
+        tell("closed")
+
+tell("imported")
+atexit.register(tell, "ended")
+gymnasium.register("Noisy-v0", entry_point=Noisy)
+'''
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["in this process", "in own processes"])
+def test_what_an_environment_prints_does_not_come_between_json(tmp_path: Path, slow: bool) -> None:
+    (tmp_path / "noisy.py").write_text(NOISY)
+    task = Task("noisy:Noisy-v0", {"slow": True} if slow else {})
+    spec = palestra.core.Spec(Box(-1, 1, (2,), np.float32), Discrete(2), 1)
+    algorithm = palestra.Reinforce(hidden=(8,))
+    learner = algorithm.init(spec, prng.key(0))
+    Agent.of(algorithm, spec, task, learner, None).save(tmp_path / "agent.safetensors")
+    words = "evaluate agent.safetensors --trust noisy --episodes 2 --json"
+    ran = subprocess.run(
+        [sys.executable, "-m", "palestra", *words.split()],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(palestra.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["returns"] == [1.0, 1.0]
+    for way in ("print", "write", "printf"):
+        for what in ("imported", "made", "begun", "stepped", "closed", "ended"):
+            assert f"{way} {what}\n" in ran.stderr
