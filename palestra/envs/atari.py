@@ -67,6 +67,8 @@ class Preprocessing:
     """Probability, at every frame, that the emulator repeats its action in place of ours."""
     noop_max: CountOrZero = 30
     """A game begins with 0 to so many frames without action, drawn uniformly; a FIRE counts."""
+    noop_min: CountOrZero = 0
+    """... and with at least so many: where fewer were drawn, they are drawn again."""
     fire_reset: bool = True
     """FIRE is pressed at a game's start, where the game has that action."""
     fire_life: bool = True
@@ -85,6 +87,10 @@ class Preprocessing:
             raise ValueError(
                 f"height and width may be {LARGEST} at most and stack {MOST_FRAMES}, not "
                 f"{self.height}, {self.width} and {self.stack}."
+            )
+        if self.noop_min > self.noop_max:
+            raise ValueError(
+                f"noop_min must not be above noop_max, {self.noop_max}, but is {self.noop_min}."
             )
         crops = (80, 80, True), (40, 40, True)
         if self.view == "crop" and (self.height, self.width, self.gray) not in crops:
@@ -106,7 +112,7 @@ SPECIFICATIONS: dict[str, Preprocessing] = {
         life_loss=False,
         full_action_space=True,
     ),
-    "envpool": replace(NATURE, fire_life=False, life_loss=False, clip_reward=False),
+    "envpool": replace(NATURE, noop_min=1, fire_life=False, life_loss=False, clip_reward=False),
     "article-pong": replace(NATURE, view="crop", height=80, width=80, max_pool=False),
     "laptop": replace(NATURE, height=42, width=42),  # for two cores: a quarter of the pixels
     "laptop-pong": replace(NATURE, view="crop", height=40, width=40, max_pool=False),
@@ -270,9 +276,11 @@ class AtariVector(VectorEnv):
         if seed is None and self._obs is None and self._screens is not None:
             seed = int(self.np_random.integers(2**31))  # both must have the same
         seeds = self._seeds(seed)
-        frames, info = self._games.reset(seed=seeds)
+        every = np.ones(self.num_envs, bool)
+        frames, info = self._begun(self._games, every, *self._games.reset(seed=seeds))
         if self._screens is not None:
-            self._screen = self._screens.reset(seed=seeds)[0][:, 0]
+            screens, _ = self._begun(self._screens, every, *self._screens.reset(seed=seeds))
+            self._screen = screens[:, 0]
         self._obs = np.tile(self._frame(frames), self.preprocessing.stack)
         self._lives, self._lost = info["lives"], np.zeros(self.num_envs, bool)
         self._points[:], self._steps[:] = 0, 0
@@ -319,9 +327,11 @@ class AtariVector(VectorEnv):
         if self._sent is None:
             raise NoAsyncCallError("Call envs.send() before envs.recv().", "recv")
         frames, points, terminated, truncated, info = self._games.recv()
-        if self._screens is not None:
-            self._screen = self._screens.recv()[0][:, 0]
         over = terminated | truncated
+        frames, info = self._begun(self._games, over, frames, info)
+        if self._screens is not None:
+            screens, *_, seen = self._screens.recv()
+            self._screen = self._begun(self._screens, over, screens, seen)[0][:, 0]
         lives = info["lives"]  # where a game is over, those of the next
         self._lost = (lives < self._lives) & (lives > 0) & ~over
         infos = {k: info[k] for k in ("lives", "episode_frame_number")} | {"action": self._sent}
@@ -348,6 +358,16 @@ class AtariVector(VectorEnv):
             infos |= {"episode": totals, "_episode": over}
         self._obs = obs
         return obs, reward.astype(np.float64), terminated, truncated, infos
+
+    def _begun(
+        self, games: Any, began: np.ndarray, frames: np.ndarray, info: dict[str, Any]
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """What those games that began show, each after `noop_min` frames at least."""
+        short = lambda: began & (info["episode_frame_number"] < self.preprocessing.noop_min)
+        while short().any():
+            frames, again = games.reset(options={"reset_mask": short()})
+            info = info | again
+        return frames, info
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """Every game's screen, uint8 [210, 160, 3]; None without the render mode."""

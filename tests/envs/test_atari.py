@@ -299,6 +299,21 @@ def test_games_begin_with_frames_without_action(make, noop_max, fire_reset, fram
     assert {int(info["episode_frame_number"][0]) for info in begun} == frames
 
 
+def test_a_game_may_not_begin_without_a_frame_where_that_is_asked_for(make):
+    assert SPECIFICATIONS["envpool"].noop_min == 1  # as EnvPool and AtariPreprocessing draw them
+    drawn = replace(PLAIN, noop_max=2, noop_min=1, fire_reset=False, max_frames=12)
+    envs = make("pong", drawn, num_envs=4)
+    _, info = envs.reset(seed=0)
+    begun = set(info["episode_frame_number"].tolist())
+    for _ in range(20):
+        info = envs.step(np.zeros(4, int))[-1]
+        over = info.get("_episode", np.zeros(4, bool))
+        begun |= set(info["episode_frame_number"][over].tolist())
+    assert begun == {1, 2}
+    with pytest.raises(ValueError, match="noop_min must not be above noop_max, 0, but is 1"):
+        replace(PLAIN, noop_max=0, noop_min=1)
+
+
 def test_the_same_seed_gives_the_same_games(make):
     envs = make("breakout", SPECIFICATIONS["machado-2018"], num_envs=2)
 
