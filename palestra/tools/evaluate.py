@@ -150,9 +150,17 @@ def in_gymnasium(
 def on_host(
     agent: Agent, *, episodes: int, seed: int, explore: bool = False, lanes: int | None = None
 ) -> Played:
-    """Greedy episodes in the agent's environment on the host."""
-    with closing(OnHost(agent.task, agent.algorithm, agent.spec, episodes, lanes=lanes)) as host:
-        return host.play(agent, seed=seed, explore=explore)
+    """Greedy episodes in the agent's environment on the host; one after another where they cannot
+    be played side by side."""
+    try:
+        with closing(
+            OnHost(agent.task, agent.algorithm, agent.spec, episodes, lanes=lanes)
+        ) as host:
+            return host.play(agent, seed=seed, explore=explore)
+    except EnvironmentFaultError:
+        if lanes == 1:
+            raise
+    return on_host(agent, episodes=episodes, seed=seed, explore=explore, lanes=1)
 
 
 class Judge(Protocol):

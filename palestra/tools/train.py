@@ -38,7 +38,7 @@ from palestra.core import (
 )
 from palestra.envs import current
 from palestra.envs.host import close, import_for, playing, try_out, without
-from palestra.faults import EnvironmentFaultError, said
+from palestra.faults import RAISED, EnvironmentFaultError, said
 from palestra.names import by_name, refuse
 from palestra.parts.spaces import example_transition, flat_action_space, flat_observation_space
 from palestra.runners import compiled, host, threads
@@ -560,15 +560,18 @@ def check_several(job: Job, seeds: int) -> None:
     task, several = job.task, job.num_envs * seeds
     if task.kind != "gymnasium" or several == 1:
         return
-    with playing(task.make_one()):
+    with playing(task.make_one()) as one:
+        try_out(task.env_id, one)
         try:
-            close(task.make_one())
-            return
+            with playing(task.make_one()) as another:
+                try_out(task.env_id, another)
+                return
         except EnvironmentFaultError as fault:
             reason = str(fault)
     try:  # of some there can be one in each process
-        close(task.make_envs(several).envs)
-    except EnvironmentFaultError:
+        with playing(task.make_envs(several).envs) as envs:
+            envs.reset()
+    except RAISED:
         raise ValueError(
             f"Only one {task} can be open at a time ({reason}): train in one environment "
             "(--num-envs 1), and one seed after another."

@@ -32,12 +32,18 @@ class Robot(gymnasium.Env):
     seats = 1  # how many may be open
     most = 0  # that were open in this process
 
-    def __init__(self, render_mode=None, seats=None, fragile=None):
-        self.render_mode, self.fragile = render_mode, fragile
-        for seat in range(seats or self.seats):
-            self.place = Path(f"seat{seat}")
-            if not self.place.exists():
-                self.place.touch(exist_ok=False)
+    def __init__(self, render_mode=None, seats=None, fragile=None, late=False):
+        self.render_mode, self.fragile, self.number = render_mode, fragile, seats or self.seats
+        self.place = None
+        if not late:
+            self._connect()
+
+    def _connect(self):
+        for seat in range(self.number):
+            place = Path(f"seat{seat}")
+            if not place.exists():
+                place.touch(exist_ok=False)
+                self.place = place
                 Robot.most = max(Robot.most, len(list(Path().glob("seat*"))))
                 return
         raise RuntimeError("port 2000 is in use")
@@ -45,6 +51,8 @@ class Robot(gymnasium.Env):
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
         self.t = 0
+        if self.place is None:
+            self._connect()
         return np.zeros(2, np.float32), {}
 
     def step(self, action):
@@ -57,7 +65,9 @@ class Robot(gymnasium.Env):
         return np.zeros((8, 8, 3), np.uint8)
 
     def close(self):
-        self.place.unlink(missing_ok=True)
+        if self.place is not None:
+            self.place.unlink()
+            self.place = None
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +102,15 @@ def test_workers_in_threads_are_open_before_anybody_judges(capsys):
     assert isinstance(a3c, Asynchronous)
     run = palestra.train("Robot-v0", a3c, num_envs=a3c.worker_envs, run="r", **SMALL)
     assert run.summary["last"]["gymnasium"]["ended"] == 3
+
+
+def test_one_that_connects_with_its_first_reset_is_trained_and_judged(capsys):
+    late = {"env_kwargs": {"late": True}, "run": "r"}
+    with pytest.raises(ValueError, match=r"^Only one Robot-v0 with late=True can be open"):
+        palestra.train("Robot-v0", DQN, num_envs=2, **late, **SMALL)
+    run = palestra.train("Robot-v0", DQN, num_envs=1, **late, **SMALL)
+    assert run.summary["best"]["gymnasium"]["ended"] == 3
+    assert not list(Path().glob("seat*"))
 
 
 @pytest.mark.parametrize("settings", [{"num_envs": 2}, {"num_envs": 1, "seeds": 2}])
