@@ -48,7 +48,11 @@ their own in Gymnasium's environment, where there is one, else in ours; exact va
 from the environment's model. *Best* is the agent that 25 evaluations on the way (on other starts)
 chose, *last* the one at the end. A line is reached where the lower end of the best agents' interval
 is at or above it. Steps are environment steps of one seed, summed over its environments; seconds
-are wall-clock for all seeds together, compiling and evaluations included, one seed per core."""
+are wall-clock for all seeds together, compiling and evaluations included, one seed per core.
+
+Lines of gymnax's MinAtar are for another task than ours and MinAtar's own: there (1.0.1) no action
+is sticky, an episode ends after 1,000 steps (Freeway's after 2,500), and Asterix loses entities
+where all rows are taken."""
 
 
 class Task(NamedTuple):
@@ -66,7 +70,7 @@ class Task(NamedTuple):
 THOUSAND, MILLION = 1_000, 1_000_000
 GAMES = {"dqn": 5 * MILLION, "ppo": 5 * MILLION, "pqn": 5 * MILLION}
 MUJOCO = dict.fromkeys(("ppo", "td3", "sac"), MILLION)
-GYMNAX = "PPO after 10M steps, README of github.com/RobertTLange/gymnax"
+GYMNAX = "another task: gymnax's PPO after 10M steps, README of github.com/RobertTLange/gymnax"
 TABLES = dict.fromkeys(("q_learning", "sarsa", "expected_sarsa", "monte_carlo"), 10 * MILLION)
 TASKS = [
     Task(
@@ -133,7 +137,7 @@ TASKS = [
         GAMES,
         seeds=5,
         note="a reproduction of the MinAtar paper's DQN after 5M frames, "
-        "github.com/joash2003/rainbow-minatar; gymnax's PPO after 10M: 28",
+        "github.com/joash2003/rainbow-minatar; another task: gymnax's PPO after 10M: 28",
     ),
     Task("MinAtar/Freeway-v1", 58, GAMES, seeds=5, note=GYMNAX),
     Task("MinAtar/Asterix-v1", 15, GAMES, seeds=5, note=GYMNAX),
