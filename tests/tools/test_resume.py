@@ -176,6 +176,20 @@ def test_a_process_that_is_stopped(number, whole, tmp_path):
     assert_same(whole, folder)
 
 
+def test_schedules_go_with_the_steps_which_is_not_repeated(quick, tmp_path, capsys):
+    run, few = tmp_path / "run", ["--hidden", "8", "--episodes", "2", "--no-video", "--quiet"]
+    assert main(["train", "ppo", "CartPole-v1", "--steps", "2000", *few, "--run", str(run)]) == 0
+    config = lambda: json.loads((run / "config.json").read_text())
+    assert config()["steps"] == config()["hyperparameters"]["anneal_steps"] == 2_000  # of 100,000
+    assert "stretched" not in config()  # since it has been so from the beginning
+    assert main(["resume", str(run), "--steps", "4000"]) == 0
+    assert "Schedules are stretched with the steps: anneal_steps 4,000." in capsys.readouterr().err
+    assert config()["steps"] == config()["hyperparameters"]["anneal_steps"] == 4_000
+    assert config()["stretched"]
+    assert main(["reproduce", str(run)]) == 2
+    assert "and its schedules with them" in capsys.readouterr().err
+
+
 def test_a_finished_run_goes_on_when_asked_for_more(whole, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
