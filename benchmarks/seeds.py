@@ -8,20 +8,25 @@ is left out.
 
 import os
 import statistics
-import threading
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 
 from palestra.envs import make
 from palestra.runners import compiled
 from palestra.tools.presets import preset
-from palestra.tools.train import in_threads
 
 ENVIRONMENT = "CartPole-v1"
 REPORTS = 20
+
+
+def in_threads(work: Callable, items: list) -> None:
+    """`work(item)` for all items, one on each core at a time."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(work, items))
 
 
 def main() -> None:
@@ -38,9 +43,7 @@ def main() -> None:
     ways: dict[str, Callable[[], None]] = {
         "one vmap": lambda: learn(seeds),
         "one after another": lambda: [learn([seed]) for seed in seeds],
-        "one per core, in threads": lambda: in_threads(
-            learn, [[seed] for seed in seeds], threading.Event()
-        ),
+        "one per core, in threads": lambda: in_threads(learn, [[seed] for seed in seeds]),
     }
     times = {name: measure(way, options.repeats) for name, way in ways.items()}
     device = jax.devices()[0].device_kind

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from palestra.tools.presets import preset as preset
     from palestra.tools.run import Run as Run
     from palestra.tools.train import train as train
+    from palestra.tools.train import training as training
 
 _LEARNERS = [row.home.split(":") for row in algorithms.ALGORITHMS.values()]  # PPO, DQN, ...
 _HOMES = {
@@ -60,6 +61,7 @@ _HOMES = {
     "preset": "palestra.tools.presets",
     "resume": "palestra.tools.train",
     "train": "palestra.tools.train",
+    "training": "palestra.tools.train",
     **{name: f"palestra.algorithms.{module}" for module, name in _LEARNERS},
 }
 __all__ = ["__version__", "algorithms", "envs"]

@@ -10,6 +10,7 @@ from typing import Any, TextIO, cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from palestra.tools.events import Event, Finishing, Found, Reported, Said
 from palestra.tools.intervals import shown
 
 LINES = 20  # plain lines per run, about
@@ -102,6 +103,18 @@ class Display:
                     filter(None, [f"{done:>9,}/{self.total:,} steps", rate_text, mean_text, left])
                 )
             )
+
+    def show(self, event: Event) -> None:
+        """Show what a training run tells."""
+        match event:
+            case Said(text, always):
+                self.say(text, always=always)
+            case Found(finding=found):
+                self.say(f"Step {found.step:,}: {found.said}")
+            case Reported(seed, step, _, mean_return):
+                self.update(seed, step, mean_return)
+            case Finishing():
+                self.finishing()
 
     def finishing(self) -> None:
         """Training is over; evaluation and pictures follow."""

@@ -1,7 +1,8 @@
 """Do a run once more, and say whether it comes to the same."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import gymnasium
 
 from palestra.runners.threads import Asynchronous
 from palestra.tools import train
+from palestra.tools.events import Events, Reported
 from palestra.tools.json_files import read_json
 from palestra.tools.run_folder import read_config, read_metrics, read_summary, surroundings
 
@@ -21,14 +23,6 @@ class Verdict(NamedTuple):
     same: bool
     step: int  # up to which it was the same, or at which it first was not
     said: str  # one sentence
-
-
-class _Told(Exception):  # noqa: N818
-    """Ends a training run of which all is known that is asked."""
-
-    def __init__(self, verdict: Verdict):
-        super().__init__(verdict.said)
-        self.verdict = verdict
 
 
 def reproduce(
@@ -62,46 +56,54 @@ def reproduce(
                 "never repeats."
             )
         folders = train.claim(job, [config["seed"]], again, True, flags._replace(video=False))
-        lines = compare(folder, again)
-        try:
-            train.carry_out(
-                job,
-                folders,
-                {},
-                flags._replace(video=False),
-                quiet,
-                watch=lambda folder: next(lines),
-            )
+        events = train.carry_out(job, folders, {}, flags._replace(video=False))
+        compared = Compared(folder, again)
+        train.displayed(compared.until_told(events), quiet)
+        verdict = compared.verdict
+        if verdict is None:
             step = read_json(again / "summary.json")["steps"]
             return _at_the_end(folder, again, summary, step)
-        except _Told as told:
-            verdict = told.verdict
     if verdict.same:
         return verdict
     here = surroundings(config.get("versions", {}))
     return verdict._replace(said=verdict.said + elsewhere(config, here))
 
 
-def compare(folder: Path, again: Path) -> Iterator[None]:
-    """Compare the next line of metrics each time. Raises _Told at the first difference, and where
-    the run that is repeated has no more."""
-    step = 0
-    for before in read_metrics(folder):
-        *_, now = read_metrics(again)
-        first = [
-            read_json(path / "config.json").get("first_transitions") for path in (folder, again)
-        ]
+class Compared:
+    """A run beside what it repeats, line of metrics by line."""
+
+    def __init__(self, folder: Path, again: Path):
+        self.folder, self.again = folder, again
+        self.verdict: Verdict | None = None  # as soon as there is one before the end
+        self._step = 0
+
+    def until_told(self, events: Events) -> Events:
+        """The events of the run that repeats, up to the first difference, and no further than what
+        it repeats went."""
+        lines = read_metrics(self.folder)
+        with closing(events):
+            for event in events:
+                yield event
+                if isinstance(event, Reported):
+                    self.verdict = self._compare(next(lines, None), event)
+                    if self.verdict is not None:
+                        return
+
+    def _compare(self, before: dict[str, Any] | None, event: Reported) -> Verdict | None:
+        if before is None:
+            said = f"the same, up to step {self._step:,}, where it was interrupted."
+            return Verdict(True, self._step, said)
+        first = [read_config(path).get("first_transitions") for path in (self.folder, self.again)]
         if None not in first and first[0] != first[1]:
             count = (first[1] or {})["count"]
             said = (
                 f"it differs within the first {count:,} transitions: their digests are not the same"
             )
-            raise _Told(Verdict(False, before["step"], said))
-        if difference := first_difference(before, now):
-            raise _Told(Verdict(False, now["step"], f"at step {now['step']:,} {difference}"))
-        step = now["step"]
-        yield
-    raise _Told(Verdict(True, step, f"the same, up to step {step:,}, where it was interrupted."))
+            return Verdict(False, before["step"], said)
+        if difference := first_difference(before, event.line):
+            return Verdict(False, event.step, f"at step {event.step:,} {difference}")
+        self._step = event.step
+        return None
 
 
 def first_difference(before: dict[str, Any], now: dict[str, Any]) -> str | None:

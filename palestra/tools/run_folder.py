@@ -296,8 +296,11 @@ class Recorder:
             "metrics_bytes": os.fstat(self._file.fileno()).st_size,
         }
 
-    def write(self, report: Report, agent: Agent | None, evaluation: Played | None) -> None:
-        """Record a report (leaves without a seed axis) and, where one was made, an evaluation."""
+    def write(
+        self, report: Report, agent: Agent | None, evaluation: Played | None
+    ) -> dict[str, Any]:
+        """The line of metrics.jsonl that was written of a report (leaves without a seed axis) and,
+        where one was made, of an evaluation."""
         if not self._begun:
             self._begin()
         steps, totals, lengths = _finished(report, self.step)
@@ -322,6 +325,7 @@ class Recorder:
                     line["given_up"] = int((~evaluation.ended).sum())
             self.keep(agent, evaluation)
         self._file.write(json.dumps(line) + "\n")
+        return line
 
     def keep(self, agent: Agent, evaluation: Played | None) -> None:
         """Save the agent of the last report, as the best one too if it is."""

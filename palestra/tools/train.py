@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import partial
@@ -44,13 +43,25 @@ from palestra.parts.spaces import example_transition, flat_action_space, flat_ob
 from palestra.runners import compiled, host, threads
 from palestra.runners.leaves import MisfitError, named
 from palestra.runners.report import Report, Since
-from palestra.runners.switches import as_the_user_has_it, as_written, check_devices
+from palestra.runners.switches import as_the_user_has_it, as_written, check_devices, throughout
 from palestra.runners.threads import Asynchronous
 from palestra.tools import checkpoint, evaluate, presets, run_folder
 from palestra.tools.agent import UNFIT, Agent, algorithm_of, reads
 from palestra.tools.cache import use_compilation_cache
 from palestra.tools.checkpoint import Checkpoint, Keeper
 from palestra.tools.doctor import Doctor, DoctorState, Finding, learning_over, on_cpu, shown
+from palestra.tools.events import (
+    Begun,
+    Ended,
+    Evaluated,
+    Event,
+    Events,
+    Finishing,
+    Found,
+    Reported,
+    Said,
+    side_by_side,
+)
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import Whole, fit, write_json
 from palestra.tools.progress import Display
@@ -175,6 +186,64 @@ def train(
     from either, and from where a run was killed. Raises ValueError, in one sentence and before
     anything compiles, for what cannot be done; DivergedError where NaN stopped it.
     """
+    events = training(
+        env,
+        algorithm,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        num_envs=num_envs,
+        env_kwargs=env_kwargs,
+        max_episode_steps=max_episode_steps,
+        ignore=ignore,
+        run=run,
+        preset=preset,
+        episodes=episodes,
+        video=video,
+        checkpoint_seconds=checkpoint_seconds,
+        on_nan=on_nan,
+        eval_every=eval_every,
+        eval_episodes=eval_episodes,
+        eval_envs=eval_envs,
+        **changes,
+    )
+    made = displayed(events, quiet)
+    return made[0] if seeds is None else made
+
+
+@throughout
+def training(
+    env: str | Callable[[], gymnasium.Env],
+    algorithm: str | Algorithm = "dqn",
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    seeds: int | Iterable[int] | None = None,
+    num_envs: int | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    max_episode_steps: int | None = None,
+    ignore: str | Sequence[str] = (),
+    run: str | Path | None = None,
+    preset: str | None = None,
+    episodes: int | None = None,
+    video: bool = True,
+    checkpoint_seconds: float = checkpoint.SECONDS,
+    on_nan: OnNan = "stop",
+    eval_every: int | None = None,
+    eval_episodes: int | None = None,
+    eval_envs: int | None = None,
+    **changes: Any,
+) -> Events:
+    """What happens while `train` trains, event by event (palestra/tools/events.py).
+
+    Takes what `train` takes, and raises what it raises, at the first event. All that a run writes
+    is written; nothing is shown. Whoever leaves the loop stops training after the report under way,
+    and `resume` goes on from the last checkpoint:
+
+        for event in palestra.training("CartPole-v1", "ppo"):
+            if isinstance(event, Evaluated) and event.mean >= 475:
+                break
+    """
     check_devices()
     steps, num_envs, seed, episodes = map(plain, (steps, num_envs, seed, episodes))
     job = settle(
@@ -199,8 +268,19 @@ def train(
             f"{job.name!r}) would begin from the preset, and learning_rate=... change a part of it."
         )
     notes += of_another_task(job, preset) if isinstance(algorithm, str) else []
-    made = carry_out(job, folders, {}, flags, quiet, notes)
-    return made[0] if seeds is None else made
+    yield from carry_out(job, folders, {}, flags, notes)
+
+
+def displayed(events: Events, quiet: bool) -> list[Run]:
+    """The runs that the events end with; on the way they are shown, unless `quiet`."""
+    with closing(events):
+        begun = next(events)
+        assert isinstance(begun, Begun)
+        runs = begun.runs
+        with Display(begun.title, begun.steps * len(runs), [*runs], quiet=quiet) as display:
+            for event in events:
+                display.show(event)
+    return [*runs.values()]
 
 
 def of_another_task(job: Job, preset: str | None) -> list[str]:
@@ -338,17 +418,21 @@ def go_on(group: Sequence[Standing], quiet: bool) -> None:
     checkpoint does not fit its run."""
     longer = {one.folder: dict(one.longer) for one in group}
 
-    def settle_config(folder: Path) -> None:
-        """Only now, when the run is ours and what it goes on from was seen to fit."""
-        if changes := longer.pop(folder, None):
-            write_json(folder / "config.json", run_folder.read_config(folder) | changes)
+    def settled(events: Events) -> Events:
+        """The events; config.json is altered at a run's first report, when the run is ours and what
+        it goes on from was seen to fit."""
+        for event in events:
+            if isinstance(event, Reported) and (changes := longer.pop(folders[event.seed], None)):
+                path = folders[event.seed] / "config.json"
+                write_json(path, run_folder.read_config(path.parent) | changes)
+            yield event
 
     job, flags = group[0].job, group[0].flags
     folders = {one.seed: one.folder for one in group}
     since = {one.seed: one.since for one in group if one.since is not None}
     notes = list(dict.fromkeys(note for one in group for note in one.notes))
     try:
-        carry_out(job, folders, since, flags, quiet, notes, settle_config)
+        displayed(settled(carry_out(job, folders, since, flags, notes)), quiet)
     except MisfitError as fault:
         where = ", ".join(map(str, folders.values()))
         raise ValueError(f"{where} cannot go on from its checkpoint: {fault}.") from None
@@ -414,51 +498,51 @@ def carry_out(
     folders: dict[int, Path],
     since: dict[int, Checkpoint],
     flags: Flags,
-    quiet: bool,
     notes: Sequence[str] = (),
-    watch: Callable[[Path], None] = lambda folder: None,
-) -> list[Run]:
-    """Train every seed in its folder, from the beginning or from its checkpoint; judge and draw.
-
-    `watch` is called with a run's folder when a report was written there.
-    """
+) -> Events:
+    """Train every seed in its folder, from the beginning or from its checkpoint; judge and draw."""
     use_compilation_cache()
     seeds = list(folders)
     title = f"{job.name} on {job.task}" + (f", {len(seeds)} seeds" if len(seeds) > 1 else "")
     lanes = 1 if job.env is None else os.cpu_count() or 1  # seeds at a time
-    with Display(title, job.steps * len(seeds), seeds, quiet=quiet) as display:
-        over = learning_over(job.algorithm, job.steps)
-        for note in (*notes, *([over] if over else [])):
-            display.say(note)
-        books = {
-            s: Book(job, s, folder, since.get(s), flags, display) for s, folder in folders.items()
-        }
-        with stop_on_signal(display) as stop:
-            try:
-                work = partial(follow, job, books, display, stop, watch)
-                # What goes on from a checkpoint goes on by itself, from where it stood.
-                shared = [[seed] for seed in seeds] if since else groups(seeds)
-                in_threads(work, shared, stop, lanes)
-            except (EnvironmentFaultError, DivergedError) as fault:
-                trace = fault.trace if isinstance(fault, EnvironmentFaultError) else ""
-                for book in books.values():
-                    book.give_up(str(fault), trace)
-                kept = ", ".join(str(folder) for folder in folders.values())
-                told = f"{fault} What was learned is in {kept}"
-                told += f", the whole traceback in {book.folder / TRACEBACK}." if trace else "."
-                raise type(fault)(told) from fault
-            finally:
-                for book in books.values():
-                    book.close()
-        if stop.terminated:
-            display.say(f"Stopped. palestra resume {' '.join(map(str, folders.values()))} goes on.")
-            raise SystemExit(128 + signal.SIGTERM)
-        display.finishing()
-        ending = lambda seed: books[seed].finish(stop.is_set())
-        in_threads(ending, seeds, stop, lanes)
-        for book in books.values():
-            book.draw("learning curve", Run(book.folder).plot)
-    return [Run(folder, job.task.make_env) for folder in folders.values()]
+    runs = {seed: Run(folder, job.task.make_env) for seed, folder in folders.items()}
+    yield Begun(title, job.steps, runs)
+    over = learning_over(job.algorithm, job.steps)
+    yield from map(Said, (*notes, *([over] if over else [])))
+    books = {s: Book(job, s, folder, since.get(s), flags) for s, folder in folders.items()}
+    with stop_on_signal(books[seeds[0]].say) as stop:
+        try:
+            # What goes on from a checkpoint goes on by itself, from where it stood.
+            shared = [[seed] for seed in seeds] if since else groups(seeds)
+            yield from side_by_side([follow(job, books, stop, x) for x in shared], stop, lanes)
+        except (EnvironmentFaultError, DivergedError) as fault:
+            trace = fault.trace if isinstance(fault, EnvironmentFaultError) else ""
+            for book in books.values():
+                book.give_up(str(fault), trace)
+                yield from book.told()
+            kept = ", ".join(str(folder) for folder in folders.values())
+            told = f"{fault} What was learned is in {kept}"
+            told += f", the whole traceback in {book.folder / TRACEBACK}." if trace else "."
+            raise type(fault)(told) from fault
+        finally:
+            for book in books.values():
+                book.close()
+    if stop.terminated:
+        yield Said(f"Stopped. palestra resume {' '.join(map(str, folders.values()))} goes on.")
+        raise SystemExit(128 + signal.SIGTERM)
+    yield Finishing(stop.is_set())
+    endings = [ending(book, stop.is_set()) for book in books.values()]
+    yield from side_by_side(endings, stop, lanes)
+    for seed, book in books.items():
+        book.draw("learning curve", Run(book.folder).plot)
+        yield from book.told()
+        yield Ended(seed, runs[seed])
+
+
+def ending(book: "Book", interrupted: bool) -> Events:
+    """The final evaluation of a seed."""
+    book.finish(interrupted)
+    yield from book.told()
 
 
 def settle(
@@ -622,21 +706,6 @@ def groups(seeds: Sequence[int]) -> list[list[int]]:
     return [list(seeds)]
 
 
-def in_threads(work: Callable, items: Sequence, stop: threading.Event, lanes: int) -> None:
-    """`work(item)` for all items, `lanes` at a time. The first error is raised, after telling the
-    others to `stop`.
-
-    Threads serve because compiled programs run outside of Python's lock.
-    """
-    with ThreadPoolExecutor(min(lanes, len(items))) as pool:
-        try:
-            list(pool.map(as_written()(work), items))
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
 class Header(TypedDict):
     """What a checkpoint's header holds of a run."""
 
@@ -660,14 +729,14 @@ class Book:
         folder: Path,
         since: Checkpoint | None,
         flags: Flags,
-        display: Display,
     ):
         header = since.header if since else {}
         self.job, self.seed, self.folder = job, seed, folder
-        self.flags, self.display = flags, display
+        self.flags = flags
+        self._said: list[Event] = []  # what nobody has been told yet
         best = since.arrays["best"].tobytes() if since and "best" in since.arrays else None
         self.recorder = Recorder(folder, header.get("recorder"), best)
-        self.keeper = Keeper(folder, flags.checkpoint_seconds, display.say)
+        self.keeper = Keeper(folder, flags.checkpoint_seconds, self.say)
         self.doctor = Doctor(
             job.algorithm, job.spec, job.steps, job.task.limit, header.get("doctor")
         )
@@ -688,7 +757,16 @@ class Book:
             exact = job.env is not None or any(name.startswith("playing.") for name in arrays)
             self.resumed.append({"step": self.recorder.step, "exact": exact})
             if not exact:
-                display.say("The environments' states could not be kept: new episodes begin.")
+                self.say("The environments' states could not be kept: new episodes begin.")
+
+    def say(self, text: str, *, always: bool = False) -> None:
+        """Have a sentence told, with the next event."""
+        self._said.append(Said(text, always))
+
+    def told(self) -> list[Event]:
+        """What there is to tell since the last time."""
+        told, self._said = self._said, []
+        return told
 
     @property
     def seconds(self) -> float:
@@ -702,7 +780,7 @@ class Book:
             if found.fault in said:
                 continue
             self.findings.append(found)
-            self.display.say(f"Step {found.step:,}: {found.said}")
+            self._said.append(Found(self.seed, found))
             if found.fatal and self.flags.on_nan == "stop":
                 raise DivergedError(f"Stopped at step {found.step:,}: {found.said}")
 
@@ -798,7 +876,7 @@ class Book:
         except (Exception, SystemExit) as fault:  # whatever environments and libraries raise
             reason = fault if isinstance(fault, ValueError | OSError) else said(fault)
             told = f"There is no {what}: {reason}"
-            self.display.say(told, always=True)
+            self.say(told, always=True)
             self.summary.setdefault("notes", []).append(told)
             with suppress(OSError):  # a full disk may be why
                 write_json(self.folder / "summary.json", self.summary)
@@ -807,23 +885,22 @@ class Book:
 def follow(
     job: Job,
     books: dict[int, Book],
-    display: Display,
     stop: "Stop",
-    watch: Callable[[Path], None],
     seeds: Sequence[int],
-) -> None:
-    """Train the seeds of one group, and record, evaluate and show each report."""
+) -> Events:
+    """Train the seeds of one group, and record, evaluate and tell each report."""
     names = reads(job.algorithm, job.spec)
-    flags = books[seeds[0]].flags
+    flags, say = books[seeds[0]].flags, books[seeds[0]].say
     with ExitStack() as stack:
-        course = begin(job, seeds, books[seeds[0]].since, flags, display, stack)
+        course = begin(job, seeds, books[seeds[0]].since, flags, say, stack)
+        yield from books[seeds[0]].told()
         # Closed before environments in which it may still play.
         reports = stack.enter_context(closing(course.reports))
         judge: evaluate.Judge | None = None
         before = books[seeds[0]].recorder.step
         for report in reports:
             if judge is None:  # now that the environments that train are open
-                judge = stack.enter_context(closing(judge_of(job, flags, display.say)))
+                judge = stack.enter_context(closing(judge_of(job, flags, say)))
             stopped, last = stop.is_set(), report.step >= course.steps
             spent = sum(books[seed].spent for seed in seeds)
             affordable = judge.affords(spent, report.step * len(seeds))
@@ -847,16 +924,21 @@ def follow(
                 if agent is not None and wanted:
                     played = judge(agent, seed)
                     book.spent += played.steps if played else 0
-                book.recorder.write(alone, agent if wanted or job.env is None else None, played)
+                kept = agent if wanted or job.env is None else None
+                line = book.recorder.write(alone, kept, played)
                 book.recorder.seconds = course.profile.seconds
-                display.update(seed, report.step, book.recorder.mean_return)
-                watch(book.folder)
+                yield from book.told()
+                if played is not None:
+                    scores = played.returns
+                    yield Evaluated(seed, report.step, float(scores.mean()), scores.tolist())
+                yield Reported(seed, report.step, line, book.recorder.mean_return)
                 if stopped or last or book.keeper.due():
                     updates = report.step // course.steps_per_update
                     book.keeper.keep(partial(book.checkpoint, alone.carry, updates), wait=stopped)
                 if stopped and not wanted and agent is not None:
                     # After the checkpoint, which goes on as if nothing had been asked.
                     book.recorder.keep(agent, judge(agent, seed))
+                yield from book.told()
             if stopped:
                 return
 
@@ -892,7 +974,7 @@ def begin(
     seeds: Sequence[int],
     since: Since | None,
     flags: Flags,
-    display: Display,
+    say: Callable[[str], None],
     stack: ExitStack,
 ) -> Course:
     """Train those seeds, from the beginning or from where one of them stood."""
@@ -909,12 +991,12 @@ def begin(
         each = job.algorithm.worker_envs
         workers = job.num_envs // each
         make_envs = lambda: job.task.make_envs(each, threads=1).envs
-        display.say(f"{workers} threads, each with {each} of {job.task}.")
-        settings |= {"workers": workers, "close": partial(close, say=display.say)}
+        say(f"{workers} threads, each with {each} of {job.task}.")
+        settings |= {"workers": workers, "close": partial(close, say=say)}
         return course(threads.train(make_envs, job.algorithm, **settings))
     made = job.task.make_envs(job.num_envs)
-    stack.callback(close, made.envs, display.say)
-    display.say(made.how)
+    stack.callback(close, made.envs, say)
+    say(made.how)
     overlap = job.task.kind == "atari" and learns_beside(job.algorithm)
     runner = threads.beside if overlap else host.train
     return course(runner(made.envs, job.algorithm, **settings))
@@ -964,7 +1046,7 @@ class Stop(threading.Event):
 
 
 @contextmanager
-def stop_on_signal(display: Display) -> Iterator[Stop]:
+def stop_on_signal(say: Callable[[str], None]) -> Iterator[Stop]:
     """An event that SIGTERM and the first Ctrl-C set; the second one interrupts as usual."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -975,7 +1057,7 @@ def stop_on_signal(display: Display) -> Iterator[Stop]:
         stop.terminated = signum == signal.SIGTERM
         stop.set()
         again = "" if stop.terminated else " Ctrl-C again aborts."
-        display.say(f"Stopping after this report; everything so far is kept.{again}")
+        say(f"Stopping after this report; everything so far is kept.{again}")
         signal.signal(signal.SIGINT, before[signal.SIGINT])
 
     before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
