@@ -23,6 +23,7 @@ from typing import (
     get_args,
     get_origin,
     get_type_hints,
+    runtime_checkable,
 )
 
 import gymnasium
@@ -104,6 +105,23 @@ class Algorithm(Protocol):
     def init(self, spec: Spec, key: Key) -> PyTree: ...
     def act(self, state: PyTree, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree: ...
     def update(self, state: PyTree, rollout: Transition, key: Key) -> tuple[PyTree, Metrics]: ...
+
+
+# What an algorithm may have beside that; whoever uses it asks whether it is there.
+
+
+@runtime_checkable
+class HasValues(Protocol):
+    """An algorithm that values actions: what its greedy choice is the largest of."""
+
+    def values(self, state: PyTree, obs: PyTree) -> Float[Array, "E A"]: ...
+
+
+@runtime_checkable
+class HasPolicy(Protocol):
+    """An algorithm with a policy: a distribution over actions (parts/distributions.py)."""
+
+    def policy(self, state: PyTree, obs: PyTree) -> Any: ...
 
 
 class Range(NamedTuple):

@@ -38,6 +38,7 @@ from palestra.core import (
     hyperparameters,
 )
 from palestra.parts.control import anneal
+from palestra.parts.distributions import Distribution
 from palestra.parts.networks import Activation
 from palestra.parts.policies import ActorCritic
 from palestra.parts.returns import gae
@@ -123,11 +124,14 @@ class A2C:
             networks.draw_noise(spec.num_envs, noise_key) if self.sde else None,
         )
 
+    def policy(self, state: State, obs: PyTree) -> Distribution:
+        """pi(. | obs), with leaves [E, ...]."""
+        return jax.vmap(state.networks.policy)(see(state.obs_moments, obs))
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree:
-        obs = see(state.obs_moments, obs)
         if explore and state.noise is not None:
-            return jax.vmap(state.networks.explore)(obs, state.noise)
-        policy = jax.vmap(state.networks.policy)(obs)
+            return jax.vmap(state.networks.explore)(see(state.obs_moments, obs), state.noise)
+        policy = self.policy(state, obs)
         return policy.sample(key) if explore else policy.mode()
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:

@@ -46,6 +46,7 @@ from palestra.core import (
     hyperparameters,
 )
 from palestra.parts.control import anneal
+from palestra.parts.distributions import Distribution
 from palestra.parts.networks import Activation
 from palestra.parts.policies import ActorCritic
 from palestra.parts.returns import gae
@@ -119,9 +120,13 @@ class A3C:
         optimizer = self._optimizer(1.0).init(networks)
         return State(jnp.zeros((), jnp.int32), networks, optimizer, workers)
 
+    def policy(self, state: State, obs: PyTree) -> Distribution:
+        """pi(. | obs), with leaves [E, ...]."""
+        return jax.vmap(state.networks.policy)(obs)
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree:
         if not explore:
-            return jax.vmap(state.networks.policy)(obs).mode()
+            return self.policy(state, obs).mode()
         of_worker = jax.vmap(ActorCritic.policy, (None, 0))
         grouped = jax.tree.map(lambda x: x.reshape(-1, self.worker_envs, *x.shape[1:]), obs)
         policy = jax.vmap(of_worker)(state.workers, grouped)  # [W, E / W]

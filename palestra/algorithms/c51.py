@@ -127,9 +127,13 @@ class C51:
         optimizer = self._optimizer().init(q)
         return State(jnp.zeros((), jnp.int32), q, target, optimizer, memory, moments)
 
-    def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
+    def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
+        """Q(obs, .), for each action."""
         logits = self._logits(jax.vmap(state.q)(see(state.obs_moments, obs)))  # [E, A, N]
-        values = jax.nn.softmax(logits) @ self._atoms()  # [E, A]
+        return jax.nn.softmax(logits) @ self._atoms()
+
+    def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
+        values = self.values(state, obs)
         if not explore:
             return values.argmax(-1)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)

@@ -115,8 +115,12 @@ class DQN:
         optimizer = self._optimizer().init(q)
         return State(jnp.zeros((), jnp.int32), q, target, optimizer, memory, moments)
 
+    def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
+        """Q(obs, .), for each action."""
+        return jax.vmap(state.q)(see(state.obs_moments, obs))
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
-        values = jax.vmap(state.q)(see(state.obs_moments, obs))  # [E, A]
+        values = self.values(state, obs)
         if not explore:
             return values.argmax(-1)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)

@@ -72,8 +72,12 @@ class ExpectedSarsa:
     def init(self, spec: Spec, key: Key) -> State:
         return State(jnp.zeros((), jnp.int32), table(spec, self.initial_value))
 
+    def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
+        """Q(obs, .), for each action."""
+        return row(state.q, obs)
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
-        values = row(state.q, obs)  # [E, A]
+        values = self.values(state, obs)
         if not explore:
             return values.argmax(-1)
         tie_key, epsilon_key = jax.random.split(key)

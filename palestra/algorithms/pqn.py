@@ -112,8 +112,12 @@ class PQN:
         moments = obs_moments(spec.observation_space) if self.normalize_obs else None
         return State(jnp.zeros((), jnp.int32), q, self._optimizer(1.0).init(q), moments)
 
+    def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
+        """Q(obs, .), for each action."""
+        return jax.vmap(state.q)(see(state.obs_moments, obs))
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
-        values = jax.vmap(state.q)(see(state.obs_moments, obs))  # [E, A]
+        values = self.values(state, obs)
         if not explore:
             return values.argmax(-1)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)

@@ -114,9 +114,13 @@ class QRDQN:
         optimizer = self._optimizer().init(q)
         return State(jnp.zeros((), jnp.int32), q, target, optimizer, memory, moments)
 
-    def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
+    def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
+        """Q(obs, .), for each action."""
         theta = self._quantiles(jax.vmap(state.q)(see(state.obs_moments, obs)))  # [E, A, N]
-        values = theta.mean(-1)  # [E, A]
+        return theta.mean(-1)
+
+    def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
+        values = self.values(state, obs)
         if not explore:
             return values.argmax(-1)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)

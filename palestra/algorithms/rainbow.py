@@ -149,13 +149,17 @@ class Rainbow:
         moments = obs_moments(spec.observation_space) if self.normalize_obs else None
         return State(jnp.zeros((), jnp.int32), q, target, optimizer, memory, priorities, moments)
 
+    def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
+        """Q(obs, .), for each action, by the means of the noisy weights."""
+        outputs = jax.vmap(state.q.network)(see(state.obs_moments, obs))
+        return self._values(self._logits(outputs))
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
+        if not explore:
+            return self.values(state, obs).argmax(-1)
         obs = see(state.obs_moments, obs)
-        if explore:
-            count = jax.tree.leaves(obs)[0].shape[0]
-            outputs = jax.vmap(state.q)(obs, jax.vmap(state.q.draw)(jax.random.split(key, count)))
-        else:
-            outputs = jax.vmap(state.q.network)(obs)  # the means
+        count = jax.tree.leaves(obs)[0].shape[0]
+        outputs = jax.vmap(state.q)(obs, jax.vmap(state.q.draw)(jax.random.split(key, count)))
         return self._values(self._logits(outputs)).argmax(-1)
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:

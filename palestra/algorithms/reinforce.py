@@ -49,6 +49,7 @@ from palestra.core import (
     hyperparameters,
 )
 from palestra.parts.control import anneal
+from palestra.parts.distributions import Distribution
 from palestra.parts.networks import Activation, Network
 from palestra.parts.policies import Policy
 from palestra.parts.statistics import (
@@ -130,8 +131,12 @@ class Reinforce:
             no_reward_scale(spec.num_envs) if self.normalize_reward else None,
         )
 
+    def policy(self, state: State, obs: PyTree) -> Distribution:
+        """pi(. | obs), with leaves [E, ...]."""
+        return jax.vmap(state.networks.policy)(see(state.obs_moments, obs))
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree:
-        policy = jax.vmap(state.networks.policy)(see(state.obs_moments, obs))
+        policy = self.policy(state, obs)
         return policy.sample(key) if explore else policy.mode()
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:

@@ -162,9 +162,12 @@ class SAC:
         moments = obs_moments(spec.observation_space) if self.normalize_obs else None
         return State(jnp.zeros((), jnp.int32), networks, target, optimizers, noise, memory, moments)
 
+    def policy(self, state: State, obs: PyTree) -> Categorical | SquashedGaussian:
+        """pi(. | obs), with leaves [E, ...]."""
+        return jax.vmap(state.networks.actor)(see(state.obs_moments, obs))
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Array:
-        actor = state.networks.actor
-        policy = jax.vmap(actor)(see(state.obs_moments, obs))
+        policy = self.policy(state, obs)
         if not explore:
             return policy.mode()
         started = state.step >= self.learning_starts
@@ -175,7 +178,8 @@ class SAC:
         if noise is None:
             noise = jax.random.normal(key, policy.mean.shape)
         sample = policy.sample_by(noise)  # [E, D]
-        random = actor.head.bounds.spread(noise)  # type: ignore[union-attr]
+        bounds = state.networks.actor.head.bounds  # type: ignore[union-attr]
+        random = bounds.spread(noise)
         return jnp.where(started, sample, random)
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:

@@ -81,8 +81,12 @@ class Sarsa:
         last = nothing._replace(terminated=jnp.ones(spec.num_envs, bool))
         return State(jnp.zeros((), jnp.int32), q, last)
 
+    def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
+        """Q(obs, .), for each action."""
+        return row(state.q, obs)
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
-        values = row(state.q, obs)  # [E, A]
+        values = self.values(state, obs)
         if not explore:
             return values.argmax(-1)
         tie_key, epsilon_key = jax.random.split(key)

@@ -20,15 +20,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from palestra import prng
 from palestra.algorithms import algorithm_class, name_of
-from palestra.core import Algorithm, Frames, Key, Seed, Spec, check
+from palestra.core import Algorithm, Frames, HasPolicy, HasValues, Key, Seed, Spec, check
 from palestra.names import by_name
 from palestra.parts import control
+from palestra.parts.distributions import MultiCategorical
 from palestra.parts.spaces import (
     example,
     flat_action_space,
@@ -110,21 +111,52 @@ class Agent:
         Dict or a Tuple there is a dict or a tuple of arrays. Raises ValueError if the observation
         has neither form, and in a process that was forked from one in which JAX runs.
         """
+        act = partial(self._explore, seed=seed) if explore else self._act
+        return unflatten_action(self.action_space, self._answer(act, obs))
+
+    def values(self, obs: Any) -> np.ndarray:
+        """The value of each action, Q(obs, .), of an agent that chooses the one of the most.
+
+        float32 [actions], or [n, actions] for a batch of observations, which are as for `predict`.
+        Raises ValueError for agents of algorithms without such values, such as ppo.
+        """
+        if not isinstance(self.algorithm, HasValues):
+            raise ValueError(
+                f"{name_of(self.algorithm)} learns no values of actions; "
+                "agent.probabilities(obs) tells how likely each is, where there are a few."
+            )
+        return self._answer(self._values, obs)
+
+    def probabilities(self, obs: Any) -> np.ndarray | tuple[np.ndarray, ...]:
+        """How likely the policy takes each action; for each of several choices, where it makes
+        several at once.
+
+        float32 [actions], or [n, actions] for a batch of observations, which are as for `predict`.
+        Raises ValueError for agents of algorithms without a policy of their own, such as dqn, and
+        where actions are no choice.
+        """
+        if not isinstance(self.algorithm, HasPolicy):
+            raise ValueError(
+                f"{name_of(self.algorithm)} has no policy with probabilities; it takes the action "
+                "of the largest value, which agent.values(obs) tells."
+            )
+        if isinstance(self.spec.action_space, Box):
+            raise ValueError("this agent's actions are numbers, none of which is likely by itself.")
+        return self._answer(self._probabilities, obs)
+
+    def _answer(self, act: Callable[[PyTree], Any], obs: Any) -> Any:
+        """What a function of flat batches says of one observation, or of a batch."""
         flat = flatten_observation(self.observation_space, obs)
         like = jax.tree.leaves(self._like)
         shapes = [x.shape for x in jax.tree.leaves(flat)]
         batches = {s[: len(s) - x.ndim] for s, x in zip(shapes, like, strict=True)}
-        act = partial(self._explore, seed=seed) if explore else self._act
         if batches == {()}:
-            action = act(jax.tree.map(lambda x: x[None], flat))[0]
-        elif len(batches) == 1 and len(min(batches)) == 1:
-            action = act(flat)
-        else:
-            right, found = (" and ".join(map(str, s)) for s in ([x.shape for x in like], shapes))
-            raise ValueError(
-                f"an observation has shape {right} or, as a batch, (n, ...), not {found}."
-            )
-        return unflatten_action(self.action_space, action)
+            answers = act(jax.tree.map(lambda x: x[None], flat))
+            return jax.tree.map(lambda x: x[0], answers)
+        if len(batches) == 1 and len(min(batches)) == 1:
+            return act(flat)
+        right, found = (" and ".join(map(str, s)) for s in ([x.shape for x in like], shapes))
+        raise ValueError(f"an observation has shape {right} or, as a batch, (n, ...), not {found}.")
 
     def save(self, path: str | Path) -> None:
         """Write the agent to a .safetensors file, whole or not at all."""
@@ -151,6 +183,18 @@ class Agent:
         act = jax.jit(partial(greedy, self.algorithm, self.spec))
         arrays = jax.device_put(dict(self.arrays))
         return lambda obs: np.array(act(arrays, obs))  # which the caller may write to
+
+    @cached_property
+    def _values(self) -> Callable[[PyTree], np.ndarray]:
+        values = jax.jit(partial(action_values, self.algorithm, self.spec))
+        return partial(self._on_host, values)
+
+    @cached_property
+    def _probabilities(self) -> Callable[[PyTree], Any]:
+        return partial(self._on_host, jax.jit(partial(probabilities, self.algorithm, self.spec)))
+
+    def _on_host(self, function: Callable, obs: PyTree) -> Any:
+        return jax.tree.map(np.array, function(dict(self.arrays), obs))
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what was compiled for this process."""
@@ -217,10 +261,30 @@ def _alone(algorithm: Any) -> Any:
 
 def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:
     """The greedy actions of an agent's arrays; a pure function, for use inside a program."""
-    whole = lambda path, leaf: arrays.get(name_of_leaf(path), jnp.zeros(leaf.shape, leaf.dtype))
-    learner = jax.tree_util.tree_map_with_path(whole, _shapes(algorithm, spec))
-    action = algorithm.act(learner, obs, prng.key(0), explore=False)
+    action = algorithm.act(_learner(algorithm, spec, arrays), obs, prng.key(0), explore=False)
     return legal(spec.action_space, action)
+
+
+def action_values(
+    algorithm: Any, spec: Spec, arrays: Mapping[str, Any], obs: PyTree
+) -> Float[Array, "n actions"]:
+    """Q(obs, .) of an agent's arrays; a pure function, as `greedy`."""
+    return algorithm.values(_learner(algorithm, spec, arrays), obs)
+
+
+def probabilities(algorithm: Any, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:
+    """pi(. | obs) of an agent's arrays, [n, actions] for each choice; a pure function, as
+    `greedy`."""
+    policy = algorithm.policy(_learner(algorithm, spec, arrays), obs)
+    chosen = policy.parts if isinstance(policy, MultiCategorical) else (policy,)
+    likely = tuple(jax.nn.softmax(part.logits) for part in chosen)
+    return likely if len(likely) > 1 else likely[0]
+
+
+def _learner(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any]) -> PyTree:
+    """The State that an agent's arrays are of; zeros stand where nobody reads."""
+    whole = lambda path, leaf: arrays.get(name_of_leaf(path), jnp.zeros(leaf.shape, leaf.dtype))
+    return jax.tree_util.tree_map_with_path(whole, _shapes(algorithm, spec))
 
 
 def reads(

@@ -11,32 +11,27 @@ equal, as videos are compressed, scaled and cut; how near, tests/tools/test_watc
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 from gymnasium.spaces import Discrete
-from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
-from jaxtyping import Array, Float, PyTree
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from palestra import prng
 from palestra.algorithms import name_of
-from palestra.core import Frames, Positive, check
+from palestra.core import Frames, HasPolicy, HasValues, Positive, check
 from palestra.envs import atari
 from palestra.envs.atari import COURT, INK, SCREEN, Preprocessing, halved
-from palestra.parts.policies import ActorCritic, Policy, SoftPolicy
 from palestra.runners.switches import as_written
-from palestra.tools.agent import Agent, greedy
+from palestra.tools.agent import Agent
 from palestra.tools.video import write
 
 GAME_RATE = 60  # frames that a game shows in a second
@@ -179,10 +174,10 @@ def decide(
     agent: Agent, frames: Iterable[np.ndarray], rate: float
 ) -> Iterator[tuple[np.ndarray, Decision]]:
     """Each frame, and what the agent has last decided. Raises ValueError as `watch`."""
-    evaluate, arrays = jax.jit(partial(values, agent)), jax.device_put(dict(agent.arrays))
+    evaluate = agent.probabilities if has_policy(agent) else agent.values
     for picture, obs in observe(frames, rate, sees(agent)):
         if obs is not None:
-            worth = np.asarray(evaluate(arrays, obs[None]))[0]
+            worth: Any = evaluate(obs)
             if not np.isfinite(worth).all():
                 raise ValueError("this agent's values are no numbers any more: it has diverged.")
             decision = Decision(obs, worth, int(worth.argmax()))
@@ -260,51 +255,12 @@ def shares(size: int, parts: int) -> np.ndarray:
     return (np.maximum(covered, 0) * parts / size).astype(np.float32)
 
 
-def values(agent: Agent, arrays: Mapping[str, Any], obs: PyTree) -> Float[Array, "batch actions"]:
-    """What a greedy choice is made by: a policy's probabilities, else the values of the actions.
-
-    Found in the traced program of `act`, so that no algorithm need say it a second time. A pure
-    function of an agent's arrays and observations, leaves [batch, ...]. Raises ValueError where the
-    choice is not the best of several values.
-    """
-    program = jax.make_jaxpr(partial(greedy, agent.algorithm, agent.spec))(arrays, obs)
-    best = compared(program)(*jax.tree.leaves((arrays, obs)))
-    return jax.nn.softmax(best) if has_policy(agent) else best
-
-
-def compared(program: ClosedJaxpr, output: int = 0) -> Callable[..., Array]:
-    """A function of a program's inputs: what its output is the argmax of.
-
-    The way back from the output may lead into programs within the program. Raises ValueError where
-    it leads to no argmax.
-    """
-    jaxpr = program.jaxpr
-    makers = {v: (equation, i) for equation in jaxpr.eqns for i, v in enumerate(equation.outvars)}
-    until = lambda variables: jaxpr_as_fun(
-        ClosedJaxpr(jaxpr.replace(outvars=list(variables)), program.consts)
-    )
-    wanted: Any = jaxpr.outvars[output]
-    while not isinstance(wanted, Literal) and wanted in makers:
-        equation, place = makers[wanted]
-        match equation.primitive.name:
-            case "argmax":
-                function = until(equation.invars)
-                return lambda *inputs: function(*inputs)[0]
-            case "jit" | "pjit":
-                before, inside = until(equation.invars), compared(equation.params["jaxpr"], place)
-                return lambda *inputs: inside(*before(*inputs))
-            case "convert_element_type" | "copy" | "reshape" | "squeeze":
-                wanted = equation.invars[0]
-            case _:
-                break
-    raise ValueError("what this agent does is not the best of several values.")
-
-
 def has_policy(agent: Agent) -> bool:
-    """Whether it compares a policy's logits, as the parts of its learner say."""
-    learner = jax.eval_shape(lambda: agent.algorithm.init(agent.spec, prng.key(0)))
-    is_policy = lambda part: isinstance(part, ActorCritic | Policy | SoftPolicy)
-    return any(map(is_policy, jax.tree.leaves(learner, is_leaf=is_policy)))
+    """Whether it chooses by probabilities, in place of values. Raises ValueError where by neither,
+    or not by what it could show."""
+    if not isinstance(agent.algorithm, HasPolicy | HasValues):
+        raise ValueError("what this agent does is not the best of several values.")
+    return isinstance(agent.algorithm, HasPolicy)
 
 
 def action_names(agent: Agent) -> list[str]:

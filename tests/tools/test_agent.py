@@ -396,3 +396,51 @@ def test_files_of_other_versions_of_python_and_jax_act_as_they_did(path):
     kinds = agent.observation_space.dtype
     actions = agent.predict(np.array(kept["observations"], kinds))
     np.testing.assert_allclose(actions, kept["actions"], rtol=1e-5, atol=1e-6)
+
+
+DISCRETE = [name for name, row in ALGORITHMS.items() if "discrete" in row.actions]
+
+
+@pytest.mark.parametrize("name", DISCRETE)
+def test_values_or_probabilities_say_what_is_chosen(name):
+    algorithm = ALGORITHMS[name].learner()
+    numbers = "vector" in ALGORITHMS[name].observations
+    space = Box(-1, 1, (3,), np.float32) if numbers else Discrete(4)
+    spec = Spec(space, Discrete(5), 1)
+    learner = jax.jit(lambda: algorithm.init(spec, prng.key(0)))()
+    agent = Agent.of(algorithm, spec, Task("CartPole-v1"), learner, None)
+    rng = np.random.default_rng(0)
+    # Tables begin with zeros: what is learned is put there.
+    fill = lambda x: rng.normal(size=x.shape).astype(x.dtype) if x.dtype.kind == "f" else x
+    # No variance is below zero: moments stay as they are.
+    arrays = {k: x if "moments" in k else fill(x) for k, x in agent.arrays.items()}
+    agent = Agent(algorithm, spec, agent.task, arrays, *spec[:2])
+    obs = rng.normal(size=(7, 3)).astype(np.float32) if numbers else np.arange(4, dtype=np.int32)
+    likely = name in {"reinforce", "actor_critic", "a2c", "a3c", "ppo", "sac"}
+    tell, refuse = agent.values, agent.probabilities
+    if likely:
+        tell, refuse = refuse, tell
+    told = tell(obs)
+    assert told.shape == (len(obs), 5)
+    assert told.argmax(1).tolist() == agent.predict(obs).tolist()
+    assert (told.sum(1) == pytest.approx(1)) == likely
+    np.testing.assert_allclose(tell(obs[0]), told[0], rtol=1e-5)
+    with pytest.raises(ValueError, match=r"agent\.(values|probabilities)\(obs\)"):
+        refuse(obs)
+
+
+def test_probabilities_of_several_choices_and_of_numbers():
+    several = agent_of("ppo", MultiDiscrete([2, 3]))
+    told = several.probabilities(np.zeros((4, 3), np.float32))
+    assert [x.shape for x in told] == [(4, 2), (4, 3)]
+    assert [x.sum(1) for x in told] == [pytest.approx(1), pytest.approx(1)]
+    with pytest.raises(ValueError, match="actions are numbers, none of which is likely"):
+        agent_of("sac", Box(-1, 1, (2,))).probabilities(np.zeros(3, np.float32))
+
+
+def agent_of(name: str, actions) -> Agent:
+    """An agent that has not learned."""
+    algorithm = ALGORITHMS[name].learner(hidden=(4,))
+    spec = Spec(Box(-1, 1, (3,)), actions, 1)
+    learner = jax.jit(lambda: algorithm.init(spec, prng.key(0)))()
+    return Agent.of(algorithm, spec, Task("CartPole-v1"), learner, None)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
@@ -16,7 +15,6 @@ from rich.console import Console
 
 import palestra
 from palestra import prng
-from palestra.algorithms import ALGORITHMS
 from palestra.core import Frames, Spec
 from palestra.envs.atari import SPECIFICATIONS, AtariVector, Preprocessing
 from palestra.tools import watch
@@ -24,7 +22,6 @@ from palestra.tools.agent import Agent
 from palestra.tools.cli import main
 from palestra.tools.task import Task
 from palestra.tools.watch import (
-    compared,
     decide,
     observe,
     preprocess,
@@ -32,7 +29,6 @@ from palestra.tools.watch import (
     resized,
     shares,
     show,
-    values,
 )
 
 pytestmark = [  # imageio's readers leave their pipes to the garbage collector
@@ -211,44 +207,6 @@ def test_decides_as_the_agent_does(which, video, request):
     if which == "ppo":
         assert np.sum([d.values for d in decisions], 1) == pytest.approx(1)
     assert len({d.values.tobytes() for d in decisions}) > 1  # it does look
-
-
-DISCRETE = [name for name, row in ALGORITHMS.items() if "discrete" in row.actions]
-
-
-@pytest.mark.parametrize("name", DISCRETE)
-def test_every_algorithm_tells_its_values(name):
-    algorithm = ALGORITHMS[name].learner()
-    numbers = "vector" in ALGORITHMS[name].observations
-    space = Box(-1, 1, (3,), np.float32) if numbers else Discrete(4)
-    spec = Spec(space, Discrete(5), 1)
-    learner = jax.jit(lambda: algorithm.init(spec, prng.key(0)))()
-    agent = Agent.of(algorithm, spec, Task("CartPole-v1"), learner, None)
-    rng = np.random.default_rng(0)
-    # Tables begin with zeros: what is learned is put there.
-    fill = lambda x: rng.normal(size=x.shape).astype(x.dtype) if x.dtype.kind == "f" else x
-    # No variance is below zero: moments stay as they are.
-    arrays = {k: x if "moments" in k else fill(x) for k, x in agent.arrays.items()}
-    agent = Agent(algorithm, spec, agent.task, arrays, *spec[:2])
-    obs = rng.normal(size=(7, 3)).astype(np.float32) if numbers else np.arange(4, dtype=np.int32)
-    told = np.asarray(values(agent, arrays, obs))
-    assert told.shape == (len(obs), 5)
-    assert told.argmax(1).tolist() == agent.predict(obs).tolist()
-    policies = {"reinforce", "actor_critic", "a2c", "a3c", "ppo", "sac"}
-    if name in policies:
-        assert told.sum(1) == pytest.approx(1)
-    else:
-        assert told.sum(1) != pytest.approx(1)
-
-
-def test_values_inside_of_programs_inside():
-    inner = jax.jit(lambda x: (x.sum(), jnp.argmax(-x, -1)))
-    outer = jax.jit(lambda x: inner(2 * x)[1].astype(jnp.int32).reshape(-1, 1)[:, 0])
-    x = jnp.arange(6.0).reshape(2, 3)
-    best = compared(jax.make_jaxpr(lambda x: outer(x + 1.0))(x))(x)
-    assert np.asarray(best).tolist() == [[-2.0, -4.0, -6.0], [-8.0, -10.0, -12.0]]
-    with pytest.raises(ValueError, match="is not the best of several values"):
-        compared(jax.make_jaxpr(jnp.sin)(x))
 
 
 def test_writes_a_frame_for_each(dqn, video, tmp_path, capsys):
