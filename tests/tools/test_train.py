@@ -70,3 +70,13 @@ def test_defaults_are_for_a_task_without_a_preset(name):
         assert job.num_envs == (8 if name == "ppo" else 1)
         assert job.algorithm.normalize_obs
     assert settle(Unscaled, None, None, name, 100, 3, None, {}).num_envs == 3
+
+
+def test_schedules_go_with_the_steps_where_the_algorithm_is_a_word():
+    def settled(algorithm, **changes):
+        job = settle("CartPole-v1", None, None, algorithm, 2_000, None, None, changes)
+        return job.algorithm.anneal_steps
+
+    assert settled("ppo") == 2_000  # the preset's are 100,000, of a run of as many
+    assert settled("ppo", anneal_steps=7) == 7
+    assert settled(palestra.PPO(anneal_steps=7)) == 7
