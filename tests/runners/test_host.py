@@ -513,13 +513,15 @@ class Filler(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         self.buffer[0] = self.time = 0
+        self.odd = self.odd if seed is None else seed % 2
         return self.buffer, {"path": np.zeros(3)}
 
     def step(self, action):
         action *= 0.5
         self.time += 1
         self.buffer[0] = self.time
-        info = {"path": np.zeros(self.time) if self.time % 2 else "none", "episode": self.time}
+        info = {"path": np.zeros(1 + self.odd), "episode": self.time}
+        info["kind"] = "none" if self.odd else np.ones(self.time)
         return self.buffer, 1.0, False, self.time == 5, info
 
 

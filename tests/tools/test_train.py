@@ -74,7 +74,7 @@ def test_defaults_are_for_a_task_without_a_preset(name):
 
 def test_schedules_go_with_the_steps_where_the_algorithm_is_a_word():
     def settled(algorithm, **changes):
-        job = settle("CartPole-v1", None, None, algorithm, 2_000, None, None, changes)
+        job = settle("CartPole-v1", None, None, algorithm, 2_000, None, None, (), changes)
         return job.algorithm.anneal_steps
 
     assert settled("ppo") == 2_000  # the preset's are 100,000, of a run of as many
