@@ -114,6 +114,7 @@ class Agent:
         act = partial(self._explore, seed=seed) if explore else self._act
         return unflatten_action(self.action_space, self._answer(act, obs))
 
+    @as_written()
     def values(self, obs: Any) -> np.ndarray:
         """The value of each action, Q(obs, .), of an agent that chooses the one of the most.
 
@@ -127,6 +128,7 @@ class Agent:
             )
         return self._answer(self._values, obs)
 
+    @as_written()
     def probabilities(self, obs: Any) -> np.ndarray | tuple[np.ndarray, ...]:
         """How likely the policy takes each action; for each of several choices, where it makes
         several at once.

@@ -639,6 +639,7 @@ def spaces_of(task: Task, simulator: Environment | None) -> tuple[gymnasium.Spac
         return env.observation_space, env.action_space
 
 
+@as_the_user_has_it()
 def check_several(job: Job, seeds: int) -> None:
     """Raises ValueError where environments shall train side by side, but only one can be open."""
     task, several = job.task, job.num_envs * seeds

@@ -69,6 +69,8 @@ def test_a_run_is_as_without(tmp_path, env, algorithm):
         assert switched[:2] == without[:2]
     obs = without[2].observation_space.sample()
     assert switched[2].predict(obs) == without[2].predict(obs)
+    told = "probabilities" if isinstance(algorithm, A3C) else "values"
+    assert getattr(switched[2], told)(obs).dtype == np.float32
     asked = {jnp.dtype("float64")} if env is Own else set()
     assert set(seen) == asked  # what the user's own environment has asked for, from its first step
     assert jnp.zeros(()).dtype == jnp.float64  # and so afterwards
