@@ -182,7 +182,10 @@ class TrainFlags:
     run: Path | None = None
     """The run folder to make [runs/<env>__<algorithm>__seed<S>__<time>]; never overwritten."""
     preset: str | None = None
-    """Start from these settings; `palestra list` names them [default, where there is one]."""
+    """Start from these settings: a preset, which `palestra list` names, a JSON file or a run folder
+    [default, where there is one]."""
+    save_preset: Path | None = None
+    """Write the settings of this run to a new JSON file, for --preset."""
     episodes: int | None = None
     """Greedy episodes of the final evaluation [100; of Atari's games 30]."""
     video: bool = True
@@ -218,12 +221,15 @@ class PlayFlags:
 
 def train(arguments: list[str]) -> int:
     """palestra train ALGORITHM ENV [flags]"""
-    names = [a for a in arguments[:2] if not a.startswith("-")]
     usage = "palestra train ALGORITHM ENV"
+    if (like := _value_of("--like", arguments)) is not None:
+        arguments = _as_in(like, arguments)
+    names = [a for a in arguments[:2] if not a.startswith("-")]
     if len(names) < 2:
         if {"-h", "--help"} & set(arguments):
             print(
                 f"usage: {usage} [--steps N] [--seed S | --seeds K] [--num-envs E] [--run DIR]\n"
+                "       palestra train --like RUN [flags, which change what RUN has]\n"
                 "       [--preset NAME] [--quiet] [--max-episode-steps N]\n"
                 "       [--<hyper-parameter> ...] [--env.<parameter> ...]\n\n"
                 "`palestra train dqn CartPole-v1 --help` tells every flag and its default;\n"
@@ -236,14 +242,14 @@ def train(arguments: list[str]) -> int:
         )
     from palestra.algorithms import algorithm_class, entry
     from palestra.core import Count, check, stretched
-    from palestra.tools.presets import preset
+    from palestra.tools import presets
     from palestra.tools.task import Task
     from palestra.tools.train import STEPS
     from palestra.tools.train import train as run_training
 
     name, env_id = _named(*names)
     cls = algorithm_class(name)
-    chosen = preset(name, env_id, _value_of("--preset", arguments))
+    chosen = presets.preset(name, env_id, _value_of("--preset", arguments))
     preset_kwargs = dict(chosen.env_kwargs) if chosen else {}
     if (seen := _value_of("--env.preprocessing", arguments)) is not None:
         preset_kwargs = {"preprocessing": seen}
@@ -278,6 +284,8 @@ def train(arguments: list[str]) -> int:
     if options.seeds is not None and _value_of("--seed", arguments) is not None:
         raise ValueError("--seed and --seeds exclude each other; give one of them.")
     seeds = None if options.seeds is None else _seeds(options.seeds)
+    if options.save_preset is not None:
+        presets.files.check_new(options.save_preset)
     made = run_training(
         env_id,
         name,
@@ -300,7 +308,48 @@ def train(arguments: list[str]) -> int:
         preset=options.preset,
         **vars(algorithm),
     )
+    if options.save_preset is not None:
+        config = (made[0] if isinstance(made, list) else made).config
+        presets.files.write(config, options.save_preset)
     return _end(made)
+
+
+def _as_in(run: str, arguments: Sequence[str]) -> list[str]:
+    """The arguments that train what a run has trained, with those behind `--like RUN` as changes.
+    Nothing that the run names is imported, but by --trust. Raises ValueError."""
+    from palestra.envs.host import find
+    from palestra.tools.presets import files
+    from palestra.tools.run_folder import runs_in
+
+    _trust(_value_of("--trust", arguments))
+    rest = _without("--trust", _without("--like", arguments))
+    if rest and not rest[0].startswith("-"):
+        raise ValueError(
+            f"--like takes the algorithm and the environment from {run}; leave them out, or take "
+            f"its settings alone: --preset {run}."
+        )
+    folder = runs_in(Path(run))[0] if Path(run).is_dir() else Path(run)
+    saved = files.read(folder)
+    task = saved.task
+    if task.kind == "gymnasium":
+        task.make_one().close() if task.made_by else find(task.env_id)  # raise where it is unknown
+    given: list[Any] = [saved.algorithm, task.env_id, "--preset", folder]
+    if task.max_episode_steps is not None:
+        given += ["--max-episode-steps", task.max_episode_steps]
+    if saved.seed is not None and not any(x.startswith("--seed") for x in rest):
+        given += ["--seed", saved.seed]
+    given += [word for name in task.ignore for word in ("--ignore", name)]
+    return [*map(str, given), *rest]
+
+
+def _without(flag: str, arguments: Sequence[str]) -> list[str]:
+    """The arguments without a flag and its value."""
+    left, skip = [], False
+    for argument in arguments:
+        if not skip and argument != flag and not argument.startswith(f"{flag}="):
+            left.append(argument)
+        skip = argument == flag
+    return left
 
 
 def resume(arguments: list[str]) -> int:
@@ -738,7 +787,8 @@ def _seeds(text: str) -> int | list[int]:
 
 
 def _named(algorithm: str, env_id: str) -> tuple[str, str]:
-    """The algorithm's name as the table has it, and the environment's as it is today.
+    """The algorithm's name as the table has it, and the environment's as it is today. Modules that
+    they name are imported.
 
     Raises ValueError; for the two in the wrong order it says the right one.
     """
@@ -901,7 +951,7 @@ def _nearest(word: str, known, usage: str = "palestra") -> str:
     return f"did you mean {near[0]}?" if near else f"`{usage} --help` tells what there is."
 
 
-def _value_of(flag: str, arguments: list[str]) -> str | None:
+def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
     """The value after a flag, read ahead of the parser since the other defaults hang on it."""
     for i, argument in enumerate(arguments):
         if argument == flag and i + 1 < len(arguments):

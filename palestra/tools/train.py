@@ -134,7 +134,7 @@ def train(
     max_episode_steps: int | None = None,
     ignore: str | Sequence[str] = (),
     run: str | Path | None = None,
-    preset: str | None = None,
+    preset: str | Path | None = None,
     episodes: int | None = None,
     video: bool = True,
     checkpoint_seconds: float = checkpoint.SECONDS,
@@ -164,7 +164,8 @@ def train(
                        key, or keys joined by dots where Dicts are inside of it. What no network
                        can see (Text, Sequence, Graph, a space of the user's own) always is
     run                the folder to make, never overwritten; with `seeds` it holds one a seed
-    preset             the name of a preset, where `algorithm` is a name; may bring env_kwargs
+    preset             the name of a preset, where `algorithm` is a name; may bring env_kwargs. Or a
+                       run folder, or a JSON file that `palestra train --save-preset` wrote
     episodes           greedy episodes of the final evaluation [100; of Atari 30]
     video              record an episode at the end, where the environment can be drawn
     checkpoint_seconds how often to write what `resume` goes on from, beside training; 0 for after
@@ -224,7 +225,7 @@ def training(
     max_episode_steps: int | None = None,
     ignore: str | Sequence[str] = (),
     run: str | Path | None = None,
-    preset: str | None = None,
+    preset: str | Path | None = None,
     episodes: int | None = None,
     video: bool = True,
     checkpoint_seconds: float = checkpoint.SECONDS,
@@ -283,7 +284,7 @@ def displayed(events: Events, quiet: bool) -> list[Run]:
     return [*runs.values()]
 
 
-def of_another_task(job: Job, preset: str | None) -> list[str]:
+def of_another_task(job: Job, preset: str | Path | None) -> list[str]:
     """A sentence where the preset was made for another task than this one."""
     chosen = presets.preset(job.name, job.task.env_id, preset) if job.task.altered else None
     if chosen is None or job.task[:3] == Task.of(job.task.env_id, chosen.env_kwargs)[:3]:
@@ -552,7 +553,7 @@ def settle(
     algorithm: str | Algorithm,
     steps: int | None,
     num_envs: int | None,
-    preset: str | None,
+    preset: str | Path | None,
     ignore: str | Sequence[str],
     changes: Mapping[str, Any],
 ) -> Job:
@@ -562,8 +563,9 @@ def settle(
     if isinstance(algorithm, str):
         import_for(algorithm)
         name, cls = named_algorithm(algorithm), algorithm_class(algorithm)
-        if isinstance(env, str):
-            chosen = presets.preset(name, current(env), preset)
+        if isinstance(env, str) or (preset is not None and presets.files.is_file(preset)):
+            env_id = current(env) if isinstance(env, str) else ""
+            chosen = presets.preset(name, env_id, preset)
         algorithm = chosen.algorithm if chosen else cls()
     elif preset is None:
         name = name_of(algorithm)

@@ -7,8 +7,10 @@ greedy, 100 episodes in Gymnasium's environment, mean over as many seeds as it s
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 
 from palestra.algorithms import ALGORITHMS
+from palestra.tools.presets import files
 from palestra.tools.presets.types import Preset
 
 
@@ -20,16 +22,25 @@ def presets(algorithm: str) -> Mapping[str, Mapping[str, Preset]]:
     return import_module(f"palestra.tools.presets.{algorithm}").PRESETS
 
 
-def preset(algorithm: str, env_id: str, name: str | None = None) -> Preset | None:
-    """The preset of that name; without a name the default one, or None where there is none.
+def preset(algorithm: str, env_id: str, name: str | Path | None = None) -> Preset | None:
+    """The preset of that name; without a name the default one, or None where there is none. The
+    name may also be that of a JSON file or of a run folder.
 
-    Raises ValueError, naming those there are, for a name that the table lacks.
+    Raises ValueError, naming those there are, for a name that the table lacks; FileNotFoundError
+    where there is no such file.
     """
+    if name is not None and files.is_file(name):
+        saved = files.read(name)
+        if saved.algorithm != algorithm:
+            raise ValueError(f"{name} holds settings of {saved.algorithm}, not of {algorithm}.")
+        same = saved.task.env_id == env_id
+        return saved.preset if same else saved.preset._replace(env_kwargs={})
     known = presets(algorithm).get(env_id, {})
     if name is None:
         return known.get("default")
     if name not in known:
+        name = str(name)
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}."
         raise ValueError(f"There is no preset {name!r} for {algorithm} on {env_id}; {hint}")
-    return known[name]
+    return known[str(name)]
