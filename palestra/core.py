@@ -77,8 +77,8 @@ class Spec(NamedTuple):
 class Frames(Box):
     """Pictures [H, W, C] whose channels are `stack` frames, one step apart, the newest last.
 
-    At an episode's start the first frame stands in for those before it. Who knows that may keep
-    each frame once.
+    The first frame is repeated at an episode's start; the replay relies on this to store each frame
+    once.
     """
 
     def __init__(self, height: int, width: int, channels: int = 1, *, stack: int):

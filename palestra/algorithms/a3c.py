@@ -97,7 +97,7 @@ class A3C:
     hidden: tuple[Count, ...] = (64, 64)
     """Widths of the hidden layers."""
     activation: Activation = "tanh"
-    """What stands between the layers."""
+    """Activation function of the hidden layers."""
     shared: bool = False
     """Policy and value are two heads of one network, in place of two networks."""
 

@@ -109,7 +109,7 @@ class OneStepActorCritic:
     hidden: tuple[Count, ...] = (64, 64)
     """Widths of the hidden layers."""
     activation: Activation = "tanh"
-    """What stands between the layers."""
+    """Activation function of the hidden layers."""
 
     def init(self, spec: Spec, key: Key) -> State:
         policy_key, value_key = jax.random.split(key)

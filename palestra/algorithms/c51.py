@@ -83,11 +83,11 @@ class C51:
     epsilon_steps: Schedule = 10_000
     """Environment steps over which epsilon falls linearly. A run of other `steps` stretches it."""
     memory_size: Count = 50_000
-    """Transitions kept, rounded down to whole rollouts."""
+    """Size of the replay buffer in transitions, rounded down to whole rollouts."""
     learning_starts: CountOrZero = 1_000
     """Environment steps before the first gradient step."""
     batch_size: Count = 64
-    """Transitions per gradient step: more is steadier and slower."""
+    """Batch size of a gradient step, in transitions: larger is steadier and slower."""
     rollout_length: Count = 4
     """Steps of each environment between updates."""
     gradient_steps: Count = 16
@@ -95,17 +95,17 @@ class C51:
     target_period: Count = 500
     """Environment steps between copies of Q to the target network (at most one per update)."""
     target_rate: Share = 1.0
-    """Share of Q in each such copy: 1 replaces the target, 0.01 follows slowly."""
+    """Share of Q in each such copy (tau): 1 replaces the target, 0.01 follows slowly."""
     max_grad_norm: Positive = 10.0
     """The gradient is scaled down to this norm where it is longer."""
     n_step: Count = 1
-    """Rewards counted before bootstrapping: more spreads news faster, and is noisier."""
+    """n of the n-step return: larger spreads rewards faster, with more variance."""
     atoms: Count = 51
-    """Values of the return that have a chance each: more tell finer differences, more slowly."""
+    """Number of atoms, the returns that get a probability each: more tell finer differences."""
     value_min: Finite = -10.0
-    """The lowest of them: no discounted return should be lower."""
+    """Return of the lowest atom (v_min): no discounted return should be lower."""
     value_max: Finite = 10.0
-    """The highest of them: no discounted return should be higher."""
+    """Return of the highest atom (v_max): no discounted return should be higher."""
     normalize_obs: bool = False
     """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (64, 64)

@@ -101,11 +101,11 @@ class DDPG:
     noise_theta: Share = 0.15
     """Share of the Ornstein-Uhlenbeck noise that is forgotten per step: 1 forgets it all."""
     memory_size: Count = 100_000
-    """Transitions kept, rounded down to whole rollouts."""
+    """Size of the replay buffer in transitions, rounded down to whole rollouts."""
     learning_starts: CountOrZero = 100
     """Environment steps before the first gradient step; until then actions are random."""
     batch_size: Count = 256
-    """Transitions per gradient step: more is steadier and slower."""
+    """Batch size of a gradient step, in transitions: larger is steadier and slower."""
     rollout_length: Count = 1
     """Steps of each environment between updates."""
     gradient_steps: Count = 1
@@ -115,7 +115,7 @@ class DDPG:
     target_rate: Share = 0.005
     """Share of the networks in each such step: 1 replaces the targets, 0.01 follows slowly."""
     n_step: Count = 1
-    """Rewards counted before bootstrapping: more spreads news faster, and is noisier."""
+    """n of the n-step return: larger spreads rewards faster, with more variance."""
     normalize_obs: bool = True
     """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (256, 256)

@@ -79,11 +79,11 @@ class DQN:
     epsilon_steps: Schedule = 10_000
     """Environment steps over which epsilon falls linearly. A run of other `steps` stretches it."""
     memory_size: Count = 50_000
-    """Transitions kept, rounded down to whole rollouts."""
+    """Size of the replay buffer in transitions, rounded down to whole rollouts."""
     learning_starts: CountOrZero = 1_000
     """Environment steps before the first gradient step."""
     batch_size: Count = 64
-    """Transitions per gradient step: more is steadier and slower."""
+    """Batch size of a gradient step, in transitions: larger is steadier and slower."""
     rollout_length: Count = 4
     """Steps of each environment between updates."""
     gradient_steps: Count = 16
@@ -91,11 +91,11 @@ class DQN:
     target_period: Count = 500
     """Environment steps between copies of Q to the target network (at most one per update)."""
     target_rate: Share = 1.0
-    """Share of Q in each such copy: 1 replaces the target, 0.01 follows slowly."""
+    """Share of Q in each such copy (tau): 1 replaces the target, 0.01 follows slowly."""
     max_grad_norm: Positive = 10.0
     """The gradient is scaled down to this norm where it is longer."""
     n_step: Count = 1
-    """Rewards counted before bootstrapping: more spreads news faster, and is noisier."""
+    """n of the n-step return: larger spreads rewards faster, with more variance."""
     double: bool = True
     """Choose the next action with Q and value it with the target network."""
     dueling: bool = False

@@ -112,7 +112,7 @@ class Reinforce:
     hidden: tuple[Count, ...] = (64, 64)
     """Widths of the hidden layers."""
     activation: Activation = "tanh"
-    """What stands between the layers."""
+    """Activation function of the hidden layers."""
 
     def init(self, spec: Spec, key: Key) -> State:
         policy_key, baseline_key = jax.random.split(key)

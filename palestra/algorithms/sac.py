@@ -121,11 +121,11 @@ class SAC:
     target_entropy_share: Share = 0.5
     """Entropy of discrete actions, as share of that of equally likely ones."""
     memory_size: Count = 100_000
-    """Transitions kept, rounded down to whole rollouts."""
+    """Size of the replay buffer in transitions, rounded down to whole rollouts."""
     learning_starts: CountOrZero = 100
     """Environment steps before the first gradient step; until then actions are random."""
     batch_size: Count = 256
-    """Transitions per gradient step: more is steadier and slower."""
+    """Batch size of a gradient step, in transitions: larger is steadier and slower."""
     rollout_length: Count = 1
     """Steps of each environment between updates."""
     gradient_steps: Count = 1
@@ -135,7 +135,7 @@ class SAC:
     target_rate: Share = 0.005
     """Share of the critics in each such step: 1 replaces the targets, 0.01 follows slowly."""
     n_step: Count = 1
-    """Rewards counted before bootstrapping: more spreads news faster, and is noisier."""
+    """n of the n-step return: larger spreads rewards faster, with more variance."""
     normalize_obs: bool = True
     """Bring observed vectors to mean 0 and deviation 1, by running moments saved with the agent."""
     hidden: tuple[Count, ...] = (256, 256)

@@ -35,8 +35,8 @@ from gymnasium.vector.utils import batch_space
 
 from palestra.core import Count, CountOrZero, Frames, Share, check, hyperparameters
 
-# As the television shows it.
 LARGEST, MOST_FRAMES = 1_000, 64  # sizes may come from a stranger's file
+# As the television shows it.
 SCREEN: dict[str, Any] = {"img_height": 210, "img_width": 160, "grayscale": False}
 COURT = (slice(35, 195, 2), slice(None, None, 2), 0)  # Pong's, every second pixel, red alone
 INK = np.full(256, 255, np.uint8)  # by the shade of red: two are of backgrounds

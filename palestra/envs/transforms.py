@@ -132,7 +132,7 @@ class StickyActions(Transform):
     """
 
     probability: Share
-    """Of repeating the action of the step before."""
+    """Probability of repeating the action of the step before."""
 
     def reset(self, key: Key) -> tuple[Sticky, PyTree]:
         state, obs = self.env.reset(key)

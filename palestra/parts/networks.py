@@ -356,7 +356,7 @@ class Noisy(eqx.Module):
         return self._with_layers(tuple(map(merge, self._layers(noise))))
 
     def __call__(self, obs: PyTree, noise: tuple["Noise", ...]) -> Float[Array, " outputs"]:
-        """Of `with_noise` too: under vmap, a network for each observation without its weights."""
+        """The output of `with_noise`, without building a weight matrix for each observation."""
         return self._with_layers(self._layers(noise))(obs)
 
     def _layers(self, noise: tuple["Noise", ...]) -> tuple["NoisyLinear", ...]:

@@ -96,7 +96,7 @@ class Bounds(eqx.Module):
         return self.inside(self.units(action) + noise)
 
     def spread(self, noise: Float[Array, "*batch D"]) -> Float[Array, "*batch D"]:
-        """Of normal noise of deviation 1, actions of which each is as likely as the others."""
+        """Actions that are uniform over the box, from standard normal noise."""
         return self.inside(jax.lax.erf(noise / 2**0.5))  # the normal distribution function, ±1
 
 

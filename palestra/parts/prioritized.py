@@ -23,7 +23,7 @@ Priorities = Float[Array, "rows E"]  # p^alpha; 0 where nothing is stored
 
 
 def empty(replay: Replay) -> Priorities:
-    """Of a replay that holds nothing yet."""
+    """The priorities of a replay that holds nothing yet."""
     return jnp.zeros_like(replay.data.reward)
 
 

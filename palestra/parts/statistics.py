@@ -12,7 +12,7 @@ from palestra.core import Transition
 
 
 class Moments(NamedTuple):
-    """Of everything seen so far; each leaf shaped like one thing seen."""
+    """Running mean and variance of all that was seen; each leaf is shaped like one thing seen."""
 
     seen: Float[Array, ""]  # how many things
     mean: Float[Array, "*shape"]
@@ -44,8 +44,10 @@ def normalize(moments: Moments, x: Float[Array, "*batch"]) -> Float[Array, "*bat
 
 
 def obs_moments(space: gymnasium.Space) -> Moments | None:
-    """Of the observations of a space, none seen yet; None unless they are a vector, which a picture
-    is not, nor a number of things: networks take them as they are."""
+    """Moments of a space's observations, none seen yet; None unless they are a vector.
+
+    Networks take pictures, and numbers of things, as they are.
+    """
     vector = isinstance(space, Box) and len(space.shape) == 1
     return no_moments(jnp.zeros(space.shape)) if vector else None
 

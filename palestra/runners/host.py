@@ -538,7 +538,7 @@ def autoreset_mode(envs: VectorEnv) -> AutoresetMode:
 
 
 def games(info: dict) -> tuple[np.ndarray | int, np.ndarray | int]:
-    """Of Atari's games the lives that are left, and the frames since each began; else 0."""
+    """Lives left, and frames since each game began, of Atari's games; 0 of others."""
     return info.get("lives", 0), info.get("episode_frame_number", 0)
 
 

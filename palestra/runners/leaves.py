@@ -18,7 +18,7 @@ class MisfitError(ValueError):
 
 
 def name_of(path: tuple) -> str:
-    """Of a leaf, such as q.layers.0.weight."""
+    """The dotted path of a leaf, such as q.layers.0.weight."""
     return jax.tree_util.keystr(path, simple=True, separator=".")
 
 

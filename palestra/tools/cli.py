@@ -513,7 +513,7 @@ def watch(arguments: list[str]) -> int:
         mp4 with the values of its actions beside the picture."""
 
         video: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="VIDEO")]]
-        """Of the game's picture alone, such as `palestra video` makes."""
+        """Video of the game's picture alone, such as `palestra video` makes."""
         run: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="RUN")]]
         """A run folder, or an agent's .safetensors file."""
         output: Path | None = None

@@ -17,8 +17,8 @@ benchmarks/doctor.py measures what that costs. The first reports are looked at a
 is where most faults show; later ones four at a time, as long as the compiled program that trains
 says that they are sound. A check that has found its fault, or that it cannot come any more, is
 dropped, so that each is said once; a sound report is not looked at where nothing is left to be
-found in it. Nobody listens to who warns too often: where the figures leave room for a
-healthy run, nothing is said.
+found in it. Thresholds are loose on purpose: if a healthy run could look like this, nothing is
+said.
 
 Metrics are NaN where nothing was measured, so a metric that is NaN is no fault by itself. None is
 missed by that: with a loss that is NaN the gradient is too, and the weights in the same update.
@@ -53,7 +53,7 @@ LARGEST_SCALED = 10.0  # what `normalize_reward` clips rewards to
 CERTAIN = 0.01
 FIRST = 100  # episodes that are taken for the beginning, within the first tenth of the run
 FIRST_SHARE = 0.1
-FEWEST = 10  # of them, however long they take; fewer have no telling mean
+FEWEST = 10  # episodes, however long they take; fewer have no telling mean
 RECENT = 1_000  # episodes to compare with these: where chance rules, many are needed
 BETTER = 2.0  # standard errors; a policy that is not better in earnest falls short of them sometime
 
@@ -132,7 +132,7 @@ class Seen(NamedTuple):
     metrics: dict[str, np.ndarray]  # [updates]
     finished: np.ndarray  # [updates, T, E], as the next two
     total: np.ndarray  # so far, where no episode finished
-    steps: np.ndarray  # likewise
+    steps: np.ndarray  # environment steps of each
     obs: list[np.ndarray | None]  # [E, ...] by part of the observation; None for what need not be
 
 
@@ -531,7 +531,7 @@ def on_host(metrics: Metrics) -> dict[str, np.ndarray]:
 
 
 def gathered(reports: list[Seen]) -> Seen:
-    """Of reports one after another one report, which shows what the last of them shows."""
+    """Consecutive reports merged into one; point-in-time fields come from the last."""
     last = reports[-1]
     if len(reports) == 1:
         return last
@@ -546,7 +546,7 @@ def gathered(reports: list[Seen]) -> Seen:
 
 
 def shown(learner: PyTree, row: int | None = None) -> Shown:
-    """Of a learner's State, all but its replay; of seed number `row` where leaves are [seeds, ...].
+    """A learner's State without its replay; of seed number `row` where leaves are [seeds, ...].
 
     On a CPU views, which are at once there: to slice by JAX would cost more than to look.
     """
@@ -617,7 +617,7 @@ def measured(metrics: dict[str, np.ndarray], name: str) -> float | None:
 
 
 def most_entropy(space: Space) -> float | None:
-    """Of choices that are all as likely, as policies begin; of numbers there is no such."""
+    """Entropy of the uniform policy; None for a Box."""
     if isinstance(space, Discrete | MultiDiscrete):
         return float(np.log(space.n if isinstance(space, Discrete) else space.nvec).sum())
     return None

@@ -33,7 +33,7 @@ from palestra.tools.task import Task
 EPISODES = 100  # per evaluation, unless asked otherwise
 GAMES = 30  # of Atari's, likewise
 FEW = 10  # per evaluation on the way, on the host
-LANES = 8  # of them side by side, at most, unless asked otherwise
+LANES = 8  # environments side by side, at most, unless asked otherwise
 NO_WORDS = np.zeros((1, 0), np.uint32)  # of a key, which greedy play does not need
 LONGEST = 5_000  # steps after which an episode is given up in an environment without a limit
 
@@ -222,7 +222,7 @@ class InOurs:
 class OnHost:
     """Evaluates in environments on the host, made once for all evaluations of an algorithm."""
 
-    SHARE = 0.1  # as of InOurs
+    SHARE = 0.1  # evaluation steps per training step, at most
     at_least = 11  # ten on the way, and the one at the end
     # Where nothing cuts episodes off they are given up after this share of the training's steps,
     # so that the ten do not take more of them than training itself; but not before so many.

@@ -22,8 +22,8 @@ from palestra.tools.export_program import Program, trace, values
 from palestra.tools.files import write_whole
 
 OBSERVATIONS = 1_000  # on which a file is held to its agent
-AT_ONCE = 100  # of them: pictures cut into squares are large
-ALONE = 10  # of them are shown one by one too
+AT_ONCE = 100  # observations at a time: pictures cut into squares are large
+ALONE = 10  # observations that are shown one by one too
 ROUNDING = 1e-4  # of what is compared, or of 1 where that is more
 HALF_ROUNDING = 3e-2  # the same where JAX multiplies in bfloat16
 WIDEST = 1e4  # a Box with bounds further apart counts as having none
@@ -200,7 +200,7 @@ def _close(a: np.ndarray, b: np.ndarray, rounding: float, scale: np.ndarray) -> 
 
 
 def _rows(flags: np.ndarray) -> np.ndarray:
-    """Of flags [n, ...] for which of the n there is one."""
+    """True for each row of flags [n, ...] that has any set."""
     return np.asarray(flags.reshape(len(flags), -1).any(1))
 
 

@@ -447,7 +447,7 @@ def _arranged(leaf: Any, flat: Any) -> str:
 
 
 def _order(rows: int, count: int) -> tuple[int, ...]:
-    """Of [n, *shape] the axes with rows and columns behind the first, of `count` in the shape."""
+    """The axes of [n, *shape] with rows and columns behind the first, of `count` in the shape."""
     first = (0, rows + 1, rows + 2)
     return *first, *(i for i in range(count + 1) if i not in first)
 

@@ -47,7 +47,7 @@ Numbers = list[float]
 
 
 class First(TypedDict):
-    """Of the first transitions."""
+    """Fingerprint of the first transitions."""
 
     count: Whole
     digest: str
@@ -353,7 +353,7 @@ class Recorder:
 
     @property
     def mean_return(self) -> float | None:
-        """Of the last 100 finished episodes."""
+        """Mean return of the last 100 finished episodes."""
         return float(np.mean(self.recent)) if self.recent else None
 
     def close(self) -> None:

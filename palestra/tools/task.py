@@ -128,7 +128,7 @@ class Task(NamedTuple):
 
     @classmethod
     def _of_ours(cls, env: Any, env_kwargs: Mapping[str, Any] | None, limit: int | None) -> "Task":
-        """Of an environment in JAX, as a class or an instance of one. Raises ValueError."""
+        """The task of an environment in JAX, given as a class or an instance. Raises ValueError."""
         kind = env if isinstance(env, type) else type(env)
         if own_environment(env_id := full_name(kind)) is None:
             raise ValueError(
@@ -249,7 +249,7 @@ class Task(NamedTuple):
 
     @property
     def preprocessing(self) -> atari.Preprocessing:
-        """Of an Atari game: how its pictures become observations, every choice said."""
+        """How an Atari game's pictures become observations, every choice said."""
         chosen = preprocessing(self.env_kwargs)
         if self.max_episode_steps is None:
             return chosen
@@ -340,8 +340,10 @@ class Task(NamedTuple):
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Task":
-        """Of a file, which may be older than parameters and limits are, and of whoever's making:
-        nothing is imported for it. Raises ValueError."""
+        """The task that a file describes. Raises ValueError.
+
+        The file may be of whoever's making, and older than parameters are: nothing is imported.
+        """
         kwargs, limit = content.get("env_kwargs") or {}, content.get("max_episode_steps")
         env_id = content["environment"]
         if not (isinstance(kwargs, dict) and isinstance(env_id, str)):

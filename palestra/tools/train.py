@@ -74,9 +74,9 @@ REPORTS = 100  # per run, at least; between two of them all stays inside one com
 REPORT_STEPS = (
     20_000  # environment steps between reports, at most: a second or two, also for Ctrl-C
 )
-HOST_REPORT_STEPS = 5_000  # likewise, where environments play on the host
+HOST_REPORT_STEPS = 5_000  # environment steps between reports on the host, at most
 EVALUATIONS = 25  # per run: greedy, to find the best agent
-STEPS = 100_000  # likewise
+STEPS = 100_000  # environment steps of a run, where neither caller nor preset says
 EXPLORING = "epsilon_steps", "initial_value", "entropy_coef", "noise_std", "temperature"
 SIZES = "rollout_length", "memory_size", "hidden"  # hyper-parameters that memory goes with
 ON_HOST = 6_000  # bytes that an environment in Python takes, at least
@@ -773,7 +773,7 @@ class Book:
 
     @property
     def seconds(self) -> float:
-        """Of training, over all the times that it was gone on with."""
+        """Seconds of training, summed over resumptions."""
         return self._seconds + time.perf_counter() - self._begun
 
     def examine(self, report: Report) -> None:

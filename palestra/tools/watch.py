@@ -228,7 +228,7 @@ def _luminance(picture: np.ndarray) -> np.ndarray:
 
 
 def _tolerant_ink() -> np.ndarray:
-    """Of each shade of red, INK of the nearest that a background, a paddle or the ball has."""
+    """INK for each shade of red: that of the nearest shade which the game uses."""
     known = np.array([*np.flatnonzero(INK == 0), *OBJECTS])
     return INK[known[np.abs(np.arange(256)[:, None] - known).argmin(1)]]
 

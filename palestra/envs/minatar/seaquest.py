@@ -390,7 +390,7 @@ def same_square(who: Swimmers, whom: Swimmers) -> Bool[Array, "N M"]:
 
 
 def first(pairs: Bool[Array, "N M"], order: Int[Array, "M"]) -> Bool[Array, "N M"]:
-    """Of each row's pairs the one that is first in order."""
+    """The pair of each row that is first in order."""
     turn = jnp.where(pairs, order[None], np.iinfo(np.int32).max)
     return pairs & (turn == turn.min(1, keepdims=True))
 

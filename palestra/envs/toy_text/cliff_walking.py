@@ -94,5 +94,5 @@ class CliffWalking:
 
     @property
     def _probability(self) -> float:
-        """Of each outcome of an action."""
+        """The probability of each outcome of an action."""
         return 1 / 3 if self.is_slippery else 1.0

@@ -130,7 +130,7 @@ def _lookahead(
 
 
 def _soonest(model: Model, best: np.ndarray) -> np.ndarray:
-    """Of the best actions [S, A], in each state one that ends the episode the soonest.
+    """The best action of each state that ends the episode the soonest, of those in [S, A].
 
     Undiscounted, to wait is as good as to walk: without this a policy might wait for ever.
     """
