@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from palestra.algorithms.td3 import TD3 as TD3
     from palestra.envs.gym import make as make
     from palestra.envs.gym import make_vec as make_vec
+    from palestra.faults import InputError as InputError
     from palestra.tools.agent import Agent as Agent
     from palestra.tools.agent import load as load
     from palestra.tools.presets import preset as preset
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 _LEARNERS = [row.home.split(":") for row in algorithms.ALGORITHMS.values()]  # PPO, DQN, ...
 _HOMES = {
     "Agent": "palestra.tools.agent",
+    "InputError": "palestra.faults",
     "Run": "palestra.tools.run",
     "load": "palestra.tools.agent",
     "make": "palestra.envs.gym",

@@ -33,6 +33,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from jaxtyping import Array, Bool, Float, PyTree
 
+from palestra.faults import InputError
 from palestra.names import SAID, refuse
 from palestra.own import add
 
@@ -264,7 +265,7 @@ def check(name: str, value: Any, annotation: Any) -> None:
     """
     if isinstance(value, FunctionType | MethodType | partial):
         words = [bounds.words for bounds in getattr(annotation, "__metadata__", ())] or ["a value"]
-        raise ValueError(f"{name} must be {words[0]}, not a function.")
+        raise InputError(f"{name} must be {words[0]}, not a function.")
     if not any(isinstance(value, kind) for kind in (Number, str, tuple, list, dict, type(None))):
         return
     kind = _plain(annotation)
@@ -272,14 +273,14 @@ def check(name: str, value: Any, annotation: Any) -> None:
         right_kind = isinstance(value, Real if kind is float else Integral)
         number = right_kind and not isinstance(value, bool) and _is_finite(value)
         if not (number and bounds.holds(value)):
-            raise ValueError(f"{name} must be {bounds.words}, not {value!r}.")
+            raise InputError(f"{name} must be {bounds.words}, not {value!r}.")
     if kind is bool and not isinstance(value, bool):
-        raise ValueError(f"{name} must be True or False, not {value!r}.")
+        raise InputError(f"{name} must be True or False, not {value!r}.")
     if kind is Literal and value not in get_args(annotation):
-        raise ValueError(f"{name} must be {' or '.join(get_args(annotation))}, not {value!r}.")
+        raise InputError(f"{name} must be {' or '.join(get_args(annotation))}, not {value!r}.")
     if kind is tuple:
         if not isinstance(value, tuple):
-            raise ValueError(f"{name} must be a tuple such as (64, 64), not {value!r}.")
+            raise InputError(f"{name} must be a tuple such as (64, 64), not {value!r}.")
         for part in value:
             check(f"each part of {name}", part, get_args(annotation)[0])
 
@@ -310,7 +311,7 @@ def _is_finite(value: Any) -> bool:
 def check_bounds(low: Any, high: Any) -> None:
     """Raise ValueError if `low` and `high` are plain numbers in the wrong order."""
     if isinstance(low, Real) and isinstance(high, Real) and low > high:
-        raise ValueError(f"low must not be above high, but {low!r} is above {high!r}.")
+        raise InputError(f"low must not be above high, but {low!r} is above {high!r}.")
 
 
 def _plain(annotation: Any) -> Any:

@@ -1,4 +1,6 @@
-"""What went wrong in an environment, which is other people's code: told in a sentence, and whole.
+"""What cannot be, and what went wrong in an environment: told in a sentence, and whole.
+
+An environment is other people's code.
 
 An error may have no text, may not survive the way out of a process of its own, or may be no error
 at all (`sys.exit`); so what is told is made where it is raised: its kind, its first line, and the
@@ -20,7 +22,14 @@ from gymnasium import logger
 RAISED = Exception, SystemExit  # what environments raise
 
 
-class EnvironmentFaultError(ValueError):
+class InputError(ValueError):
+    """What was asked for cannot be, in one sentence that says what would be right.
+
+    The command line tells the sentence, with exit code 2. Any other error is a fault of ours.
+    """
+
+
+class EnvironmentFaultError(InputError):
     """An environment cannot be made, raised, or gave what no agent can learn from."""
 
     trace = ""  # the whole traceback, where it raised
@@ -116,7 +125,7 @@ def refuse_after_fork() -> None:
     """Raises ValueError in a process that was forked from one in which JAX runs: its threads are
     missing here, and whoever waits for them waits for ever."""
     if _forked:
-        raise ValueError(
+        raise InputError(
             "this process was forked from one in which JAX was already at work, and would hang; "
             "start it by multiprocessing.get_context('spawn') in place of 'fork'."
         )

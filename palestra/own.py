@@ -8,6 +8,8 @@ from importlib.metadata import EntryPoint, entry_points
 
 import gymnasium
 
+from palestra.faults import InputError
+
 CLASSES: dict[str, type] = {}  # by module:Name; those of this package too
 ALGORITHM, ENVIRONMENT = ("init", "act", "update"), ("reset", "step")  # what they have
 
@@ -42,7 +44,7 @@ def load_installed(kind: str, name: str) -> str | None:
         return full_name(point.load())
     except (ImportError, AttributeError) as fault:
         package = point.dist.name if point.dist else point.module
-        raise ValueError(f"{name} of {package} cannot be imported: {fault}") from fault
+        raise InputError(f"{name} of {package} cannot be imported: {fault}") from fault
 
 
 def summary(cls: type) -> str:

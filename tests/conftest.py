@@ -14,6 +14,7 @@ gc.set_threshold(50_000, 10, 10)
 
 CACHE = Path(__file__).parents[1] / ".cache"  # the only folder of the repository that tests fill
 os.environ["PALESTRA_CACHE"] = str(CACHE / "jax")
+os.environ["PALESTRA_DEBUG"] = "1"  # a fault of ours is to be seen
 os.environ["MPLCONFIGDIR"] = str(CACHE / "matplotlib")
 os.environ["XDG_CACHE_HOME"] = str(CACHE)  # so that nothing is written into the user's home
 

@@ -17,14 +17,14 @@ HOUSES = {"names", "own", "faults", "version", "core", "prng"}
 HOUSES |= {"parts", "envs", "algorithms", "runners"}
 MAY_IMPORT = {
     "names": set(),
-    "own": set(),
+    "own": {"faults"},
     "faults": set(),
     "version": set(),
-    "core": {"names", "own"},
+    "core": {"names", "own", "faults"},
     "prng": set(),
-    "parts": {"core", "parts"},
+    "parts": {"faults", "core", "parts"},
     "envs": {"names", "own", "faults", "core", "prng", "envs"},
-    "algorithms": {"names", "own", "core", "parts"},
+    "algorithms": {"names", "own", "faults", "core", "parts"},
     "runners": {"faults", "core", "prng", "parts", "runners"},
     "tools": HOUSES | {"tools"},
     "__main__": {"tools"},

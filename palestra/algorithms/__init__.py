@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from palestra.faults import InputError
 from palestra.own import full_name, load_installed, own_algorithm, summary
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def named(name: str) -> str:
     near = get_close_matches(letters(name), bare, n=1, cutoff=0.6)
     meant = KNOWN_AS.get(letters(name)) or (bare[near[0]] if near else None)
     hint = f"did you mean {meant}?" if meant else f"choose from {', '.join(ALGORITHMS)}."
-    raise ValueError(f"There is no algorithm {name!r}; {hint}")
+    raise InputError(f"There is no algorithm {name!r}; {hint}")
 
 
 def entry(name: str) -> Entry:
@@ -207,11 +208,11 @@ def check_imported(name: str) -> None:
         return
     module, _, word = name.rpartition(":")
     if module in sys.modules:
-        raise ValueError(
+        raise InputError(
             f"{module} has no algorithm {word!r}: a class under @palestra.core.hyperparameters "
             "with init, act and update, as palestra.core.Algorithm says."
         )
-    raise ValueError(
+    raise InputError(
         f"{name!r} is made by the module {module!r}, whose code would run: import it first "
         f"(--trust {module}) if you trust it."
     )
@@ -258,7 +259,7 @@ def name_of(algorithm: "Algorithm") -> str:
             return name
     if own_algorithm(outside := full_name(kind)) is not None:
         return outside
-    raise ValueError(
+    raise InputError(
         f"{kind.__name__} is no algorithm that can be trained: that is a class under "
         "@palestra.core.hyperparameters with init, act and update (palestra.core.Algorithm)."
     )

@@ -45,6 +45,7 @@ from palestra.core import (
     Transition,
     hyperparameters,
 )
+from palestra.faults import InputError
 from palestra.parts.control import anneal
 from palestra.parts.distributions import Distribution
 from palestra.parts.networks import Activation
@@ -112,7 +113,7 @@ class A3C:
         )
         count, left = divmod(spec.num_envs, self.worker_envs)
         if left:
-            raise ValueError(
+            raise InputError(
                 f"worker_envs must divide num_envs, which is {spec.num_envs}, but "
                 f"{self.worker_envs} does not."
             )

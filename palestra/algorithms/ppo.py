@@ -42,6 +42,7 @@ from palestra.core import (
     Transition,
     hyperparameters,
 )
+from palestra.faults import InputError
 from palestra.parts.control import anneal, when
 from palestra.parts.distributions import Distribution
 from palestra.parts.networks import Activation
@@ -140,12 +141,12 @@ class PPO:
 
     def init(self, spec: Spec, key: Key) -> State:
         if self.rollout_length * spec.num_envs % self.minibatches:
-            raise ValueError(
+            raise InputError(
                 f"minibatches must divide rollout_length x num_envs, which is "
                 f"{self.rollout_length * spec.num_envs}, but {self.minibatches} does not."
             )
         if self.normalize_advantage and self.rollout_length * spec.num_envs == self.minibatches:
-            raise ValueError("normalize_advantage needs minibatches of at least 2 transitions.")
+            raise InputError("normalize_advantage needs minibatches of at least 2 transitions.")
         networks_key, noise_key = jax.random.split(key)
         networks = ActorCritic(
             spec,

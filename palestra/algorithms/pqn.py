@@ -42,6 +42,7 @@ from palestra.core import (
     Transition,
     hyperparameters,
 )
+from palestra.faults import InputError
 from palestra.parts.control import anneal
 from palestra.parts.exploration import epsilon_greedy, linear
 from palestra.parts.networks import Network
@@ -103,7 +104,7 @@ class PQN:
 
     def init(self, spec: Spec, key: Key) -> State:
         if self.rollout_length * spec.num_envs % self.minibatches:
-            raise ValueError(
+            raise InputError(
                 f"minibatches must divide rollout_length x num_envs, which is "
                 f"{self.rollout_length * spec.num_envs}, but {self.minibatches} does not."
             )

@@ -57,6 +57,7 @@ from palestra.core import (
     Transition,
     hyperparameters,
 )
+from palestra.faults import InputError
 from palestra.parts import prioritized, replay
 from palestra.parts.categorical import atoms, project
 from palestra.parts.control import crosses, when
@@ -135,9 +136,9 @@ class Rainbow:
     def validate(self) -> None:
         low, high = self.value_min, self.value_max
         if isinstance(low, Real) and isinstance(high, Real) and low >= high:
-            raise ValueError(f"value_min must be below value_max, but they are {low} and {high}.")
+            raise InputError(f"value_min must be below value_max, but they are {low} and {high}.")
         if self.atoms < 2:
-            raise ValueError(f"atoms must be at least 2, not {self.atoms}.")
+            raise InputError(f"atoms must be at least 2, not {self.atoms}.")
 
     def init(self, spec: Spec, key: Key) -> State:
         actions = action_count(spec.action_space)

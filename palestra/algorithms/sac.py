@@ -61,6 +61,7 @@ from palestra.core import (
     Transition,
     hyperparameters,
 )
+from palestra.faults import InputError
 from palestra.parts import replay
 from palestra.parts.control import crosses, when
 from palestra.parts.distributions import Categorical, SquashedGaussian
@@ -156,7 +157,7 @@ class SAC:
         noise = None
         if self.noise == "ornstein-uhlenbeck":
             if isinstance(actor.head, CategoricalHead):
-                raise ValueError("noise must be gaussian where actions are discrete.")
+                raise InputError("noise must be gaussian where actions are discrete.")
             noise = jax.random.normal(noise_key, (spec.num_envs, len(actor.head.bounds.middle)))
         memory = replay.of(spec, self.memory_size, self.rollout_length, self.n_step)
         moments = obs_moments(spec.observation_space) if self.normalize_obs else None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 
 import gymnasium
 
+from palestra.faults import InputError
 from palestra.names import hint
 from palestra.own import load_installed, own_environment, summary
 
@@ -154,7 +155,7 @@ RENAMED = {
 }
 
 
-class UnknownEnvironmentError(gymnasium.error.NameNotFound, ValueError):
+class UnknownEnvironmentError(gymnasium.error.NameNotFound, InputError):
     """There is no environment of that id."""
 
 
@@ -253,9 +254,9 @@ def fitting(env_id: str, simulator: Any, parameters: dict[str, Any]) -> dict[str
         if kind is float and not is_tuple:
             value = _number(name, value)
         elif not all(isinstance(x, int | float | str) for x in (value if is_tuple else [value])):
-            raise ValueError(f"{name} cannot be {reprlib.repr(value)}.")
+            raise InputError(f"{name} cannot be {reprlib.repr(value)}.")
         elif isinstance(value, int) and abs(value) > LARGEST_INT:
-            raise ValueError(f"{name} must be below 2**31, not {reprlib.repr(value)}.")
+            raise InputError(f"{name} must be below 2**31, not {reprlib.repr(value)}.")
         fit[name] = value
     return fit
 
@@ -265,7 +266,7 @@ def _number(name: str, value: Any) -> Any:
     if hasattr(value, "dtype"):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} must be a number, not {reprlib.repr(value)}.")
+        raise InputError(f"{name} must be a number, not {reprlib.repr(value)}.")
     if LARGEST_FLOAT < abs(value) < inf:
-        raise ValueError(f"{name} must be a number that float32 holds, not {reprlib.repr(value)}.")
+        raise InputError(f"{name} must be a number that float32 holds, not {reprlib.repr(value)}.")
     return float(value)

@@ -34,6 +34,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from palestra.core import Count, CountOrZero, Frames, Share, check, hyperparameters
+from palestra.faults import InputError
 
 LARGEST, MOST_FRAMES = 1_000, 64  # sizes may come from a stranger's file
 # As the television shows it.
@@ -84,17 +85,17 @@ class Preprocessing:
 
     def validate(self) -> None:
         if max(self.height, self.width) > LARGEST or self.stack > MOST_FRAMES:
-            raise ValueError(
+            raise InputError(
                 f"height and width may be {LARGEST} at most and stack {MOST_FRAMES}, not "
                 f"{self.height}, {self.width} and {self.stack}."
             )
         if self.noop_min > self.noop_max:
-            raise ValueError(
+            raise InputError(
                 f"noop_min must not be above noop_max, {self.noop_max}, but is {self.noop_min}."
             )
         crops = (80, 80, True), (40, 40, True)
         if self.view == "crop" and (self.height, self.width, self.gray) not in crops:
-            raise ValueError(
+            raise InputError(
                 f"the view 'crop' is 80 x 80 or 40 x 40 in gray, not {self.height} x {self.width}"
                 f"{'' if self.gray else ' in color'}."
             )
@@ -163,7 +164,7 @@ def game_of(env_id: str) -> str | None:
         games[name.replace("NoFrameskip", "Deterministic")] = games[name]
     if env_id not in games:
         nearest = get_close_matches(env_id, games, n=1, cutoff=0)[0]
-        raise ValueError(f"There is no Atari game {env_id!r}; did you mean {nearest!r}?")
+        raise InputError(f"There is no Atari game {env_id!r}; did you mean {nearest!r}?")
     return games[env_id]
 
 
@@ -204,11 +205,11 @@ class AtariVector(VectorEnv):
         check("num_envs", num_envs, Count)
         check("num_threads", num_threads, CountOrZero)
         if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode must be None or 'rgb_array', not {render_mode!r}.")
+            raise InputError(f"render_mode must be None or 'rgb_array', not {render_mode!r}.")
         known = sorted(set(_games().values()))
         if game not in known:
             nearest = get_close_matches(game, known, n=1, cutoff=0)[0]
-            raise ValueError(f"There is no Atari game {game!r}; did you mean {nearest!r}?")
+            raise InputError(f"There is no Atari game {game!r}; did you mean {nearest!r}?")
         from ale_py import Action
         from ale_py.vector_env import AtariVectorEnv
 
@@ -270,7 +271,7 @@ class AtariVector(VectorEnv):
         To seed loads the game anew, a sixth of a second each. Raises ValueError.
         """
         if options:
-            raise ValueError(f"Atari games have no options for a reset, but got {options!r}.")
+            raise InputError(f"Atari games have no options for a reset, but got {options!r}.")
         if self._sent is not None:
             self.recv()
         if seed is None and self._obs is None and self._screens is not None:
@@ -402,11 +403,11 @@ class AtariVector(VectorEnv):
             return None
         seeds = np.asarray(seed)
         if seeds.dtype.kind not in "iu" or seeds.shape not in ((), (self.num_envs,)):
-            raise ValueError(
+            raise InputError(
                 f"the seed must be a whole number or {self.num_envs} of them, not {seed!r}."
             )
         if seeds.min() < 0:
-            raise ValueError(f"a seed must be a whole number of at least 0, not {seeds.min()}.")
+            raise InputError(f"a seed must be a whole number of at least 0, not {seeds.min()}.")
         if seeds.ndim == 0:
             seeds = seeds + np.arange(self.num_envs, dtype=seeds.dtype)
         return (seeds % 2**31).astype(np.int64)  # what the emulator takes

@@ -41,6 +41,7 @@ from palestra.envs import ENVIRONMENTS, UnknownEnvironmentError
 from palestra.faults import (
     RAISED,
     EnvironmentFaultError,
+    InputError,
     RaisedElsewhereError,
     elsewhere,
     environment_fault,
@@ -114,7 +115,7 @@ def import_for(env_id: str) -> None:
     except RAISED as fault:
         missing = fault.name if isinstance(fault, ModuleNotFoundError) else None
         if missing is None or not f"{module}.".startswith(f"{missing}."):
-            raise ValueError(f"The module {module!r} cannot be imported: {said(fault)}") from fault
+            raise InputError(f"The module {module!r} cannot be imported: {said(fault)}") from fault
         raise UnknownEnvironmentError(
             f"There is no module {module!r}, which {env_id.rstrip(':')!r} names, here or among the "
             "installed ones."
@@ -273,7 +274,7 @@ def _side_by_side(name: str, make_env: MakeEnv, num_envs: int, cost: float, kept
         return Made(with_reason(name, make), told)
 
 
-class OldError(ValueError):
+class OldError(InputError):
     """A function gave an environment that it had given before."""
 
 

@@ -27,6 +27,7 @@ from palestra import envs, prng
 from palestra.core import Environment
 from palestra.envs import packed, plain
 from palestra.envs.transforms import revised, simulator
+from palestra.faults import InputError
 
 # On a CPU JAX hands every program but the smallest to another thread, and the caller, who needs the
 # step's result at once, waits for two changes of thread. In place it takes half the time. This
@@ -387,7 +388,7 @@ def with_options(env: Any, options: dict[str, Any] | None) -> Any:
     for name in options:
         if name not in known:
             has = f"it has: {', '.join(known)}" if known else "it has none"
-            raise ValueError(f"{type(bare).__name__} has no reset option {name!r}; {has}.")
+            raise InputError(f"{type(bare).__name__} has no reset option {name!r}; {has}.")
     return revised(env, **envs.fitting(type(bare).__name__, type(bare), options))
 
 
@@ -398,4 +399,4 @@ def check_fits(env: Environment, snapshot: Snapshot, lead: tuple[int, ...]) -> N
     kinds = lambda tree, lead: [(*lead, *x.shape, x.dtype) for x in jax.tree.leaves(tree)]
     same = structure(asked) == structure(snapshot.state)
     if not same or kinds(asked, lead) != kinds(snapshot.state, ()):
-        raise ValueError("this state was taken from another kind of environment.")
+        raise InputError("this state was taken from another kind of environment.")

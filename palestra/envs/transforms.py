@@ -34,6 +34,7 @@ from palestra.core import (
     Step,
     hyperparameters,
 )
+from palestra.faults import InputError
 from palestra.names import hint
 
 
@@ -230,7 +231,7 @@ class FlattenObs(ObsTransform):
         for part in _parts(self.env.observation_space):
             if not isinstance(part, FLAT):
                 names = ", ".join(kind.__name__ for kind in FLAT)
-                raise ValueError(f"FlattenObs needs observations made of {names}, not {part}.")
+                raise InputError(f"FlattenObs needs observations made of {names}, not {part}.")
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -327,12 +328,12 @@ class Discretize(ObsTransform):
         (size,) = _box(self.env.observation_space, "an observation for Discretize", axes=1).shape
         for name, values in (("bins", self.bins), ("low", self.low), ("high", self.high)):
             if len(values) != size:
-                raise ValueError(
+                raise InputError(
                     f"{name} must hold a number for each of the {size} axes, not {len(values)}."
                 )
         for low, high in zip(self.low, self.high, strict=True):
             if not (np.isfinite(low) and np.isfinite(high) and low < high):
-                raise ValueError(f"low must lie below high, both finite, not {low} and {high}.")
+                raise InputError(f"low must lie below high, both finite, not {low} and {high}.")
 
     @property
     def observation_space(self) -> spaces.Discrete:
@@ -389,7 +390,7 @@ class PartialObs(ObsTransform):
     def validate(self) -> None:
         (size,) = _box(self.env.observation_space, "an observation for PartialObs", axes=1).shape
         if not self.keep or max(self.keep) >= size:
-            raise ValueError(
+            raise InputError(
                 f"keep must name some of the numbers 0 to {size - 1}, not {self.keep}."
             )
 
@@ -459,15 +460,15 @@ class DomainRandomization(Transform):
 
     def validate(self) -> None:
         if not self.ranges:
-            raise ValueError("ranges must name a parameter, such as (('gravity', 9.0, 10.0),).")
+            raise InputError("ranges must name a parameter, such as (('gravity', 9.0, 10.0),).")
         env = simulator(self.env)
         known = [f.name for f in fields(env) if _is_float(f.type)]  # type: ignore[arg-type]
         for name, low, high in self.ranges:
             if name not in known:
                 meant = hint(name, known) or f"it has: {', '.join(known)}."
-                raise ValueError(f"{type(env).__name__} has no number {name!r} to draw; {meant}")
+                raise InputError(f"{type(env).__name__} has no number {name!r} to draw; {meant}")
             if not low <= high:
-                raise ValueError(f"{name} must be drawn from low to high, not {low} to {high}.")
+                raise InputError(f"{name} must be drawn from low to high, not {low} to {high}.")
         lowest = {name: low for name, low, _ in self.ranges}
         highest = {name: high for name, _, high in self.ranges}
         for parameters in (lowest, highest):  # the simulator refuses what it cannot be
@@ -500,5 +501,5 @@ def _box(space: gymnasium.Space, what: str = "it", *, axes: int | None = None) -
     """The space, if it is one of arrays of numbers. Raises ValueError, naming `what` is not."""
     if not isinstance(space, spaces.Box) or axes not in (None, len(space.shape)):
         kind = "an array of numbers (a Box)" if axes is None else "a vector (a Box of one axis)"
-        raise ValueError(f"{what} must be {kind}, not of {space}.")
+        raise InputError(f"{what} must be {kind}, not of {space}.")
     return space

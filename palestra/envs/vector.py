@@ -33,7 +33,7 @@ from palestra.envs.players import (
     to_host,
     with_options,
 )
-from palestra.faults import refuse_after_fork
+from palestra.faults import InputError, refuse_after_fork
 
 MOST_NUMBERS = 16  # an observation of more is one array
 
@@ -63,7 +63,7 @@ class PalestraVectorEnv(VectorEnv):
         offered = [mode for mode in metadata(env)["render_modes"] if mode in ("rgb_array", "ansi")]
         if render_mode not in (None, *offered):
             there = ", ".join(offered) or "none"
-            raise ValueError(
+            raise InputError(
                 f"Many at once have no render mode {render_mode!r}; there are: {there}."
             )
         self.simulator = env
@@ -179,7 +179,7 @@ class PalestraVectorEnv(VectorEnv):
         if isinstance(given, int | np.integer):
             given = [int(given) + i for i in range(count)]
         if len(given) != count:
-            raise ValueError(
+            raise InputError(
                 f"there must be one seed for each of {count} environments, not {len(given)}."
             )
         given = [None if g is None else index(g) for g in given]
@@ -204,7 +204,7 @@ class PalestraVectorEnv(VectorEnv):
             isinstance(mask, np.ndarray) and mask.shape == (self.num_envs,) and mask.dtype == bool
         )
         if not (fits and mask.any() and self._carry is not None):
-            raise ValueError(
+            raise InputError(
                 f"reset_mask must be a bool array of {self.num_envs} with at least one True, "
                 "after a first reset of all."
             )
@@ -314,4 +314,4 @@ def _mode(mode: AutoresetMode | str) -> AutoresetMode:
         return AutoresetMode(mode)
     except ValueError:
         modes = ", ".join(repr(m.value) for m in AutoresetMode)
-        raise ValueError(f"autoreset_mode must be one of {modes}, not {mode!r}.") from None
+        raise InputError(f"autoreset_mode must be one of {modes}, not {mode!r}.") from None

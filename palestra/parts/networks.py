@@ -18,6 +18,7 @@ from gymnasium.spaces import Box, Discrete
 from jaxtyping import Array, Float, Int, PyTree, Shaped
 
 from palestra.core import Key
+from palestra.faults import InputError
 from palestra.parts.spaces import MOST_THINGS
 
 Activation = Literal["relu", "tanh"]
@@ -223,7 +224,7 @@ def encoder(space: gymnasium.Space, key: Key, *, layer_norm: bool = False) -> En
     """
     if isinstance(space, Discrete) and space.start == 0:
         if space.n > MOST_THINGS:
-            raise ValueError(
+            raise InputError(
                 f"the observation is one of {space.n:,}, each of which would be an input of the "
                 f"network, where {MOST_THINGS:,} at most are served; show it as numbers (a Box), "
                 "such as where it is."
@@ -239,7 +240,7 @@ def encoder(space: gymnasium.Space, key: Key, *, layer_norm: bool = False) -> En
             encoder(part, k, layer_norm=layer_norm) for part, k in zip(space, keys, strict=True)
         )
         return Joined(parts, sum(part.size for part in parts))
-    raise ValueError(
+    raise InputError(
         "the observation must be a vector, a picture (a Box of one axis or of three), one of a "
         f"few, counted from 0 (Discrete), or a Tuple of such, not {space}."
     )

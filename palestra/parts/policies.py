@@ -17,6 +17,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from jaxtyping import Array, Float, PyTree
 
 from palestra.core import Key, Spec
+from palestra.faults import InputError
 from palestra.parts.distributions import (
     Categorical,
     Distribution,
@@ -179,7 +180,7 @@ def head(space: gymnasium.Space, *, log_std: float | Float[Array, ""] = 0.0) -> 
         return MultiCategoricalHead(tuple(space.nvec.tolist()))
     if isinstance(space, Box) and len(space.shape) == 1:
         return GaussianHead(jnp.full(space.shape, log_std, jnp.float32), Bounds(space))
-    raise ValueError(
+    raise InputError(
         "the action must be one of a few (Discrete), several such (MultiDiscrete) or a vector (a "
         f"Box of one axis), not {space}."
     )
@@ -300,9 +301,9 @@ def box(space: gymnasium.Space, *, endless: bool = False) -> Bounds:
     """The bounds of the space's actions. Raises ValueError unless it is a vector, and has bounds
     along each axis where it must not be `endless`."""
     if not (isinstance(space, Box) and len(space.shape) == 1):
-        raise ValueError(f"the action must be a vector (a Box of one axis), not {space}.")
+        raise InputError(f"the action must be a vector (a Box of one axis), not {space}.")
     if not (endless or np.logical_and(*_bounded(space)).all()):
-        raise ValueError(
+        raise InputError(
             f"the action must have bounds, within which it is chosen, not {space}: name them in a "
             "wrapper, as gymnasium.wrappers.TransformAction(env, lambda action: action, "
             f"gymnasium.spaces.Box(-1, 1, {space.shape})) does, or use ppo, which needs none."

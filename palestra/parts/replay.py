@@ -25,6 +25,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree, UInt8
 
 from palestra.core import Frames, Key, Spec, Transition
+from palestra.faults import InputError
 from palestra.parts.returns import n_step as returns_of
 from palestra.parts.spaces import example_transition
 
@@ -67,7 +68,7 @@ def of(spec: Spec, capacity: int, rollout_length: int, n_step: int = 1) -> Repla
     least = n_step + stack
     if replay.data.reward.shape[0] < least:
         words = f"(n_step + {stack} frames)" if stack else "n_step"
-        raise ValueError(
+        raise InputError(
             f"memory_size must be at least {words} x num_envs, which is {least * spec.num_envs}."
         )
     return replay

@@ -27,6 +27,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 from jaxtyping import PyTree
 
 from palestra.core import Frames, Spec, Transition
+from palestra.faults import InputError
 
 Numbers: TypeAlias = np.ndarray | np.generic | jax.Array
 MOST_CHOICES = 16  # a MultiDiscrete of more is one vector, not as many things seen
@@ -39,7 +40,7 @@ MOST_THINGS = 100_000  # of which one is seen by a network, or done: each has we
 def action_count(space: gymnasium.Space) -> int:
     """How many actions there are to choose from. Raises ValueError unless the space is Discrete."""
     if not isinstance(space, Discrete):
-        raise ValueError(f"the action must be one of a few (Discrete), not {space}.")
+        raise InputError(f"the action must be one of a few (Discrete), not {space}.")
     return int(space.n)
 
 
@@ -90,7 +91,7 @@ def flat_observation_space(space: gymnasium.Space) -> gymnasium.Space:
     """
     parts = [part for leaf in _leaves(space, "observation") for part in _seen_as(*leaf)]
     if not any(map(_size, parts)):
-        raise ValueError(f"the observation is {space}, in which there is nothing to see.")
+        raise InputError(f"the observation is {space}, in which there is nothing to see.")
     flat = parts[0] if len(parts) == 1 else Tuple(parts)
     return space if flat == space else flat
 
@@ -119,7 +120,7 @@ def flat_action_space(space: gymnasium.Space) -> gymnasium.Space:
     leaves = list(_leaves(space, "action"))
     for name, leaf in leaves:
         if not isinstance(leaf, Box | Discrete | MultiDiscrete | MultiBinary):
-            raise ValueError(
+            raise InputError(
                 f"{name} is {_short(leaf)}, which no algorithm here can choose; actions are made "
                 "of Box or of Discrete, MultiDiscrete and MultiBinary, in Dict and Tuple."
             )
@@ -127,13 +128,13 @@ def flat_action_space(space: gymnasium.Space) -> gymnasium.Space:
     if 0 < len(boxes) < len(leaves):
         box = next(name for name, leaf in leaves if isinstance(leaf, Box))
         choice = next(name for name, leaf in leaves if not isinstance(leaf, Box))
-        raise ValueError(
+        raise InputError(
             f"{box} is a Box and {choice} is a choice, but an action must be made of Boxes alone "
             "or of choices alone."
         )
     size = sum(_size(leaf) for _, leaf in leaves)
     if size == 0:
-        raise ValueError(f"the action is {space}, in which there is nothing to do.")
+        raise InputError(f"the action is {space}, in which there is nothing to do.")
     flat: gymnasium.Space
     if boxes:
         with np.errstate(over="ignore"):  # bounds beyond float32 are none
@@ -142,7 +143,7 @@ def flat_action_space(space: gymnasium.Space) -> gymnasium.Space:
     else:
         counts = np.concatenate([_counts(leaf) for _, leaf in leaves])
         if counts.max() > MOST_THINGS:
-            raise ValueError(
+            raise InputError(
                 f"the action is one of {counts.max():,}, where {MOST_THINGS:,} at most can be told "
                 "apart; make it several smaller choices (MultiDiscrete) or numbers (Box)."
             )
@@ -175,7 +176,7 @@ def _leaves(space: gymnasium.Space, name: str) -> Iterator[tuple[str, gymnasium.
     if isinstance(space, Dict):
         if not any(all(isinstance(key, kind) for key in space.spaces) for kind in (str, int)):
             keys = shorten(", ".join(map(repr, space.spaces)), 60, placeholder=" ...")
-            raise ValueError(
+            raise InputError(
                 f"{name} is a Dict whose keys are {keys}, but its keys must all be strings, or all "
                 "whole numbers."
             )
@@ -195,19 +196,19 @@ def _values(
     if isinstance(space, Dict):
         if not (isinstance(value, Mapping) and space.spaces.keys() <= value.keys()):
             keys = ", ".join(map(repr, space.spaces))
-            raise ValueError(f"{name} must be a dict of {keys}, not {_short(value)}.")
+            raise InputError(f"{name} must be a dict of {keys}, not {_short(value)}.")
         for key, part in space.spaces.items():
             yield from _values(part, value[key], f"{name}[{key!r}]")
     elif isinstance(space, Tuple):
         if not (isinstance(value, tuple) and len(value) == len(space)):
-            raise ValueError(f"{name} must be a tuple of {len(space)}, not {_short(value)}.")
+            raise InputError(f"{name} must be a tuple of {len(space)}, not {_short(value)}.")
         for i, part in enumerate(space.spaces):
             yield from _values(part, value[i], f"{name}[{i}]")
     else:
         x: Any = value if isinstance(value, jax.core.Tracer) else np.asarray(value)
         shape = space.shape or ()
         if x.ndim < len(shape) or x.shape[x.ndim - len(shape) :] != shape:
-            raise ValueError(
+            raise InputError(
                 f"{name} has shape {shape}, behind the axes of a batch, not {x.shape}."
             )
         yield space, x
@@ -226,7 +227,7 @@ def _seen_as(name: str, leaf: gymnasium.Space) -> list[gymnasium.Space]:
     """The flat spaces of a leaf, each for an array of `_see`."""
     match leaf:
         case Discrete() | MultiDiscrete() if _counts(leaf).max(initial=0) > MOST_WHOLE:
-            raise ValueError(
+            raise InputError(
                 f"{name} is one of {_counts(leaf).max():,}, more than whole numbers of 32 bits can "
                 "count; show it as several numbers (Box or MultiDiscrete)."
             )
@@ -237,7 +238,7 @@ def _seen_as(name: str, leaf: gymnasium.Space) -> list[gymnasium.Space]:
         case MultiDiscrete():
             flags = int(_counts(leaf).sum())
             if flags > MOST_THINGS:
-                raise ValueError(
+                raise InputError(
                     f"{name} is {leaf.nvec.size} choices among {flags:,} things, each of which "
                     f"would be seen as a flag, where {MOST_THINGS:,} at most are served; show it "
                     "as numbers (a Box)."
@@ -250,7 +251,7 @@ def _seen_as(name: str, leaf: gymnasium.Space) -> list[gymnasium.Space]:
             low, high = _arrange(leaf, leaf.low), _arrange(leaf, leaf.high)
             same = low.shape == leaf.shape
             return [leaf if same else Box(low, high, dtype=leaf.dtype)]
-    raise ValueError(
+    raise InputError(
         f"{name} is {_short(leaf)}, which has no fixed size that a network could take; these can "
         "be learned from: Box, Discrete, MultiDiscrete, MultiBinary, and Dict and Tuple of such."
     )
@@ -280,7 +281,7 @@ def _see(leaf: gymnasium.Space, x: Numbers) -> list[Numbers]:
         case Box():
             seen, dtype = _arrange(leaf, x), _device_dtype(leaf)
             return [seen if seen.dtype == dtype else seen.astype(dtype)]
-    raise ValueError(f"nothing is seen of {_short(leaf)}.")
+    raise InputError(f"nothing is seen of {_short(leaf)}.")
 
 
 def _arrange(space: Box | MultiBinary, x: Numbers) -> Any:

@@ -9,6 +9,7 @@ from gymnasium.spaces import Discrete, Tuple
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from palestra.core import Spec
+from palestra.faults import InputError
 from palestra.parts.spaces import action_count
 
 Table = Float[Array, "*S A"]
@@ -19,7 +20,7 @@ def table(spec: Spec, initial_value: float | Float[Array, ""]) -> Table:
     space = spec.observation_space
     parts = tuple(space) if isinstance(space, Tuple) else (space,)
     if not parts or not all(isinstance(part, Discrete) and part.start == 0 for part in parts):
-        raise ValueError(
+        raise InputError(
             "the observation must be one of a few, counted from 0 (Discrete), or a Tuple of such, "
             f"not {space}."
         )

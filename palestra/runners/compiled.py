@@ -17,6 +17,7 @@ from jaxtyping import Array, Int, PyTree, UInt32
 
 from palestra import prng
 from palestra.core import Algorithm, Environment, Key, Spec, Transition
+from palestra.faults import InputError
 from palestra.parts.spaces import legal
 from palestra.runners.leaves import fingerprint, rebuilt
 from palestra.runners.report import Report, Since, Tally, count, is_sound, no_tally, printed
@@ -74,7 +75,7 @@ def plan(
     learner could not count the steps: its counter is of 32 bits, as XLA's numbers are."""
     steps_per_update = algorithm.rollout_length * num_envs
     if steps_per_update > MOST_STEPS:
-        raise ValueError(
+        raise InputError(
             f"num_envs times rollout_length must be at most {MOST_STEPS:,}, the steps that can be "
             f"counted, not {num_envs:,} x {algorithm.rollout_length:,}."
         )
@@ -83,7 +84,7 @@ def plan(
     count = -(-updates // per_report)
     if (whole := per_report * count * steps_per_update) > MOST_STEPS:
         rounded = "" if whole == total_steps else f" (rounded up to whole reports, {whole:,})"
-        raise ValueError(
+        raise InputError(
             f"steps must be at most {MOST_STEPS:,} for each seed, not {total_steps:,}{rounded}."
         )
     return per_report, count, steps_per_update

@@ -32,7 +32,14 @@ from jaxtyping import Array, PyTree
 
 from palestra import prng
 from palestra.core import Algorithm, Key, Metrics, Spec, Transition
-from palestra.faults import RAISED, EnvironmentFaultError, environment_fault, quiet, said
+from palestra.faults import (
+    RAISED,
+    EnvironmentFaultError,
+    InputError,
+    environment_fault,
+    quiet,
+    said,
+)
 from palestra.parts.control import reads
 from palestra.parts.spaces import (
     example,
@@ -501,7 +508,7 @@ def form_of(state: PyTree) -> Any:
         if dtype.kind not in "biufc" or dtype.itemsize > 8 or not dtype.isnative:
             raise TypeError(f"no file holds {shorten(repr(leaf), 40)} as a number")
     if len(arrays := named(state)) != len(leaves):
-        raise ValueError("two parts of them have the same name")
+        raise InputError("two parts of them have the same name")
     return structure, [(array.shape, array.dtype) for array in arrays.values()]
 
 
@@ -531,7 +538,7 @@ def autoreset_mode(envs: VectorEnv) -> AutoresetMode:
     try:
         return AutoresetMode(mode)
     except ValueError:
-        raise ValueError(
+        raise InputError(
             "a vector environment must say in metadata['autoreset_mode'] when it begins episodes "
             f"anew, one of {', '.join(m.value for m in AutoresetMode)}, not {mode!r}."
         ) from None

@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from palestra import prng
+from palestra.faults import InputError
 
 STRIDE = np.uint32(2_654_435_761)  # Knuth's multiplier: 2^32 over the golden ratio, and odd
 
 
-class MisfitError(ValueError):
+class MisfitError(InputError):
     """Arrays are not those of a tree; the message completes "it cannot be used: ..."."""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from palestra.faults import refuse_after_fork
+from palestra.faults import InputError, refuse_after_fork
 
 SWITCHES: dict[str, Callable[[bool], Any]] = {
     "jax_enable_x64": jax.enable_x64,
@@ -81,7 +81,7 @@ def check_devices() -> None:
             or jax.config.values.get("jax_platforms")
             or "one that is here"
         )
-        raise ValueError(
+        raise InputError(
             f"JAX finds no device of the platform that was asked for, {asked}; leave out "
             "JAX_PLATFORMS, or set it to cpu."
         ) from None

@@ -27,6 +27,7 @@ from safetensors.numpy import save
 from palestra import prng
 from palestra.algorithms import algorithm_class, name_of
 from palestra.core import Algorithm, Frames, HasPolicy, HasValues, Key, Seed, Spec, check
+from palestra.faults import InputError
 from palestra.names import by_name
 from palestra.parts import control
 from palestra.parts.distributions import MultiCategorical
@@ -122,7 +123,7 @@ class Agent:
         Raises ValueError for agents of algorithms without such values, such as ppo.
         """
         if not isinstance(self.algorithm, HasValues):
-            raise ValueError(
+            raise InputError(
                 f"{name_of(self.algorithm)} learns no values of actions; "
                 "agent.probabilities(obs) tells how likely each is, where there are a few."
             )
@@ -138,12 +139,12 @@ class Agent:
         where actions are no choice.
         """
         if not isinstance(self.algorithm, HasPolicy):
-            raise ValueError(
+            raise InputError(
                 f"{name_of(self.algorithm)} has no policy with probabilities; it takes the action "
                 "of the largest value, which agent.values(obs) tells."
             )
         if isinstance(self.spec.action_space, Box):
-            raise ValueError("this agent's actions are numbers, none of which is likely by itself.")
+            raise InputError("this agent's actions are numbers, none of which is likely by itself.")
         return self._answer(self._probabilities, obs)
 
     def _answer(self, act: Callable[[PyTree], Any], obs: Any) -> Any:
@@ -158,7 +159,7 @@ class Agent:
         if len(batches) == 1 and len(min(batches)) == 1:
             return act(flat)
         right, found = (" and ".join(map(str, s)) for s in ([x.shape for x in like], shapes))
-        raise ValueError(f"an observation has shape {right} or, as a batch, (n, ...), not {found}.")
+        raise InputError(f"an observation has shape {right} or, as a batch, (n, ...), not {found}.")
 
     def save(self, path: str | Path) -> None:
         """Write the agent to a .safetensors file, whole or not at all."""
@@ -250,7 +251,7 @@ def check_exploring(algorithm: Algorithm, spec: Spec) -> None:
     kept = reads(algorithm, spec)
     needed = reads(_alone(algorithm), spec._replace(num_envs=1), explore=True)
     if lack := [x for x in needed if x not in kept and x != "step" and x[:8] != "workers."]:
-        raise ValueError(
+        raise InputError(
             f"{name_of(algorithm)} explores with {lack[0].split('.')[0]}, of which an agent keeps "
             "only what greedy actions need; judge it without exploring."
         )
@@ -321,7 +322,7 @@ def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) ->
             f"There is no agent at {path}; name a run folder or its agent file."
         )
     if is_zipfile(path):
-        raise ValueError(
+        raise InputError(
             f"{path} is a zip file, as Stable-Baselines3 writes its models; Palestra reads its own "
             "agents alone, which are .safetensors files in run folders."
         )
@@ -330,12 +331,12 @@ def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) ->
             header = parsed((file.metadata() or {})["palestra"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (KeyError, NotJsonError):
-        raise ValueError(f"{path} is a safetensors file, but not a palestra agent.") from None
+        raise InputError(f"{path} is a safetensors file, but not a palestra agent.") from None
     except (SafetensorError, AttributeError):  # the latter of numbers that NumPy has not
-        raise ValueError(f"{path} is damaged or not an agent file; copy it anew.") from None
+        raise InputError(f"{path} is damaged or not an agent file; copy it anew.") from None
     try:
         if header["format"] > FORMAT:
-            raise ValueError(f"written by palestra {header['palestra']}, newer than this one")
+            raise InputError(f"written by palestra {header['palestra']}, newer than this one")
         spaces = _spaces(header["observation_space"], header["action_space"])
         flat = flat_observation_space(spaces[0]), flat_action_space(spaces[1])
         spec = Spec(*flat, header["num_envs"])
@@ -346,10 +347,10 @@ def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) ->
         agent = Agent(algorithm, spec, task, arrays, *spaces)
         forms = lambda leaves: {name: (leaf.shape, leaf.dtype) for name, leaf in leaves.items()}
         if forms(arrays) != forms(reads(algorithm, spec)):
-            raise ValueError("its arrays do not fit its header")
+            raise InputError("its arrays do not fit its header")
     except UNFIT as fault:
         reason = str(fault).rstrip(".")
-        raise ValueError(f"{path} is not an agent this palestra can use: {reason}.") from None
+        raise InputError(f"{path} is not an agent this palestra can use: {reason}.") from None
     return agent
 
 
@@ -396,7 +397,7 @@ def _describe(space: gymnasium.Space) -> dict[str, Any]:
                 "low": _numbers(space.low),
                 "high": _numbers(space.high),
             }
-    raise ValueError(f"an agent for {space} cannot be saved.")
+    raise InputError(f"an agent for {space} cannot be saved.")
 
 
 def _numbers(bound: np.ndarray) -> Any:
@@ -409,14 +410,14 @@ def _spaces(*descriptions: dict[str, Any]) -> tuple[gymnasium.Space, ...]:
     """What `_describe` said. Raises one of UNFIT, before anything large is allocated."""
     size = sum(_size(description, 0) for description in descriptions)
     if not size <= LARGEST:
-        raise ValueError(f"spaces of {size:,} numbers are larger than any")
+        raise InputError(f"spaces of {size:,} numbers are larger than any")
     return tuple(map(_space, descriptions))
 
 
 def _size(description: dict[str, Any], depth: int) -> float:
     """How many numbers, or things to choose from where they may be flags, a space has."""
     if depth > DEEPEST:
-        raise ValueError(f"spaces inside each other, more than {DEEPEST} of them, are not known")
+        raise InputError(f"spaces inside each other, more than {DEEPEST} of them, are not known")
     match description["kind"]:
         case "Tuple" | "Dict":
             return sum(_size(part, depth + 1) for part in description["spaces"])
@@ -448,14 +449,14 @@ def _space(description: dict[str, Any]) -> gymnasium.Space:
         case "Box":
             shape, kind = tuple(description["shape"]), description.get("dtype", "float32")
             if kind not in BOX_TYPES:
-                raise ValueError(f"a Box of {kind!r} is not known")
+                raise InputError(f"a Box of {kind!r} is not known")
             low, high = (
                 _bound(description[name], infinite, shape, np.dtype(kind))
                 for name, infinite in (("low", -np.inf), ("high", np.inf))
             )
             return Box(low, high, shape, kind)
         case kind:
-            raise ValueError(f"a space of kind {kind!r} is not known")
+            raise InputError(f"a space of kind {kind!r} is not known")
 
 
 def _bound(

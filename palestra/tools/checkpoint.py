@@ -19,6 +19,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from palestra.faults import InputError
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, parsed
 from palestra.version import __version__
@@ -100,7 +101,7 @@ def read(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
                 say(f"{told} The one before it is whole and takes its place.")
             return found
     if faults:
-        raise ValueError(f"{faults[0]} There is no other to go on from.")
+        raise InputError(f"{faults[0]} There is no other to go on from.")
     return None
 
 
@@ -112,7 +113,7 @@ def _read(path: Path) -> Checkpoint:
             text = kept["palestra"]
             header = parsed(text)
             if header["format"] > FORMAT:
-                raise ValueError(
+                raise InputError(
                     f"{path} was written by palestra {header['palestra']}, newer than this one."
                 )
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from palestra.algorithms import entry
+from palestra.faults import InputError
 from palestra.version import __version__
 
 REFERENCES = Path(__file__).with_name("references.bib")
@@ -16,7 +17,7 @@ def cite(name: str) -> str:
     from outside, whose paper nobody has told.
     """
     if not entry(name).paper:
-        raise ValueError(f"{name} is not of this package, and does not say what to cite.")
+        raise InputError(f"{name} is not of this package, and does not say what to cite.")
     entries = references()
     return "\n\n".join(entries[key] for key in (*entry(name).paper.split(), "palestra"))
 

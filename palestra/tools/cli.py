@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_da
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
+from tempfile import mkstemp
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -34,12 +36,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from palestra.faults import InputError, said, trace_of
 from palestra.names import hint
 from palestra.version import __version__
 
 T = TypeVar("T")
-# What is told in one sentence.
-BAD_INPUT = ValueError, FileNotFoundError, PermissionError, DependencyNotInstalled, NameNotFound
+# What is told in one sentence; what else is raised is a fault of ours.
+BAD_INPUT = InputError, FileNotFoundError, PermissionError, DependencyNotInstalled, NameNotFound
+DEBUG = "PALESTRA_DEBUG"  # in the environment: raise what is a fault of ours
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 YES, NO = {"true", "yes", "on"}, {"false", "no", "off"}
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
@@ -63,7 +67,8 @@ usage: palestra COMMAND ...
 
 examples: palestra train dqn CartPole-v1
           palestra train dqn CartPole-v1 --env.pole-mass 0.5
-The compilation cache is on; PALESTRA_CACHE=off turns it off, PALESTRA_CACHE=FOLDER moves it."""
+The compilation cache is on; PALESTRA_CACHE=off turns it off, PALESTRA_CACHE=FOLDER moves it.
+PALESTRA_DEBUG=1 shows the whole traceback of a fault of Palestra."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,7 +119,7 @@ def _run(arguments: list[str]) -> int:
             case [name, *rest] if name in commands:
                 return commands[name](rest)
             case [name, *_]:
-                raise ValueError(f"There is no command {name!r}; {_nearest(name, commands)}")
+                raise InputError(f"There is no command {name!r}; {_nearest(name, commands)}")
         raise AssertionError("not reached")
     except BAD_INPUT as fault:
         Console(stderr=True, soft_wrap=True).print(
@@ -130,6 +135,22 @@ def _run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("palestra: aborted", file=sys.stderr)
         return INTERRUPTED
+    except Exception as fault:
+        if DEBUG in os.environ:
+            raise
+        print(_fault(fault, arguments), file=sys.stderr)
+        return 1
+
+
+def _fault(fault: Exception, arguments: Sequence[str]) -> str:
+    """What is said of a fault of ours; a file gets the command and the traceback."""
+    handle, path = mkstemp(prefix="palestra-fault-", suffix=".txt")
+    with open(handle, "w") as file:
+        file.write(f"palestra {__version__}: {shlex.join(arguments)}\n\n{trace_of(fault)}")
+    return (
+        f"palestra: this is a fault of Palestra, not of what was asked: {said(fault)}. Please "
+        f"report it with {path}, which holds the traceback; {DEBUG}=1 shows it here."
+    )
 
 
 Trust = Annotated[
@@ -236,7 +257,7 @@ def train(arguments: list[str]) -> int:
                 "`palestra list` names the algorithms, environments and presets."
             )
             return 0
-        raise ValueError(
+        raise InputError(
             f"train needs an algorithm and an environment first: {usage}, "
             "for example palestra train dqn CartPole-v1."
         )
@@ -282,7 +303,7 @@ def train(arguments: list[str]) -> int:
     )
     options, algorithm = given.train, given.algorithm
     if options.seeds is not None and _value_of("--seed", arguments) is not None:
-        raise ValueError("--seed and --seeds exclude each other; give one of them.")
+        raise InputError("--seed and --seeds exclude each other; give one of them.")
     seeds = None if options.seeds is None else _seeds(options.seeds)
     if options.save_preset is not None:
         presets.files.check_new(options.save_preset)
@@ -324,7 +345,7 @@ def _as_in(run: str, arguments: Sequence[str]) -> list[str]:
     _trust(_value_of("--trust", arguments))
     rest = _without("--trust", _without("--like", arguments))
     if rest and not rest[0].startswith("-"):
-        raise ValueError(
+        raise InputError(
             f"--like takes the algorithm and the environment from {run}; leave them out, or take "
             f"its settings alone: --preset {run}."
         )
@@ -462,7 +483,7 @@ def plot(arguments: list[str]) -> int:
 
     flags = _parse(Flags, arguments, "palestra plot")
     if not flags.runs:
-        raise ValueError("plot needs at least one run folder: palestra plot RUN...")
+        raise InputError("plot needs at least one run folder: palestra plot RUN...")
     from palestra.tools.plot import plot as draw
 
     alone = len(flags.runs) == 1
@@ -495,7 +516,7 @@ def video(arguments: list[str]) -> int:
     check("seed", flags.seed, Seed)
     runs = runs_in(flags.run)
     if flags.output and len(runs) > 1:
-        raise ValueError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
+        raise InputError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
     for run in runs:
         folder = run if run.is_dir() else run.parent
         with _busy("recording an episode"), _printing_aside():
@@ -526,7 +547,7 @@ def watch(arguments: list[str]) -> int:
     if len([a for a in arguments[:2] if not a.startswith("-")]) < 2 and not (
         {"-h", "--help"} & set(arguments)
     ):
-        raise ValueError(f"watch needs a video and a run first: {usage}.")
+        raise InputError(f"watch needs a video and a run first: {usage}.")
     flags = _parse(Flags, arguments, "palestra watch")
     from palestra.tools.agent import load
     from palestra.tools.watch import watch as look_on
@@ -557,16 +578,16 @@ def export(arguments: list[str]) -> int:
 
     flags = _parse(Flags, arguments, "palestra export")
     if not (flags.onnx or flags.numpy):
-        raise ValueError("export needs --numpy, for a file of plain NumPy, or --onnx, or both.")
+        raise InputError("export needs --numpy, for a file of plain NumPy, or --onnx, or both.")
     if flags.onnx and flags.numpy and flags.output:
-        raise ValueError("--output names one file; give it with --numpy or with --onnx alone.")
+        raise InputError("--output names one file; give it with --numpy or with --onnx alone.")
     from palestra.tools.agent import load
     from palestra.tools.export import to_numpy, to_onnx
     from palestra.tools.run_folder import runs_in
 
     runs = runs_in(flags.run)
     if flags.output and len(runs) > 1:
-        raise ValueError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
+        raise InputError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
     kinds = (flags.numpy, ".py", to_numpy), (flags.onnx, ".onnx", to_onnx)
     for run in runs:
         agent = load(run)
@@ -592,7 +613,7 @@ def play(arguments: list[str]) -> int:
                 "`palestra list` names the environments."
             )
             return 0
-        raise ValueError(
+        raise InputError(
             f"play needs an environment first: {usage}, for example palestra play CartPole-v1."
         )
     from palestra.envs import entry
@@ -677,7 +698,7 @@ def cite(arguments: list[str]) -> int:
         """Its name; `palestra list` tells them all."""
 
     if not arguments:
-        raise ValueError("cite needs an algorithm: palestra cite ALGORITHM, for example dqn.")
+        raise InputError("cite needs an algorithm: palestra cite ALGORITHM, for example dqn.")
     flags = _parse(Flags, arguments, "palestra cite")
     from palestra.tools.cite import cite as bibtex
 
@@ -703,17 +724,17 @@ def _parse(cls: type[T], arguments: list[str], usage: str, default: T | None = N
         if not end.code:
             raise
         if "Missing from" in said.getvalue():
-            raise ValueError(_missing(cls, usage)) from None
-        raise ValueError(_one_sentence(said.getvalue(), usage)) from None
+            raise InputError(_missing(cls, usage)) from None
+        raise InputError(_one_sentence(said.getvalue(), usage)) from None
     if unknown:
         flag = unknown[0].split("=")[0]
         if not flag.startswith("-"):
-            raise ValueError(
+            raise InputError(
                 f"{flag!r} is one word too many; `{usage} --help` tells what there is."
             )
         written = lambda name: f"--{name.replace('_', '-')}"
         meant = hint(flag.strip("-"), kinds, written) or f"`{usage} --help` tells what there is."
-        raise ValueError(f"There is no flag {flag!r}; {meant}")
+        raise InputError(f"There is no flag {flag!r}; {meant}")
     _trust(getattr(flags, "trust", None))
     return flags
 
@@ -781,7 +802,7 @@ def _seeds(text: str) -> int | list[int]:
             return list(range(begin, end))
     elif re.fullmatch(r"\d+(,\d+)+,?|\d+,", text):
         return [int(seed) for seed in text.split(",") if seed]
-    raise ValueError(
+    raise InputError(
         f"--seeds must say how many, as 10, or which, as 10:20 (10 to 19) or 3,5,8; not {text!r}."
     )
 
@@ -805,10 +826,10 @@ def _named(algorithm: str, env_id: str) -> tuple[str, str]:
             name = named(env_id)
         if name is None:
             raise
-        raise ValueError(f"The algorithm comes first: palestra train {name} {algorithm}.") from None
+        raise InputError(f"The algorithm comes first: palestra train {name} {algorithm}.") from None
     if env_id.endswith(".py"):
         module = Path(env_id).stem
-        raise ValueError(
+        raise InputError(
             f"{env_id} is a file; name the environment in it: {module}:Name-v0, as it registers "
             f"one of Gymnasium's, or {module}:Name, a class in JAX."
         )

@@ -20,7 +20,7 @@ from palestra.core import Algorithm, Count, Environment, Key, Seed, Spec, check
 from palestra.envs.host import close
 from palestra.envs.toy_text.model import Model, evaluate
 from palestra.envs.transforms import TimeLimit, simulator
-from palestra.faults import EnvironmentFaultError
+from palestra.faults import EnvironmentFaultError, InputError
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import streams
 from palestra.runners.host import Players
@@ -247,7 +247,7 @@ class OnHost:
         done = flat_action_space(self.envs.single_action_space)
         if (seen, done) != spec[:2]:
             close(self.envs)
-            raise ValueError(
+            raise InputError(
                 f"the agent sees {spec.observation_space} and acts in {spec.action_space}, but "
                 f"{task} shows {seen} and takes {done}."
             )

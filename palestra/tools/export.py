@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from jaxtyping import PyTree
 
+from palestra.faults import InputError
 from palestra.parts.spaces import flatten_observation, unflatten_action
 from palestra.runners.switches import as_written
 from palestra.tools import export_numpy, export_onnx
@@ -79,13 +80,13 @@ def _target(path: str | Path, suffix: str) -> Path:
     """Where to write. Raises ValueError or FileNotFoundError where that cannot be."""
     path = Path(path)
     if path.suffix != suffix:
-        raise ValueError(f"the output must be a {suffix} file, not {path}.")
+        raise InputError(f"the output must be a {suffix} file, not {path}.")
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.absolute().parent} to write into.")
     if path.exists():
         with path.open("rb") as file:
             if MARK not in file.read(200):
-                raise ValueError(
+                raise InputError(
                     f"{path} exists already and is not from palestra export; choose another "
                     "--output, or remove it first."
                 )
@@ -126,7 +127,7 @@ def _equal(wanted: PyTree, found: PyTree) -> None:
         for a, b in zip(jax.tree.leaves(wanted), jax.tree.leaves(found), strict=True)
     )
     if not same:
-        raise ValueError(
+        raise InputError(
             "the file takes observations or gives actions in another form than the agent, so it "
             "was not written; this is a fault of palestra."
         )
@@ -146,7 +147,7 @@ def compare(
         with np.errstate(all="ignore"):  # of an agent that has diverged
             theirs, values = policy(*jax.tree.leaves(seen))
         if theirs.shape != ours.shape or theirs.dtype != ours.dtype:
-            raise ValueError(
+            raise InputError(
                 f"the file's actions are {theirs.dtype} {theirs.shape}, the agent's {ours.dtype} "
                 f"{ours.shape}, so it was not written; this is a fault of palestra."
             )
@@ -164,7 +165,7 @@ def compare(
             wrong |= _rows(~_close(a, b, ROUNDING, np.abs(a).max(-1, keepdims=True)))
         different += int(wrong.sum())
     if different:
-        raise ValueError(
+        raise InputError(
             f"the file acts other than the agent on {different:,} of {OBSERVATIONS:,} "
             "observations, so it was not written; this is a fault of palestra."
         )
@@ -255,7 +256,7 @@ def _made_up(
             return rng.integers(2, size=(count, *space.shape), dtype=np.int8)
         case Box():
             return _numbers(space, count, rng, moments)
-    raise ValueError(f"an observation with {space} cannot be exported.")
+    raise InputError(f"an observation with {space} cannot be exported.")
 
 
 def _numbers(

@@ -18,6 +18,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 from palestra.algorithms import name_of
 from palestra.envs import ENVIRONMENTS
 from palestra.envs.atari import is_atari
+from palestra.faults import InputError
 from palestra.parts.spaces import MOST_CHOICES, flat_observation_space, flatten_observation
 from palestra.tools.agent import Agent
 from palestra.tools.evaluate import gymnasium_has
@@ -193,7 +194,7 @@ def _setting(value: Any) -> str:
         return repr(value)
     if type(value) in (tuple, list):
         return f"[{', '.join(map(_setting, value))}]"
-    raise ValueError(f"the environment's parameter {value!r} cannot be written to a file.")
+    raise InputError(f"the environment's parameter {value!r} cannot be written to a file.")
 
 
 def _harmless(text: str) -> str:
@@ -343,7 +344,7 @@ class _Lines:
                 return f"_squares({x[0]}, {given['size']!r}, {given['strides']!r})"
             case "lookup":
                 return f"{x[0]}[tuple({x[1]}.T)]"
-        raise ValueError(f"this agent's policy has a {name!r}, which has no line of NumPy here.")
+        raise InputError(f"this agent's policy has a {name!r}, which has no line of NumPy here.")
 
     def _see(self, leaf: Any, x: str) -> list[str]:
         """A leaf's values as those that the policy takes, as parts.spaces.flatten_observation."""
@@ -366,7 +367,7 @@ class _Lines:
                 kept = flat.dtype in (np.bool_, np.uint8)
                 kind = _type(flat.dtype if kept else np.dtype(np.float32))
                 return [f"np.asarray({x}{_arranged(leaf, flat)}, {kind})"]
-        raise ValueError(f"an observation with {type(leaf).__name__} cannot be exported.")
+        raise InputError(f"an observation with {type(leaf).__name__} cannot be exported.")
 
     def _do(self, leaf: Any, x: str, size: int) -> str:
         """A leaf's actions, of its numbers, as parts.spaces.unflatten_action."""
@@ -394,7 +395,7 @@ class _Lines:
                 if leaf.dtype.kind == "f":
                     return f"np.clip({x}.astype({kind}), {low}, {high})"
                 return f"_whole({x}, {low}, {high})"
-        raise ValueError(f"an action with {type(leaf).__name__} cannot be exported.")
+        raise InputError(f"an action with {type(leaf).__name__} cannot be exported.")
 
 
 def _leaves(space: gymnasium.Space, name: str) -> Iterator[tuple[str, Any]]:
@@ -427,7 +428,7 @@ def _list(items: list[str]) -> str:
 
 def _key(key: Any) -> str:
     if type(key) not in (str, int):
-        raise ValueError(f"a Dict with the key {key!r} cannot be exported; keys are words.")
+        raise InputError(f"a Dict with the key {key!r} cannot be exported; keys are words.")
     return repr(key)
 
 
@@ -443,7 +444,7 @@ def _arranged(leaf: Any, flat: Any) -> str:
         if np.array_equal(moved.reshape(1, *wanted), right):
             reshaped = f".reshape({_shape((-1, *wanted))})"
             return f".transpose({_order(rows, len(shape))!r}){reshaped}" if rows else reshaped
-    raise ValueError(f"an observation with {leaf} cannot be exported.")
+    raise InputError(f"an observation with {leaf} cannot be exported.")
 
 
 def _order(rows: int, count: int) -> tuple[int, ...]:
@@ -455,7 +456,7 @@ def _order(rows: int, count: int) -> tuple[int, ...]:
 def _product(x: list[str], inputs: list[Variable], given: dict) -> str:
     (left, right), batched = given["dimension_numbers"]
     if any(batched):
-        raise ValueError("this agent's policy has products in a batch, which have no line here.")
+        raise InputError("this agent's policy has products in a batch, which have no line here.")
     axes = _plain(left), _plain(right)
     if axes == ((1,), (0,)) and [len(v.shape) for v in inputs] == [2, 2]:
         return f"{x[0]} @ {x[1]}"

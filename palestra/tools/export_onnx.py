@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
 from palestra.algorithms import name_of
+from palestra.faults import InputError
 from palestra.tools.agent import Agent
 from palestra.tools.export_program import OPEN, Operation, Program, Shape, Variable
 from palestra.version import __version__
@@ -178,7 +179,7 @@ class _Nodes:
             case "lookup":
                 places = put("Cast", [x[1]], to=_kind(np.dtype(np.int64)))
                 return put("GatherND", [x[0], places])
-        raise ValueError(f"this agent's policy has a {name!r}, which has no ONNX node here.")
+        raise InputError(f"this agent's policy has a {name!r}, which has no ONNX node here.")
 
     def _split(self, operation: Operation) -> None:
         from onnx import helper
@@ -193,7 +194,7 @@ class _Nodes:
         (left, right), batched = given["dimension_numbers"]
         last = len(inputs[0].shape) - 1
         if any(batched) or (*left, *right) != (last, 0) or len(inputs[1].shape) > 2:
-            raise ValueError("this agent's policy has products that have no ONNX node here.")
+            raise InputError("this agent's policy has products that have no ONNX node here.")
         return self.put("MatMul", x)
 
     def _cut(self, x: str, shape: Shape, given: dict) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 from jax.extend.core import Literal
 from jaxtyping import PyTree
 
+from palestra.faults import InputError
 from palestra.parts.spaces import example
 from palestra.tools.agent import Agent, greedy
 
@@ -180,7 +181,7 @@ class _Simple:
         if name == "dim_as_value" or any(
             isinstance(size, str) and size != OPEN for x in outputs for size in x.shape
         ):
-            raise ValueError("this agent's policy joins observations, which cannot be exported.")
+            raise InputError("this agent's policy joins observations, which cannot be exported.")
         now = [self._now.get(x, x) for x in inputs]
         known = all(x.array is not None for x in now)
         if name in NUMBER_BY_NUMBER:
@@ -299,7 +300,7 @@ def _lookup(operation: Operation, inputs: list[Variable]) -> list[Operation]:
         or form != (rest, axes, axes)
         or _sizes(operation.given["slice_sizes"]) != sizes
     ):
-        raise ValueError("this agent's policy looks things up in a way that cannot be exported.")
+        raise InputError("this agent's policy looks things up in a way that cannot be exported.")
     return [Operation("lookup", inputs, operation.outputs, {})]
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from palestra.faults import InputError
+
 Numbers = Sequence[float] | np.ndarray
 
 
@@ -32,7 +34,7 @@ def interval(values: Numbers, seen: Numbers = ()) -> Interval:
     """
     values = np.asarray(values, float)
     if values.size == 0:
-        raise ValueError("an interval needs at least one value.")
+        raise InputError("an interval needs at least one value.")
     mean = float(values.mean())
     if values.size == 1:
         return Interval(mean, None, None)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from palestra.faults import InputError
 from palestra.tools.files import write_whole
 
 Whole = Annotated[int, msgspec.Meta(ge=0, le=2**62)]  # what a count of anything can be
@@ -48,9 +49,9 @@ def read_json(path: Path, form: type = dict) -> dict[str, Any]:
     except NotJsonError:
         content = None
     if not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged: it is not the JSON that a run writes.")
+        raise InputError(f"{path} is damaged: it is not the JSON that a run writes.")
     if missing := set(getattr(form, "__required_keys__", ())) - content.keys():
-        raise ValueError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
+        raise InputError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
     if lack := fit(content, form):
-        raise ValueError(f"{path} is damaged: {lack}.")
+        raise InputError(f"{path} is damaged: {lack}.")
     return content

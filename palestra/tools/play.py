@@ -17,6 +17,7 @@ from gymnasium.error import DependencyNotInstalled
 from palestra.envs import drawing, entry
 from palestra.envs.drawing.window import Window, pygame
 from palestra.envs.gym import PalestraEnv
+from palestra.faults import InputError
 from palestra.tools.task import Task
 
 LINGER = 1_000  # how long the end of an episode stays in the window [ms]
@@ -246,7 +247,7 @@ def play(task: Task, *, seed: int | None, fps: int | None, text: bool) -> None:
     """
     home = entry(task.env_id).home.split(":")[0]
     if home not in CONTROLS:
-        raise ValueError(f"There are no keys to play {task.env_id} with.")
+        raise InputError(f"There are no keys to play {task.env_id} with.")
     controls = CONTROLS[home]
     env, hand = _table(task, controls, fps, text)
     scores: list[float] = []
@@ -296,7 +297,7 @@ def _table(task: Task, controls: Controls, fps: int | None, text: bool) -> tuple
     """The game and how it is played: in a window if there can be one, unless text is asked for."""
     readable = drawing.readable(task.make())
     if text and not readable:
-        raise ValueError(f"{task.env_id} is not to be played as text; leave --text out.")
+        raise InputError(f"{task.env_id} is not to be played as text; leave --text out.")
     if not text:
         try:
             _check_display()
@@ -318,8 +319,8 @@ def _check_display() -> None:
     game = pygame()
     named = {"DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"} & set(os.environ)
     if sys.platform == "linux" and not named:
-        raise ValueError("There is no display for a window.")
+        raise InputError("There is no display for a window.")
     try:
         game.display.init()
     except game.error as fault:
-        raise ValueError(f"There is no display for a window ({fault}).") from None
+        raise InputError(f"There is no display for a window ({fault}).") from None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import gymnasium
 
+from palestra.faults import InputError
 from palestra.runners.threads import Asynchronous
 from palestra.tools import train
 from palestra.tools.events import Events, Reported
@@ -39,11 +40,11 @@ def reproduce(
     config = read_config(folder)
     summary = read_summary(folder)
     if any(not gone_on["exact"] for gone_on in summary.get("resumed", [])):
-        raise ValueError(
+        raise InputError(
             f"{folder} went on in new episodes after it was interrupted; that cannot be repeated."
         )
     if config.get("stretched"):
-        raise ValueError(
+        raise InputError(
             f"{folder} went on to other steps, and its schedules with them, after it had begun; "
             "that cannot be repeated."
         )
@@ -51,7 +52,7 @@ def reproduce(
         again = Path(scratch) / "again"
         job, flags = train.settings_of(folder, config, env)
         if job.env is None and isinstance(job.algorithm, Asynchronous):
-            raise ValueError(
+            raise InputError(
                 f"{job.name} plays in threads here, and who comes first is up to the machine: it "
                 "never repeats."
             )

@@ -33,6 +33,7 @@ import msgspec
 import numpy as np
 
 from palestra.core import Algorithm
+from palestra.faults import InputError
 from palestra.runners import streams
 from palestra.runners.report import PRINTED, Report
 from palestra.tools.agent import Agent
@@ -119,11 +120,11 @@ def create(folder: Path) -> None:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise ValueError(
+        raise InputError(
             f"{folder} exists already; choose another --run, or remove it first."
         ) from None
     except OSError as fault:
-        raise ValueError(
+        raise InputError(
             f"The run folder {folder} cannot be made ({fault.strerror}); choose another --run."
         ) from None
 
@@ -258,20 +259,20 @@ class Recorder:
         self.seconds: dict[str, float] = {}  # by phase, where the runner knows
         path = folder / "metrics.jsonl"
         if path.is_symlink():  # a stranger's: ours would be cut off and written to
-            raise ValueError(f"{path} is a link to another file; put the file itself there.")
+            raise InputError(f"{path} is a link to another file; put the file itself there.")
         self._file = path.open("a", buffering=1)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # for as long as it is open
         except OSError:
             self._file.close()
-            raise ValueError(
+            raise InputError(
                 f"{folder} is being written by another process; stop it first."
             ) from None
         self._size, self._best = since["metrics_bytes"], best
         self._begun = False
         if not 0 <= self._size <= path.stat().st_size:
             self._file.close()
-            raise ValueError(f"{path} is shorter than when the checkpoint was written; restore it.")
+            raise InputError(f"{path} is shorter than when the checkpoint was written; restore it.")
 
     def _begin(self) -> None:
         """Cut off what is done once more: only now, when what is gone on from was seen to fit."""
@@ -397,9 +398,9 @@ def read_metrics(folder: Path) -> Iterator[dict[str, Any]]:
         try:
             line = parsed(text)
         except NotJsonError:
-            raise ValueError(f"{path} is damaged: line {number} is not JSON.") from None
+            raise InputError(f"{path} is damaged: line {number} is not JSON.") from None
         if lack := fit(line, Line):
-            raise ValueError(f"{path} is damaged: line {number} is not a report's: {lack}.")
+            raise InputError(f"{path} is damaged: line {number} is not a report's: {lack}.")
         if not len(line["ended_at"]) == len(line["returns"]) == len(line["lengths"]):
-            raise ValueError(f"{path} is damaged: line {number} has lists of unequal lengths.")
+            raise InputError(f"{path} is damaged: line {number} has lists of unequal lengths.")
         yield line

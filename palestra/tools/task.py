@@ -26,6 +26,7 @@ from palestra import envs
 from palestra.core import Environment, Key, Step, hyperparameters, plain
 from palestra.envs import atari, host
 from palestra.envs.transforms import TimeLimit, Transform
+from palestra.faults import InputError
 from palestra.names import hint
 from palestra.own import ENVIRONMENT, full_name, is_like, own_environment
 from palestra.parts.spaces import (
@@ -96,7 +97,7 @@ class Task(NamedTuple):
         ignore = named_parts(ignore)
         limit = max_episode_steps
         if limit is not None and (not isinstance(limit, int) or limit < 1) and limit != -1:
-            raise ValueError(
+            raise InputError(
                 "max_episode_steps must be a whole number of at least 1, or -1 for no limit, "
                 f"not {limit!r}."
             )
@@ -123,7 +124,7 @@ class Task(NamedTuple):
             asked = envs.fitting(env_id, row.simulator, {**row.parameters, **given})
             usual = row.simulator(**row.parameters)
         except TypeError as fault:  # a parameter that is not there, or one without a default
-            raise ValueError(str(fault)) from None
+            raise InputError(str(fault)) from None
         return cls(env_id, differences(usual, asked), limit, ignore=ignore)
 
     @classmethod
@@ -131,14 +132,14 @@ class Task(NamedTuple):
         """The task of an environment in JAX, given as a class or an instance. Raises ValueError."""
         kind = env if isinstance(env, type) else type(env)
         if own_environment(env_id := full_name(kind)) is None:
-            raise ValueError(
+            raise InputError(
                 f"{kind.__name__} has reset and step as palestra.core.Environment says, but is no "
                 "pytree of parameters yet; put @palestra.core.hyperparameters above the class."
             )
         if env is kind:
             return cls.of(env_id, env_kwargs, limit)
         if env_kwargs:
-            raise ValueError("env_kwargs go with a class or an id; an instance has its parameters.")
+            raise InputError("env_kwargs go with a class or an id; an instance has its parameters.")
         try:
             given = {field.name: getattr(env, field.name) for field in fields(env)}
             return cls.of(env_id, given, limit)
@@ -150,12 +151,12 @@ class Task(NamedTuple):
         cls, make_env: Any, env_kwargs: Mapping[str, Any] | None, limit: int | None
     ) -> "Task":
         if not callable(make_env):
-            raise ValueError(
+            raise InputError(
                 "env must be an environment's id or a function that makes a gymnasium.Env, "
                 f"not {make_env!r}."
             )
         if env_kwargs or limit is not None:
-            raise ValueError(
+            raise InputError(
                 "env_kwargs and max_episode_steps go with an id; a function that makes an "
                 "environment sees to them itself."
             )
@@ -190,7 +191,7 @@ class Task(NamedTuple):
         try:
             return envs.make(self.env_id, limit=self.max_episode_steps, **self.env_kwargs)
         except TypeError as fault:
-            raise ValueError(str(fault)) from None
+            raise InputError(str(fault)) from None
 
     @as_the_user_has_it()
     def make_envs(
@@ -347,16 +348,16 @@ class Task(NamedTuple):
         kwargs, limit = content.get("env_kwargs") or {}, content.get("max_episode_steps")
         env_id = content["environment"]
         if not (isinstance(kwargs, dict) and isinstance(env_id, str)):
-            raise ValueError("env_kwargs must be names and values, and environment a name")
+            raise InputError("env_kwargs must be names and values, and environment a name")
         if limit is not None and (type(limit) is not int or not (limit == -1 or limit > 0)):
-            raise ValueError("max_episode_steps must be a whole number")
+            raise InputError("max_episode_steps must be a whole number")
         made_by, ignore = content.get("made_by"), named_parts(content.get("ignore", []))
         if isinstance(made_by, str):
             return cls(env_id, {}, limit, None, made_by, ignore)
         if envs.is_ours(env_id) or env_id in envs.RENAMED:
             return cls.of(env_id, kwargs, limit, ignore)
         if env_id.rpartition(":")[2].startswith(WRAPPING):
-            raise ValueError(f"{env_id} would import what the file names")
+            raise InputError(f"{env_id} would import what the file names")
         check_words(kwargs)
         return cls(env_id, kwargs, limit, ignore=ignore)
 
@@ -365,7 +366,7 @@ def named_parts(ignore: Any) -> tuple[str, ...]:
     """The names that were given, one or several. Raises ValueError for what is no name."""
     names = [ignore] if isinstance(ignore, str) else ignore
     if not (isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)):
-        raise ValueError(f"ignore must be names, such as ('mission',), not {ignore!r}.")
+        raise InputError(f"ignore must be names, such as ('mission',), not {ignore!r}.")
     return tuple(names)
 
 
@@ -376,13 +377,13 @@ def ignored(task: Task, space: gymnasium.Space) -> tuple[str, ...]:
     parts, asked = dict(_parts(space)), tuple(dict.fromkeys(task.ignore))
     for name in asked:
         if not parts:
-            raise ValueError(f"ignore names parts of a Dict, but {task.env_id} shows {space}.")
+            raise InputError(f"ignore names parts of a Dict, but {task.env_id} shows {space}.")
         if name not in parts:
             known = ", ".join(parts)
-            raise ValueError(f"{task.env_id} shows no {name!r} to ignore; its parts are {known}.")
+            raise InputError(f"{task.env_id} shows no {name!r} to ignore; its parts are {known}.")
     left = host.without(space, asked)
     if asked and _empty(left):
-        raise ValueError(
+        raise InputError(
             f"Without {', '.join(asked)} there is nothing to see in {task.env_id}; leave at least "
             "one part of what it shows."
         )
@@ -417,7 +418,7 @@ def as_kept(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
         try:
             kept[name] = json.loads(json.dumps(value, default=_number))
         except (TypeError, ValueError):
-            raise ValueError(
+            raise InputError(
                 f"{name} cannot be kept in a file: env_kwargs are numbers, words, true, false, "
                 "None, and lists and dicts of these. A function that makes the environment may "
                 f"give it anything, and takes the place of its id; {name} is {reprlib.repr(value)}."
@@ -438,7 +439,7 @@ def check_words(env_kwargs: Mapping[str, Any]) -> None:
     for name, word in ((name, word) for name, x in env_kwargs.items() for word in _words(x)):
         path = PureWindowsPath(word)  # which knows / too
         if path.anchor or ".." in path.parts or word.startswith("~"):
-            raise ValueError(
+            raise InputError(
                 f"{name} must not name a place outside of this folder ({word!r}), so that no "
                 "agent's file can; name one below it, such as ./robot.xml."
             )
@@ -468,12 +469,12 @@ def preprocessing(given: Mapping[str, Any]) -> atari.Preprocessing:
     name = rest.pop("preprocessing", atari.DEFAULT)
     if name not in atari.SPECIFICATIONS:
         known = ", ".join(atari.SPECIFICATIONS)
-        raise ValueError(f"preprocessing must be one of {known}, not {name!r}.")
+        raise InputError(f"preprocessing must be one of {known}, not {name!r}.")
     names = [field.name for field in fields(atari.Preprocessing)]
     for key in rest:
         if key not in names:
             known = hint(key, names) or f"it has: {', '.join(names)}."
-            raise ValueError(f"Atari's preprocessing has no {key!r}; {known}")
+            raise InputError(f"Atari's preprocessing has no {key!r}; {known}")
     return replace(atari.SPECIFICATIONS[name], **rest)
 
 

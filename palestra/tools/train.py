@@ -37,7 +37,7 @@ from palestra.core import (
 )
 from palestra.envs import current
 from palestra.envs.host import close, import_for, playing, try_out, without
-from palestra.faults import RAISED, EnvironmentFaultError, said
+from palestra.faults import RAISED, EnvironmentFaultError, InputError, said
 from palestra.names import by_name, refuse
 from palestra.parts.spaces import example_transition, flat_action_space, flat_observation_space
 from palestra.runners import compiled, host, threads
@@ -306,7 +306,7 @@ def which(seed: int, seeds: int | Iterable[int] | None) -> list[int]:
     else:
         each = list(seeds)
         if not each or len(set(each)) < len(each):
-            raise ValueError(f"seeds must be different numbers, at least one, not {each}.")
+            raise InputError(f"seeds must be different numbers, at least one, not {each}.")
     for one in each:
         check("seed", one, Seed)
     return [int(one) for one in each]
@@ -392,18 +392,18 @@ def standing(folder: Path, env: Callable[[], gymnasium.Env] | None, steps: int |
     if is_finished(folder):
         done = run_folder.read_summary(folder)["steps"]
         if job.steps <= done:
-            raise ValueError(
+            raise InputError(
                 f"{folder} is finished, after {done:,} steps; --steps N, above that, trains on."
             )
         if not (folder / checkpoint.NAME).is_file():
-            raise ValueError(f"{folder} is finished, and what it would go on from was not kept.")
+            raise InputError(f"{folder} is finished, and what it would go on from was not kept.")
     since = checkpoint.read(folder, notes.append)
     if since is not None and not goes_with(since.header.get("run"), identity(job, seed), job):
-        raise ValueError(
+        raise InputError(
             f"{folder}/config.json is no longer that of its checkpoint; put it back as it was."
         )
     if since is not None and (lack := fit(since.header, Header)):
-        raise ValueError(f"{folder} cannot go on from its checkpoint: {lack}.")
+        raise InputError(f"{folder} cannot go on from its checkpoint: {lack}.")
     if since is not None and longer and longer["hyperparameters"] != config["hyperparameters"]:
         longer["stretched"] = True  # on the way, which `reproduce` cannot repeat
     notes.append(
@@ -436,7 +436,7 @@ def go_on(group: Sequence[Standing], quiet: bool) -> None:
         displayed(settled(carry_out(job, folders, since, flags, notes)), quiet)
     except MisfitError as fault:
         where = ", ".join(map(str, folders.values()))
-        raise ValueError(f"{where} cannot go on from its checkpoint: {fault}.") from None
+        raise InputError(f"{where} cannot go on from its checkpoint: {fault}.") from None
 
 
 def settings_of(
@@ -451,11 +451,11 @@ def settings_of(
         algorithm = algorithm_of(config["algorithm"], config["hyperparameters"])
         for name, kind in (("num_envs", Count), ("seed", Seed), ("steps", Count)):
             if type(config[name]) is not int:
-                raise ValueError(f"{name} must be a whole number")
+                raise InputError(f"{name} must be a whole number")
             check(name, config[name], kind)
         flags = checked(Flags(**config["flags"]))
     except UNFIT as fault:
-        raise ValueError(f"{folder}/config.json is not one that can be run: {fault}.") from None
+        raise InputError(f"{folder}/config.json is not one that can be run: {fault}.") from None
     return planned(task, config["algorithm"], algorithm, config["num_envs"], config["steps"]), flags
 
 
@@ -570,7 +570,7 @@ def settle(
     elif preset is None:
         name = name_of(algorithm)
     else:
-        raise ValueError("a preset goes with an algorithm's name, not with an instance of it.")
+        raise InputError("a preset goes with an algorithm's name, not with an instance of it.")
     usual = chosen.steps if chosen else STEPS
     if steps is None:
         steps = usual
@@ -593,7 +593,7 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
     """The job. Raises ValueError where the algorithm cannot learn the task, or not here."""
     batch = getattr(algorithm, "batch_size", 0)
     if getattr(algorithm, "memory_size", batch) < batch:
-        raise ValueError(f"memory_size must be at least batch_size, which is {batch}.")
+        raise InputError(f"memory_size must be at least batch_size, which is {batch}.")
     simulator = task.simulator() if task.kind == "palestra" else None
     seen, done = spaces_of(task._replace(ignore=()), simulator)
     task = task._replace(ignore=ignored(task, seen))
@@ -603,12 +603,12 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
     try:  # shapes only: nothing is computed or compiled
         learner = jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))
     except ValueError as fault:
-        raise ValueError(f"{name} cannot learn {task.env_id}: {fault}{others(job)}") from None
+        raise InputError(f"{name} cannot learn {task.env_id}: {fault}{others(job)}") from None
     needed, free = (size / 2**30 for size in (least_memory(job, learner), available()))
     if needed > free:
         sizes = [x for x in ("num_envs", *SIZES) if x == "num_envs" or hasattr(algorithm, x)]
         flags = ", ".join(f"--{x.replace('_', '-')}" for x in sizes)
-        raise ValueError(
+        raise InputError(
             f"{name} would need {needed:,.1f} GiB and this machine has {free:,.1f} free; smaller "
             f"numbers need less: {flags}."
         )
@@ -659,7 +659,7 @@ def check_several(job: Job, seeds: int) -> None:
         with playing(task.make_envs(several).envs) as envs:
             envs.reset()
     except RAISED:
-        raise ValueError(
+        raise InputError(
             f"Only one {task} can be open at a time ({reason}): train in one environment "
             "(--num-envs 1), and one seed after another."
         ) from None

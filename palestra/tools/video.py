@@ -22,6 +22,7 @@ from palestra.core import Environment, Key, plain
 from palestra.envs import entry
 from palestra.envs.drawing import draw, drawable, frames_per_second
 from palestra.envs.host import playing, said
+from palestra.faults import InputError
 from palestra.runners import streams
 from palestra.runners.host import EnvironmentFaultError
 from palestra.runners.switches import as_the_user_has_it, as_written
@@ -67,7 +68,7 @@ def record(agent: Agent, path: Path, *, seed: int) -> Path:
     """
     check_ending(path)
     if not filmable(agent.task):
-        raise ValueError(f"There is no drawing for {agent.env_id}, so there can be no video.")
+        raise InputError(f"There is no drawing for {agent.env_id}, so there can be no video.")
     if agent.task.kind != "palestra":
         frames, rate = on_host(agent, seed=streams.first(seed, streams.EXAM))
         return write(path, held(frames, rate), rate)
@@ -153,14 +154,14 @@ def presentable(frame: Any) -> np.ndarray:
         picture = picture[..., None]
     if picture.dtype.kind not in "buif" or picture.ndim != 3 or picture.shape[-1] not in (1, 3, 4):
         given = f"{picture.dtype} {picture.shape}" if picture.ndim else type(frame).__name__
-        raise ValueError(
+        raise InputError(
             f"render() gave {given}, which is no picture: that is numbers [height, width, 3]."
         )
     if min(picture.shape[:2]) < 2:
-        raise ValueError(f"render() gave {picture.shape}; a picture has 2 rows and columns or more")
+        raise InputError(f"render() gave {picture.shape}; a picture has 2 rows and columns or more")
     whole = picture.dtype.kind in "ui"
     if not (picture.min() >= 0 and picture.max() <= (255 if whole else 1)):
-        raise ValueError(
+        raise InputError(
             f"render() gave {picture.dtype} from {picture.min():g} to {picture.max():g}; a picture "
             "holds whole numbers from 0 to 255, or others from 0 to 1."
         )
@@ -263,7 +264,7 @@ def write(path: Path, frames: Iterable[np.ndarray], rate: float = FRAMES_PER_SEC
 def check_ending(path: Path) -> None:
     """Raises ValueError for a path that is no video's."""
     if path.suffix.lower() not in ENDINGS:
-        raise ValueError(f"the output must be an {' or a '.join(ENDINGS)} file, not {path}.")
+        raise InputError(f"the output must be an {' or a '.join(ENDINGS)} file, not {path}.")
 
 
 def _of_one_size(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -272,7 +273,7 @@ def _of_one_size(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         size = size or frame.shape
         if frame.shape != size:
             (now, wide, _), (high, width, _) = frame.shape, size
-            raise ValueError(
+            raise InputError(
                 f"the pictures of a video have one size, but after {width} x {high} came "
                 f"{wide} x {now}."
             )

@@ -30,6 +30,7 @@ from palestra.algorithms import name_of
 from palestra.core import Frames, HasPolicy, HasValues, Positive, check
 from palestra.envs import atari
 from palestra.envs.atari import COURT, INK, SCREEN, Preprocessing, halved
+from palestra.faults import InputError
 from palestra.runners.switches import as_written
 from palestra.tools.agent import Agent
 from palestra.tools.video import write
@@ -90,19 +91,19 @@ def sees(agent: Agent) -> Preprocessing:
     """How the agent sees a game's pictures. Raises ValueError where it does not see such."""
     space: Any = agent.spec.observation_space
     if not (agent.task.make_env is None and atari.is_atari(agent.env_id)):
-        raise ValueError(
+        raise InputError(
             f"An agent of {agent.env_id} cannot watch a video: only those that learned an Atari "
             "game, such as ALE/Pong-v5, see the pictures of one."
         )
     p = agent.task.preprocessing
     seen = Frames(p.height, p.width, 1 if p.gray else 3, stack=p.stack)
     if not (isinstance(space, Frames) and space == seen and space.stack == p.stack):
-        raise ValueError(
+        raise InputError(
             f"An agent of {agent.task} sees {seen.shape}, but this one sees {space}; its file does "
             "not say how pictures become that."
         )
     if not isinstance(agent.action_space, Discrete):
-        raise ValueError(
+        raise InputError(
             f"watch shows the values of a few actions (Discrete), not of {agent.action_space}."
         )
     return p
@@ -112,11 +113,11 @@ def _check_files(source: Path, output: Path) -> None:
     if not source.is_file():
         raise FileNotFoundError(f"There is no video at {source}.")
     if output.suffix.lower() != ".mp4":
-        raise ValueError(f"the output must be an .mp4 file, not {output}.")
+        raise InputError(f"the output must be an .mp4 file, not {output}.")
     if not output.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output.absolute().parent} to write into.")
     if output.exists() and output.samefile(source):
-        raise ValueError(f"{source} is the video to watch; name another file as the output.")
+        raise InputError(f"{source} is the video to watch; name another file as the output.")
 
 
 @contextmanager
@@ -131,19 +132,19 @@ def reading(source: Path) -> Iterator[Video]:
             about = next(reader)
             (width, height), rate = about["size"], float(about["fps"])
         except (OSError, LookupError, RuntimeError, StopIteration, ValueError):
-            raise ValueError(f"{source} is not a video that can be read.") from None
+            raise InputError(f"{source} is not a video that can be read.") from None
         if not (height >= FEWEST_ROWS and NARROWEST <= width / height <= WIDEST):
-            raise ValueError(
+            raise InputError(
                 f"{source} is {width} x {height}, which is no picture of an Atari game: those are "
                 f"160 x 210, or up to 4 : 3, and larger; cut it to the game's picture first."
             )
         if not rate > 0:
-            raise ValueError(f"{source} does not say how many frames a second it has.")
+            raise InputError(f"{source} does not say how many frames a second it has.")
         frames = _decoded(source, reader, (height, width, 3))
         try:
             first = next(frames)
         except StopIteration:
-            raise ValueError(f"{source} is a video without a single frame.") from None
+            raise InputError(f"{source} is a video without a single frame.") from None
         yield Video(rate, about.get("duration") or 0.0, chain([first], frames))
 
 
@@ -154,7 +155,7 @@ def _decoded(
         for data in reader:
             yield np.frombuffer(data, np.uint8).reshape(shape)
     except RuntimeError:
-        raise ValueError(f"{source} is damaged; it ends in the middle of a frame.") from None
+        raise InputError(f"{source} is damaged; it ends in the middle of a frame.") from None
 
 
 def with_bar(
@@ -179,7 +180,7 @@ def decide(
         if obs is not None:
             worth: Any = evaluate(obs)
             if not np.isfinite(worth).all():
-                raise ValueError("this agent's values are no numbers any more: it has diverged.")
+                raise InputError("this agent's values are no numbers any more: it has diverged.")
             decision = Decision(obs, worth, int(worth.argmax()))
         yield picture, decision
 
@@ -259,7 +260,7 @@ def has_policy(agent: Agent) -> bool:
     """Whether it chooses by probabilities, in place of values. Raises ValueError where by neither,
     or not by what it could show."""
     if not isinstance(agent.algorithm, HasPolicy | HasValues):
-        raise ValueError("what this agent does is not the best of several values.")
+        raise InputError("what this agent does is not the best of several values.")
     return isinstance(agent.algorithm, HasPolicy)
 
 

@@ -170,3 +170,22 @@ def test_environments_on_the_host_count_too():
     alone = palestra.PPO(rollout_length=1, minibatches=1)
     with pytest.raises(ValueError, match=r"ppo would need 1\d,\d+\.\d GiB and this machine has"):
         palestra.train(lambda: gymnasium.make("CartPole-v1"), alone, num_envs=2 * 10**9)
+
+
+def test_a_fault_of_ours_is_told_as_one(monkeypatch, capsys, tmp_path):
+    def fails(*args):
+        raise ValueError("shapes (3,) and (4,)\nmore")
+
+    monkeypatch.setattr("palestra.tools.cite.cite", fails)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(ValueError, match="shapes"):  # as the tests have it: shown at once
+        main(["cite", "dqn"])
+    monkeypatch.delenv("PALESTRA_DEBUG")
+    assert main(["cite", "dqn"]) == 1
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert "a fault of Palestra, not of what was asked: ValueError: shapes (3,) and (4,)" in told
+    (file,) = tmp_path.iterdir()
+    assert str(file) in told
+    assert "palestra 0.1.0: cite dqn" in file.read_text()
+    assert "Traceback" in file.read_text()

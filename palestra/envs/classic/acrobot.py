@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Int
 
 from palestra.core import Finite, Key, NonNegative, Positive, Step, check_bounds, hyperparameters
 from palestra.envs.classic.trigonometry import sin_cos, within_a_turn
+from palestra.faults import InputError
 
 MAX_VELOCITY_1, MAX_VELOCITY_2 = 4 * np.pi, 9 * np.pi  # [rad/s]
 
@@ -87,7 +88,7 @@ class Acrobot:
     def validate(self) -> None:
         check_bounds(self.low, self.high)
         if self.equations not in ("book", "nips"):
-            raise ValueError(f"equations must be 'book' or 'nips', not {self.equations!r}.")
+            raise InputError(f"equations must be 'book' or 'nips', not {self.equations!r}.")
 
     def reset(self, key: Key) -> tuple[State, Float[Array, "6"]]:
         state = State(*jax.random.uniform(key, (4,), minval=self.low, maxval=self.high))

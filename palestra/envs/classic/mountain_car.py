@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Int
 
 from palestra.core import Finite, Key, NonNegative, Positive, Step, check_bounds, hyperparameters
 from palestra.envs.classic.trigonometry import sin_cos
+from palestra.faults import InputError
 
 
 class State(NamedTuple):
@@ -69,7 +70,7 @@ class MountainCar:
         track = (self.min_position, self.goal_position, self.max_position)
         plain = all(isinstance(place, int | float) for place in track)
         if plain and not track[0] < track[1] <= track[2]:
-            raise ValueError(
+            raise InputError(
                 "goal_position must lie between min_position and max_position, "
                 f"not {track[1]} between {track[0]} and {track[2]}."
             )

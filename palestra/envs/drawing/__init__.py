@@ -16,6 +16,7 @@ from jaxtyping import PyTree
 
 from palestra.core import Environment
 from palestra.envs.transforms import bare, simulator
+from palestra.faults import InputError
 
 
 class Drawing(NamedTuple):
@@ -74,7 +75,7 @@ def _paint(env: Environment, state: PyTree, action: Any, what: str) -> Any:
     env, state = bare(env, state)
     painter = _painter(env, what)
     if painter is None:
-        raise ValueError(f"There is no such picture of {type(env).__name__}.")
+        raise InputError(f"There is no such picture of {type(env).__name__}.")
     return painter(state, action)
 
 

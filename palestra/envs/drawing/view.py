@@ -10,6 +10,7 @@ from jaxtyping import PyTree
 from palestra.core import Environment
 from palestra.envs import drawing
 from palestra.envs.transforms import simulator
+from palestra.faults import InputError
 
 
 @runtime_checkable
@@ -37,10 +38,10 @@ class View:
         for mode in modes:
             if mode not in offered:
                 there = ", ".join(offered) or "none for this environment"
-                raise ValueError(f"There is no render mode {mode!r}; there are: {there}.")
+                raise InputError(f"There is no render mode {mode!r}; there are: {there}.")
         returned = [mode for mode in modes if mode != "human"]
         if len(returned) > 1:
-            raise ValueError(f"render() can return one of {' and '.join(returned)}, not both.")
+            raise InputError(f"render() can return one of {' and '.join(returned)}, not both.")
         self.env = env
         self.human = "human" in modes
         self.mode = returned[0] if returned else "human" if self.human else None

@@ -23,6 +23,7 @@ from jaxtyping import Array, Bool, Int
 
 from palestra.core import Count, CountOrZero, Key, Step, hyperparameters
 from palestra.envs.minatar.board import LAST, ROWS, SIZE, Board, space, square
+from palestra.faults import InputError
 
 LEFT, RIGHT = 1, 2  # actions
 
@@ -61,14 +62,14 @@ class Breakout:
     def validate(self) -> None:
         """Raise ValueError in one sentence if something starts where it cannot be."""
         if self.brick_row + self.brick_rows > LAST:
-            raise ValueError(
+            raise InputError(
                 f"brick_row + brick_rows must be at most {LAST}, since the last row is the "
                 f"paddle's, not {self.brick_row + self.brick_rows}."
             )
         if self.ball_row >= LAST:
-            raise ValueError(f"ball_row must be less than {LAST}, not {self.ball_row}.")
+            raise InputError(f"ball_row must be less than {LAST}, not {self.ball_row}.")
         if self.paddle_column > LAST:
-            raise ValueError(f"paddle_column must be at most {LAST}, not {self.paddle_column}.")
+            raise InputError(f"paddle_column must be at most {LAST}, not {self.paddle_column}.")
 
     @property
     def wall(self) -> Board:

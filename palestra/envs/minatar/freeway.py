@@ -22,6 +22,7 @@ from jaxtyping import Array, Bool, Int
 
 from palestra.core import Count, Key, Step, hyperparameters
 from palestra.envs.minatar.board import LANE_ROWS, LANES, LAST, NOWHERE, ROWS, lanes, space, squares
+from palestra.faults import InputError
 
 UP, DOWN = 1, 2  # actions
 CHICKEN = 4  # its column
@@ -62,7 +63,7 @@ class Freeway:
     def validate(self) -> None:
         """Raise ValueError in one sentence if the pauses cannot be."""
         if not self.shortest_pause <= self.longest_pause <= PAUSES:
-            raise ValueError(
+            raise InputError(
                 f"shortest_pause must be at most longest_pause, and that at most {PAUSES}, "
                 f"not {self.shortest_pause} and {self.longest_pause}."
             )

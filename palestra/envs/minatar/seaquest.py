@@ -36,6 +36,7 @@ from jaxtyping import Array, Bool, Int
 
 from palestra.core import Count, CountOrZero, Key, Share, Step, hyperparameters
 from palestra.envs.minatar.board import COLUMNS, LAST, SIZE, space
+from palestra.faults import InputError
 
 LEFT, UP, RIGHT, DOWN, FIRE = 1, 2, 3, 4, 5  # actions
 LANES = 8
@@ -138,7 +139,7 @@ class Seaquest:
     def validate(self) -> None:
         """Raise ValueError in one sentence if the divers do not fit their gauge."""
         if self.max_divers > LAST:
-            raise ValueError(
+            raise InputError(
                 f"max_divers must be at most {LAST}, the length of their gauge, "
                 f"not {self.max_divers}."
             )

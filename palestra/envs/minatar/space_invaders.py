@@ -27,6 +27,7 @@ from jaxtyping import Array, Bool, Int
 
 from palestra.core import Count, CountOrZero, Key, Step, hyperparameters
 from palestra.envs.minatar.board import COLUMNS, LAST, ROWS, SIZE, Board, space, square
+from palestra.faults import InputError
 
 LEFT, RIGHT, FIRE = 1, 2, 3  # actions
 
@@ -74,12 +75,12 @@ class SpaceInvaders:
     def validate(self) -> None:
         """Raise ValueError in one sentence if a wave cannot be."""
         if self.alien_rows > LAST:
-            raise ValueError(
+            raise InputError(
                 f"alien_rows must be at most {LAST}, since the last row is the cannon's, "
                 f"not {self.alien_rows}."
             )
         if self.first_column >= SIZE // 2:
-            raise ValueError(
+            raise InputError(
                 f"first_column must be less than {SIZE // 2}, so that a wave has aliens, "
                 f"not {self.first_column}."
             )

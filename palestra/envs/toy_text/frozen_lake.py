@@ -27,6 +27,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from palestra.core import Key, Share, Step, hyperparameters
 from palestra.envs.toy_text.model import Model, outcomes
+from palestra.faults import InputError
 
 LEFT, DOWN, RIGHT, UP = range(4)
 MAPS = {
@@ -70,21 +71,21 @@ class FrozenLake:
 
     def validate(self) -> None:
         if not self.desc and self.map_name not in MAPS:
-            raise ValueError(
+            raise InputError(
                 f"map_name must be 4x4 or 8x8, not {self.map_name!r}; random_map() draws others."
             )
         if not all(isinstance(row, str) and row for row in self.desc):
-            raise ValueError(f"desc must hold rows such as 'SFFG', not {self.desc!r}.")
+            raise InputError(f"desc must hold rows such as 'SFFG', not {self.desc!r}.")
         if len({len(row) for row in self.map}) > 1:
             lengths = ", ".join(str(len(row)) for row in self.desc)
-            raise ValueError(f"The rows of desc must be equally long, not {lengths}.")
+            raise InputError(f"The rows of desc must be equally long, not {lengths}.")
         if unknown := sorted(set("".join(self.map)) - set("SFHG")):
-            raise ValueError(f"desc must be made of the letters S, F, H, G, not {unknown[0]!r}.")
+            raise InputError(f"desc must be made of the letters S, F, H, G, not {unknown[0]!r}.")
         if "S" not in "".join(self.map):
-            raise ValueError("desc must have a square S to start from.")
+            raise InputError("desc must have a square S to start from.")
         rewards = self.reward_schedule
         if len(rewards) != 3 or not all(isinstance(r, Real) and isfinite(r) for r in rewards):
-            raise ValueError(
+            raise InputError(
                 f"reward_schedule must be three numbers (goal, hole, else), not {rewards!r}."
             )
 
@@ -167,9 +168,9 @@ def random_map(size: int = 8, p: float = 0.8, seed: int | None = None) -> tuple[
     seed    the same seed draws the same map; None draws another each time
     """
     if size < 2:
-        raise ValueError(f"size must be at least 2, not {size!r}.")
+        raise InputError(f"size must be at least 2, not {size!r}.")
     if not 0 < p <= 1:
-        raise ValueError(f"p must be a number above 0 and at most 1, not {p!r}.")
+        raise InputError(f"p must be a number above 0 and at most 1, not {p!r}.")
     rng = np.random.default_rng(seed)
     while True:
         frozen = rng.random((size, size)) < p

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from palestra.faults import InputError
+
 SWEEPS = 100_000  # after so many the values will not converge
 SHORT = 32  # steps that are followed one by one
 DOUBLINGS = 32  # four billion steps
@@ -88,7 +90,7 @@ def evaluate(
         if _same(values, reward + step @ values):
             return values
         values, steps = values + steps @ values, steps @ steps
-    raise ValueError(
+    raise InputError(
         f"The values of this policy do not converge with gamma={gamma}; give a horizon or a"
         " smaller gamma."
     )
@@ -116,7 +118,7 @@ def solve(
         if _same(values, q.max(-1)):
             return values, _soonest(model, q >= q.max(-1, keepdims=True) - TIE)
         values = q.max(-1)
-    raise ValueError(
+    raise InputError(
         f"The best values do not converge with gamma={gamma}; give a horizon or a smaller gamma."
     )
 

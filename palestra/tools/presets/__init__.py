@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from palestra.algorithms import ALGORITHMS
+from palestra.faults import InputError
 from palestra.tools.presets import files
 from palestra.tools.presets.types import Preset
 
@@ -32,7 +33,7 @@ def preset(algorithm: str, env_id: str, name: str | Path | None = None) -> Prese
     if name is not None and files.is_file(name):
         saved = files.read(name)
         if saved.algorithm != algorithm:
-            raise ValueError(f"{name} holds settings of {saved.algorithm}, not of {algorithm}.")
+            raise InputError(f"{name} holds settings of {saved.algorithm}, not of {algorithm}.")
         same = saved.task.env_id == env_id
         return saved.preset if same else saved.preset._replace(env_kwargs={})
     known = presets(algorithm).get(env_id, {})
@@ -42,5 +43,5 @@ def preset(algorithm: str, env_id: str, name: str | Path | None = None) -> Prese
         name = str(name)
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}."
-        raise ValueError(f"There is no preset {name!r} for {algorithm} on {env_id}; {hint}")
+        raise InputError(f"There is no preset {name!r} for {algorithm} on {env_id}; {hint}")
     return known[str(name)]

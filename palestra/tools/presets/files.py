@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from palestra.core import Count, check
+from palestra.faults import InputError
 from palestra.tools.agent import UNFIT, algorithm_of
 from palestra.tools.json_files import Whole, read_json, write_json
 from palestra.tools.presets.types import Preset
@@ -57,7 +58,7 @@ def read(path: str | Path) -> Saved:
         task = Task.from_json(content)
     except UNFIT as fault:
         reason = str(fault).rstrip(".")
-        raise ValueError(f"{path} holds settings that cannot be: {reason}.") from None
+        raise InputError(f"{path} holds settings that cannot be: {reason}.") from None
     told = f"of {path}", "Not measured."
     preset = Preset(algorithm, content["num_envs"], content["steps"], *told, task.env_kwargs)
     return Saved(task, content["algorithm"], preset, content.get("seed"))
@@ -72,8 +73,8 @@ def write(config: dict[str, Any], path: Path) -> None:
 def check_new(path: Path) -> None:
     """Raise ValueError where settings cannot be written to this file, or would replace another."""
     if path.suffix != ".json":
-        raise ValueError(f"--save-preset names a .json file, not {path}.")
+        raise InputError(f"--save-preset names a .json file, not {path}.")
     if path.exists():
-        raise ValueError(f"{path} exists already; name another file for --save-preset.")
+        raise InputError(f"{path} exists already; name another file for --save-preset.")
     if not path.absolute().parent.is_dir():
-        raise ValueError(f"There is no folder {path.absolute().parent} to write a preset into.")
+        raise InputError(f"There is no folder {path.absolute().parent} to write a preset into.")
