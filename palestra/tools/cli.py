@@ -222,6 +222,10 @@ class TrainFlags:
     eval_envs: int | None = None
     """Environments in which an evaluation plays at once, where they are not ours [8]; 0 where none
     may be open beside those that train."""
+    stop_at: float | None = None
+    """End training where an evaluation on the way has this mean return."""
+    keep: int | None = None
+    """Steps between agents that are kept, as agents/step<N>.safetensors in the run [none]."""
     quiet: bool = False
     """Show no progress, only the result."""
 
@@ -325,6 +329,8 @@ def train(arguments: list[str]) -> int:
         eval_every=options.eval_every,
         eval_episodes=options.eval_episodes,
         eval_envs=options.eval_envs,
+        stop_at=options.stop_at,
+        keep=options.keep,
         quiet=options.quiet,
         preset=options.preset,
         **vars(algorithm),

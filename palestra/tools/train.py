@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import gymnasium
 import jax
@@ -27,7 +27,9 @@ from palestra.core import (
     Count,
     CountOrZero,
     Environment,
+    Finite,
     NonNegative,
+    Range,
     Seed,
     Spec,
     check,
@@ -80,6 +82,7 @@ STEPS = 100_000  # environment steps of a run, where neither caller nor preset s
 EXPLORING = "epsilon_steps", "initial_value", "entropy_coef", "noise_std", "temperature"
 SIZES = "rollout_length", "memory_size", "hidden"  # hyper-parameters that memory goes with
 ON_HOST = 6_000  # bytes that an environment in Python takes, at least
+Seeds = Annotated[int, Range("a whole number from 1 to 10,000", lambda x: 1 <= x <= 10_000)]
 TRACEBACK = "traceback.txt"  # in a run folder, of an environment that raised
 
 
@@ -115,6 +118,8 @@ class Flags(NamedTuple):
     eval_every: int | None = None  # which older runs do not have
     eval_episodes: int | None = None
     eval_envs: int | None = None
+    stop_at: float | None = None
+    keep: int | None = None
 
 
 class DivergedError(ArithmeticError):
@@ -142,6 +147,8 @@ def train(
     eval_every: int | None = None,
     eval_episodes: int | None = None,
     eval_envs: int | None = None,
+    stop_at: float | None = None,
+    keep: int | None = None,
     quiet: bool = False,
     **changes: Any,
 ) -> Run | list[Run]:
@@ -179,6 +186,8 @@ def train(
                        [8]; 0 where none may be open beside training's: then there are no
                        evaluations on the way, and the last one plays in one. Where no more can
                        be opened this is found out
+    stop_at            end training where an evaluation on the way has this mean return
+    keep               steps between agents that are kept, as agents/step<N>.safetensors [none]
     quiet              show nothing, but for a picture that could not be made
     changes            hyper-parameters, such as learning_rate=1e-3, in place of the preset's
 
@@ -206,6 +215,8 @@ def train(
         eval_every=eval_every,
         eval_episodes=eval_episodes,
         eval_envs=eval_envs,
+        stop_at=stop_at,
+        keep=keep,
         **changes,
     )
     made = displayed(events, quiet)
@@ -233,6 +244,8 @@ def training(
     eval_every: int | None = None,
     eval_episodes: int | None = None,
     eval_envs: int | None = None,
+    stop_at: float | None = None,
+    keep: int | None = None,
     **changes: Any,
 ) -> Events:
     """What happens while `train` trains, event by event (palestra/tools/events.py).
@@ -253,8 +266,8 @@ def training(
     each = which(seed, seeds)
     if episodes is None:
         episodes = evaluate.GAMES if job.task.kind == "atari" else evaluate.EPISODES
-    asked = Flags(episodes, video, checkpoint_seconds, on_nan, eval_every, eval_episodes, eval_envs)
-    flags = checked(asked)
+    asked = episodes, video, checkpoint_seconds, on_nan, eval_every, eval_episodes, eval_envs
+    flags = checked(Flags(*asked, plain(stop_at), plain(keep)))
     check_several(job, len(each))
     folders = claim(job, each, run, seeds is None, flags)
     notes = []
@@ -301,7 +314,7 @@ def which(seed: int, seeds: int | Iterable[int] | None) -> list[int]:
     if seeds is None:
         each = [seed]
     elif isinstance(seeds, int | np.integer):
-        check("seeds", seeds, Count)
+        check("seeds", seeds, Seeds)
         each = list(range(seeds))
     else:
         each = list(seeds)
@@ -389,6 +402,8 @@ def standing(folder: Path, env: Callable[[], gymnasium.Env] | None, steps: int |
         plan_of(job)
         hyperparameters = asdict(algorithm)  # type: ignore[call-overload]
         longer |= {"steps": steps, "hyperparameters": json.loads(json.dumps(hyperparameters))}
+    if run_folder.read_summary(folder).get("reached") is not None:
+        flags = flags._replace(stop_at=None)  # it goes on beyond that
     if is_finished(folder):
         done = run_folder.read_summary(folder)["steps"]
         if job.steps <= done:
@@ -482,15 +497,14 @@ def goes_with(kept: Any, run: dict[str, Any], job: Job) -> bool:
 
 def checked(flags: Flags) -> Flags:
     """The flags. Raises ValueError for what cannot be."""
-    check("episodes", flags.episodes, Count)
+    check("episodes", flags.episodes, evaluate.Episodes)
     check("video", flags.video, bool)
     check("checkpoint_seconds", flags.checkpoint_seconds, NonNegative)
     check("on_nan", flags.on_nan, OnNan)
-    for name in ("eval_every", "eval_episodes"):
+    kinds = {"eval_every": Count, "eval_episodes": evaluate.Episodes, "eval_envs": CountOrZero}
+    for name, kind in (kinds | {"stop_at": Finite, "keep": Count}).items():
         if (given := getattr(flags, name)) is not None:
-            check(name, given, Count)
-    if flags.eval_envs is not None:
-        check("eval_envs", flags.eval_envs, CountOrZero)
+            check(name, given, kind)
     return flags
 
 
@@ -749,6 +763,7 @@ class Book:
         self._seconds: float = header.get("seconds", 0.0)
         self._begun = time.perf_counter()
         self.summary: dict[str, Any] = {}  # as written
+        self.reached = False  # the return at which training is to end
         self.since: Since | None = None
         if since is not None:
             arrays = {
@@ -786,6 +801,19 @@ class Book:
             self._said.append(Found(self.seed, found))
             if found.fatal and self.flags.on_nan == "stop":
                 raise DivergedError(f"Stopped at step {found.step:,}: {found.said}")
+
+    def reaches(self, played: evaluate.Played | None) -> bool:
+        """Whether an evaluation has the return at which training is to end."""
+        if played is None or self.flags.stop_at is None:
+            return False
+        self.reached = bool(played.returns.mean() >= self.flags.stop_at)
+        return self.reached
+
+    def keeping(self, step: int) -> Path:
+        """Where the agent of a step is kept."""
+        folder = self.folder / "agents"
+        folder.mkdir(exist_ok=True)
+        return folder / f"step{step}.safetensors"
 
     def checkpoint(self, carry: Callable[[], PyTree], updates: int) -> Checkpoint:
         """What `resume` needs after so many updates."""
@@ -856,6 +884,7 @@ class Book:
             **run_folder.surroundings(run_folder.read_config(self.folder).get("versions", {})),
             "phases": {phase: round(x, 2) for phase, x in recorder.seconds.items()},
             "interrupted": interrupted,
+            "reached": self.flags.stop_at if self.reached else None,
             "resumed": self.resumed,
             "findings": [found._asdict() for found in self.findings],
             "threshold": threshold,
@@ -912,7 +941,9 @@ def follow(
             else:
                 count = max(EVALUATIONS, judge.at_least) if affordable else judge.at_least
                 due = report.step * count // course.steps > before * count // course.steps
+            kept = flags.keep is not None and report.step // flags.keep > before // flags.keep
             wanted, before = last or due, report.step
+            short = len(seeds)  # of the return at which training is to end
             for row, seed in enumerate(seeds):
                 book = books[seed]
                 # On the host a learner is alone, and an environment may end the run at any time.
@@ -920,29 +951,33 @@ def follow(
                 alone = one_of(report, place)
                 book.examine(alone)
                 agent = played = None
-                if wanted or stopped or job.env is None:
+                if wanted or stopped or kept or job.env is None:
                     agent = Agent.of(
                         job.algorithm, job.spec, job.task, report.learner, place, names, job.spaces
                     )
                 if agent is not None and wanted:
                     played = judge(agent, seed)
                     book.spent += played.steps if played else 0
-                kept = agent if wanted or job.env is None else None
-                line = book.recorder.write(alone, kept, played)
+                if agent is not None and kept:
+                    agent.save(book.keeping(report.step))
+                last_agent = agent if wanted or job.env is None else None
+                line = book.recorder.write(alone, last_agent, played)
                 book.recorder.seconds = course.profile.seconds
                 yield from book.told()
                 if played is not None:
                     scores = played.returns
                     yield Evaluated(seed, report.step, float(scores.mean()), scores.tolist())
                 yield Reported(seed, report.step, line, book.recorder.mean_return)
-                if stopped or last or book.keeper.due():
+                if book.reaches(played):
+                    short -= 1
+                if stopped or last or not short or book.keeper.due():
                     updates = report.step // course.steps_per_update
                     book.keeper.keep(partial(book.checkpoint, alone.carry, updates), wait=stopped)
                 if stopped and not wanted and agent is not None:
                     # After the checkpoint, which goes on as if nothing had been asked.
                     book.recorder.keep(agent, judge(agent, seed))
                 yield from book.told()
-            if stopped:
+            if stopped or not short:
                 return
 
 
