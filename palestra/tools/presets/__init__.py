@@ -7,6 +7,7 @@ greedy, 100 episodes in Gymnasium's environment, mean over as many seeds as it s
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from palestra.algorithms import ALGORITHMS
@@ -16,11 +17,12 @@ from palestra.tools.presets.types import Preset
 
 
 def presets(algorithm: str) -> Mapping[str, Mapping[str, Preset]]:
-    """The presets of an algorithm, by environment and name, imported now; none of one that is not
-    in the table."""
-    if algorithm not in ALGORITHMS:
+    """The presets of an algorithm, by environment and name, imported now; none where it has no
+    file of them."""
+    home = f"palestra.tools.presets.{algorithm}"
+    if algorithm not in ALGORITHMS or find_spec(home) is None:
         return {}
-    return import_module(f"palestra.tools.presets.{algorithm}").PRESETS
+    return import_module(home).PRESETS
 
 
 def preset(algorithm: str, env_id: str, name: str | Path | None = None) -> Preset | None:
