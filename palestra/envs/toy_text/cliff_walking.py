@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from palestra.core import Key, Step, hyperparameters
+from palestra.core import Finite, Key, Step, hyperparameters
 from palestra.envs.toy_text.model import Model, outcomes
 
 UP, RIGHT, DOWN, LEFT = range(4)
@@ -43,9 +43,9 @@ class CliffWalking:
 
     is_slippery: bool = False
     """Whether one may slip to the left or to the right of where one wants to go."""
-    step_reward: float = -1.0
+    step_reward: Finite = -1.0
     """Reward for a step."""
-    fall_reward: float = -100.0
+    fall_reward: Finite = -100.0
     """Reward for a step into the cliff."""
 
     observation_space: ClassVar = gymnasium.spaces.Discrete(ROWS * COLUMNS)

@@ -1,0 +1,831 @@
+"""Checks of environments and algorithms of your own: the contract that ours are held to.
+
+    from palestra.testing import AlgorithmTests, EnvironmentTests, check_environment
+
+    check_environment(Racetrack)              # raises AssertionError with what is wrong
+
+    class TestRacetrack(EnvironmentTests):    # or in a file of tests, where pytest finds it
+        environment = Racetrack
+
+`check_environment` and `check_algorithm` call all that the classes test. What fails is told in one
+sentence that says what would be right.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from functools import cached_property, partial
+from typing import Annotated, Any, ClassVar, get_args, get_origin
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
+from gymnasium.vector.utils import batch_space
+from jaxtyping import Array, PyTree
+
+from palestra import envs, own, prng
+from palestra.core import Algorithm, Environment, Key, Spec, Step, Transition, hyperparameters
+from palestra.envs.transforms import Discretize
+from palestra.faults import said
+from palestra.parts.spaces import example, flat_action_space, flat_observation_space, legal
+from palestra.runners import compiled
+from palestra.runners.switches import as_written
+
+OBSERVATIONS = {
+    "vector": Box(-1, 1, (4,)),
+    "picture": Box(0, 1, (5, 5, 2), bool),  # type: ignore[arg-type]
+    "discrete": Discrete(6),
+}
+ACTIONS = {
+    "discrete": Discrete(3),
+    "multi-discrete": MultiDiscrete([2, 3]),
+    "continuous": Box(-2, 2, (2,)),
+}
+NUM_ENVS = 32  # side by side, in what algorithms are shown
+CONTINUOUS = "probe/Continuous-v0"
+PROBES = [i for i in envs.ENVIRONMENTS if i.startswith("probe/")]
+TWO_ACTIONS = [i for i in PROBES if i != CONTINUOUS]
+CONCRETE = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+
+
+def check_environment(env: Environment | type[Environment], *, steps: int = 300) -> None:
+    """Nothing where an environment in JAX, an instance or a class, keeps palestra.core.Environment;
+    `steps` are played at random, in several at once. Raises AssertionError with what it does not
+    keep."""
+    _raise_first(EnvironmentTests.of(environment=env, steps=steps))
+
+
+def check_algorithm(
+    algorithm: Algorithm | type[Algorithm], *, probe_steps: int = 10_000, num_envs: int = 8
+) -> None:
+    """Nothing where an algorithm, an instance or a class, keeps palestra.core.Algorithm and learns
+    the probes (palestra/envs/probes.py) that it can see, in so many steps; 0 leaves them out.
+    Raises AssertionError with what it does not keep."""
+    _raise_first(AlgorithmTests.of(algorithm=algorithm, probe_steps=probe_steps, num_envs=num_envs))
+
+
+def faults(tests: "EnvironmentTests | AlgorithmTests") -> list[str]:
+    """The sentences of all tests that fail."""
+    return list(dict.fromkeys(str(fault) for fault in _failing(tests)))
+
+
+class EnvironmentTests:
+    """Tests of an environment in JAX. Subclass it and say which."""
+
+    environment: ClassVar[Any]  # a class or an instance
+    steps: ClassVar[int] = 300  # played at random
+
+    @classmethod
+    def of(cls, **settings: Any) -> "EnvironmentTests":
+        """The tests of what the settings name."""
+        return type(cls.__name__, (cls,), settings)()
+
+    @cached_property
+    def env(self) -> Any:
+        """The environment, an instance."""
+        return _configured(self.environment, own.ENVIRONMENT, "environment")
+
+    @cached_property
+    def name(self) -> str:
+        """What it is called."""
+        return type(self.env).__name__
+
+    def test_spaces(self) -> None:
+        """Its spaces are Gymnasium's, and some that algorithms know when they are flattened."""
+        for word, flat in (("observation", flat_observation_space), ("action", flat_action_space)):
+            space = _called(f"{self.name}.{word}_space", getattr, self.env, f"{word}_space")
+            _must(
+                isinstance(space, gymnasium.Space),
+                f"{self.name}.{word}_space must be one of gymnasium.spaces, not {space!r}.",
+            )
+            try:
+                flat(space)
+            except ValueError as fault:
+                raise AssertionError(
+                    f"{self.name}.{word}_space is one that no algorithm knows: {fault}"
+                ) from fault
+
+    def test_parameters(self) -> None:
+        """Its parameters have ranges, outside of which they are refused."""
+        _check_ranges(self.env)
+
+    def test_one_step(self) -> None:
+        """`reset` and `step` give what the contract says, and the state keeps its form."""
+        env, name = self.env, self.name
+        state, obs = _pair(f"{name}.reset", "state, obs", partial(env.reset, prng.key(0)))
+        _fits(env.observation_space, obs, f"{name}.reset: the observation")
+        action = _first(_some_actions(env.action_space, 1))
+        taken = partial(env.step, state, action, prng.key(1))
+        after, step = _pair(f"{name}.step", "state, Step", taken)
+        _check_step(step, name)
+        _fits(env.observation_space, step.obs, f"{name}.step: the observation")
+        _check_alike(state, after, f"{name}.step", "the state that `reset` begins with")
+        _check_alike(obs, step.obs, f"{name}.step", "the observation of `reset`")
+
+    def test_pure(self) -> None:
+        """`reset` and `step` depend on nothing but what they are given."""
+        env, name = self.env, self.name
+        reset = lambda key: env.reset(key)
+        state, _ = _pair(f"{name}.reset", "state, obs", partial(jax.eval_shape, reset, prng.key(0)))
+        action = _first(_some_actions(env.action_space, 1))
+        _check_pure(f"{name}.reset", env.reset, prng.key(0))
+        _check_pure(f"{name}.step", env.step, state, action, prng.key(0))
+
+    def test_starts(self) -> None:
+        """The same key gives the same start; other keys others, where one is drawn."""
+        env, name = self.env, self.name
+        start = jax.jit(lambda env, keys: jax.vmap(env.reset)(keys))
+        begun = partial(start, env)
+        starts = _called(f"{name}.reset", begun, jax.random.split(prng.key(0), 64))
+        again = begun(jax.random.split(prng.key(0), 64))
+        _must(_same(starts, again), f"{name}.reset must give the same start for the same key.")
+        program = jax.make_jaxpr(lambda key: env.reset(key))(prng.key(0)).jaxpr
+        used = {id(x) for equation in program.eqns for x in equation.invars}
+        if used & {id(x) for x in program.invars}:
+            differ = any(_differ(leaf) for leaf in jax.tree.leaves(starts))
+            _must(
+                differ,
+                f"{name}.reset uses its key, but gives the same start for 64 different keys; draw "
+                "what is random from the key itself, or from keys split off it.",
+            )
+
+    def test_episodes(self) -> None:
+        """Side by side and compiled, as in training: in its spaces, finite, the same each time."""
+        env, name = self.env, self.name
+        play = lambda seed: _episodes(
+            env, _some_actions(env.action_space, 256), self.steps, prng.key(seed)
+        )
+        rollout = _called(f"{name}, compiled and side by side,", play, 0)
+        for what in ("obs", "next_obs"):
+            seen = getattr(rollout, what)
+            _fits(env.observation_space, seen, f"{name}: an observation under random actions", 2)
+        reward = np.asarray(rollout.reward)
+        odd = reward[~np.isfinite(reward)]
+        _must(not odd.size, f"{name}.step must give finite rewards, not {odd[:1]}.")
+        _must(
+            _same(rollout, play(0)),
+            f"{name} must take the same course for the same key and actions, each time.",
+        )
+
+
+class AlgorithmTests:
+    """Tests of an algorithm. Subclass it and say which."""
+
+    algorithm: ClassVar[Any]  # a class or an instance
+    probe_steps: ClassVar[int] = 10_000  # in which it shall learn each probe; 0 for none
+    num_envs: ClassVar[int] = 8  # side by side, while it learns them
+
+    @classmethod
+    def of(cls, **settings: Any) -> "AlgorithmTests":
+        """The tests of what the settings name."""
+        return type(cls.__name__, (cls,), settings)()
+
+    @cached_property
+    def learner(self) -> Any:
+        """The algorithm, an instance."""
+        learner = _configured(self.algorithm, own.ALGORITHM, "algorithm")
+        length, name = getattr(learner, "rollout_length", None), type(learner).__name__
+        _must(
+            type(length) is int and length >= 1,
+            f"{name}.rollout_length must be a whole number of at least 1 (rollout_length: Count = "
+            f"1), the steps between updates, not {length!r}.",
+        )
+        return learner
+
+    @cached_property
+    def cases(self) -> "list[Case]":
+        """It, in the first kind of observation that it serves with every kind of action that it
+        serves."""
+        found: list[Case] = []
+        for obs, done in self.served:
+            if all(done is not case.spec.action_space for case in found):
+                found.append(Case(self.learner, Spec(obs, done, NUM_ENVS)))
+        return found
+
+    @cached_property
+    def served(self) -> list[tuple[gymnasium.Space, gymnasium.Space]]:
+        """Observations and actions that `init` does not refuse."""
+        name = type(self.learner).__name__
+        found, refused = [], ""
+        for obs in OBSERVATIONS.values():
+            for done in ACTIONS.values():
+                init = partial(self.learner.init, Spec(obs, done, NUM_ENVS))
+                try:
+                    jax.eval_shape(lambda key, init=init: init(key), prng.key(0))
+                    found.append((obs, done))
+                except CONCRETE as fault:
+                    raise AssertionError(_of_traced(f"{name}.init", fault)) from fault
+                except ValueError as fault:
+                    refused = str(fault)
+                except Exception as fault:
+                    raise AssertionError(
+                        f"{name}.init must refuse spaces that it does not serve, with a ValueError "
+                        f"(palestra.InputError) of one sentence; for observations {obs} and "
+                        f"actions {done} it raised {said(fault)}."
+                    ) from fault
+        _must(
+            found,
+            f"{name}.init refuses all spaces that environments are brought into, of vectors, "
+            f"pictures and one of a few; the last time it said: {refused}",
+        )
+        return found
+
+    def test_parameters(self) -> None:
+        """Its hyper-parameters have ranges, outside of which they are refused."""
+        _check_ranges(self.learner)
+
+    def test_state(self) -> None:
+        """What it learns is arrays, each with memory of its own."""
+        for case in self.cases:
+            case.check_state()
+
+    def test_pure(self) -> None:
+        """Its functions depend on nothing but what they are given."""
+        for case in self.cases:
+            case.check_pure()
+
+    def test_forms(self) -> None:
+        """In all spaces that it serves, the State keeps its form and actions have that of their
+        space."""
+        for obs, done in self.served:
+            Case(self.learner, Spec(obs, done, NUM_ENVS)).check_forms()
+
+    def test_greedy_actions(self) -> None:
+        """Without exploring, what it sees decides what it does."""
+        for case in self.cases:
+            case.check_greedy()
+
+    def test_exploring_actions(self) -> None:
+        """When it explores, the key decides, and choices are in their space."""
+        for case in self.cases:
+            case.check_exploring()
+
+    def test_updates(self) -> None:
+        """It learns from rollouts without coming to NaN."""
+        for case in self.cases:
+            case.check_updates()
+
+    def test_seeds_side_by_side(self) -> None:
+        """Seeds under `vmap` learn what each learns alone, with hyper-parameters of their own."""
+        self.cases[-1].check_seeds()
+
+    def test_probes(self) -> None:
+        """It learns the probes that it can see."""
+        if not self.probe_steps:
+            return
+        for env_id in PROBES:
+            env, name = self.probe(env_id), type(self.learner).__name__
+            if env is None:
+                continue
+            right = [answer for _, answer in envs.make(env_id).answers]  # type: ignore[attr-defined]
+            steps = self.probe_steps
+            found = _called(
+                f"{name}, trained by palestra.runners.compiled,",
+                partial(answers, env, env_id, self.learner, self.num_envs, steps, 0),
+            )
+            _must(
+                np.allclose(found, right, atol=0.1),
+                f"{name} does not learn {env_id} ({envs.entry(env_id).summary}) in {steps:,} "
+                f"steps: its actions are {_rounded(found)}, the best ones {right}; "
+                "palestra/envs/probes.py says what such a fault comes from, and quicker settings "
+                "or more probe_steps may be all it needs.",
+            )
+
+    def probe(self, env_id: str) -> Environment | None:
+        """The probe as the algorithm can see it, in cells where it is a table; None where it
+        cannot."""
+        for in_cells in (False, True):
+            env = probe(env_id, in_cells)
+            spec = Spec(env.observation_space, env.action_space, self.num_envs)
+            try:
+                jax.eval_shape(lambda key, spec=spec: self.learner.init(spec, key), prng.key(0))
+                return env
+            except ValueError:
+                continue
+        return None
+
+
+class Case:
+    """An algorithm in the spaces of an environment."""
+
+    def __init__(self, algorithm: Any, spec: Spec):
+        self.algorithm, self.spec, self.name = algorithm, spec, type(algorithm).__name__
+
+    @cached_property
+    def state(self) -> PyTree:
+        """A learner before its first step."""
+        init = lambda algorithm, key: algorithm.init(self.spec, key)
+        return _called(f"{self.name}.init", jax.jit(init), self.algorithm, prng.key(0))
+
+    def act(self, obs: PyTree, key: Key, explore: bool) -> PyTree:
+        """Actions of that learner, compiled once."""
+        return _called(f"{self.name}.act", _act, self.algorithm, self.state, obs, key, explore)
+
+    def check_state(self) -> None:
+        """Raises AssertionError unless `init` makes arrays with memory of their own."""
+        name, init = self.name, partial(self.algorithm.init, self.spec)
+        made = _called(f"{name}.init", jax.eval_shape, lambda: {"": init(prng.key(0))})
+        for leaf in jax.tree.leaves(_called(f"{name}.init", init, prng.key(0))):
+            _must(
+                isinstance(leaf, jax.Array),
+                f"{name}.init must make a State of arrays alone, such as jnp.zeros((), jnp.int32); "
+                f"it has {_short(leaf)}.",
+            )
+        program = jax.make_jaxpr(lambda key: init(key))(prng.key(0)).jaxpr
+        given = {id(x) for x in (*program.invars, *program.constvars)}
+        outs = [id(x) for x in program.outvars]
+        _must(
+            len(jax.tree.leaves(made)) == len(set(outs)) and not given & set(outs),
+            f"{name}.init gives the same array to two parts of its State, or one that exists "
+            "outside of it; each needs memory of its own, since it is given back when it is "
+            "replaced: copy it (jnp.copy).",
+        )
+
+    def check_pure(self) -> None:
+        """Raises AssertionError where its functions depend on what they are not given."""
+        name, algorithm, state = self.name, self.algorithm, self.state
+        rollout = experience(self.spec, 0, algorithm.rollout_length)
+        _check_pure(f"{name}.init", partial(algorithm.init, self.spec), prng.key(0))
+        act = partial(algorithm.act, explore=True)
+        _check_pure(f"{name}.act", act, state, _first(rollout.obs), prng.key(0))
+        _check_pure(f"{name}.update", algorithm.update, state, rollout, prng.key(0))
+
+    def check_forms(self) -> None:
+        """Raises AssertionError unless the State keeps its structure, shapes and dtypes through
+        `update`, metrics are numbers, and actions have the form of their space."""
+        name, algorithm = self.name, self.algorithm
+        init = lambda: algorithm.init(self.spec, prng.key(0))
+        state = _called(f"{name}.init", jax.eval_shape, init)
+        rollout = experience(self.spec, 0, algorithm.rollout_length)
+        seen = f"for observations {self.spec.observation_space}"
+        for explore in (True, False):
+            act = lambda *given, explore=explore: algorithm.act(*given, explore=explore)
+            given = state, _first(rollout.obs), prng.key(0)
+            action = _called(f"{name}.act, {seen},", jax.eval_shape, act, *given)
+            asked = example(self.spec.action_space)
+            shape, kind = (NUM_ENVS, *asked.shape), asked.dtype.kind
+            _must(
+                getattr(action, "shape", None) == shape and action.dtype.kind == kind,
+                f"{name}.act must give actions of shape {shape} and "
+                f"{'whole' if kind == 'i' else 'float'} numbers, one for each environment, for "
+                f"actions {self.spec.action_space}, not {_short(action)}.",
+            )
+        update = lambda *given: algorithm.update(*given)
+        given = state, rollout, prng.key(0)
+        made = _called(f"{name}.update, {seen},", jax.eval_shape, update, *given)
+        _must(
+            isinstance(made, tuple) and len(made) == 2,
+            f"{name}.update must give two things, state and metrics, not {_short(made)}.",
+        )
+        after, metrics = made
+        _check_alike(state, after, f"{name}.update", "the State that `init` makes")
+        _must(
+            isinstance(metrics, dict) and bool(metrics),
+            f"{name}.update must give a dict of metrics beside the State, at least one, such as "
+            f'{{"loss": loss}}, not {_short(metrics)}.',
+        )
+        for key, metric in metrics.items():
+            _must(
+                getattr(metric, "shape", None) == () and metric.dtype == np.float32,
+                f"{name}.update: the metric {key!r} must be one float32 number, such as a mean, "
+                f"not {_short(metric)}.",
+            )
+
+    def check_greedy(self) -> None:
+        """Raises AssertionError unless greedy actions hang on what is seen alone, each on its own,
+        and lie in their space."""
+        obs, name = draw(self.spec.observation_space, (self.spec.num_envs,), 0), self.name
+        actions = [self.act(obs, prng.key(i), False) for i in range(3)]
+        _must(
+            _same(actions[0], actions[1]) and _same(actions[0], actions[2]),
+            f"{name}.act must give the same actions for every key where explore is False.",
+        )
+        space = self.spec.action_space
+        _must(
+            all(space.contains(np.asarray(action)) for action in actions[0]),
+            f"{name}.act must give actions inside of {space} where explore is False; it gave "
+            f"{_outside(space, actions[0])}.",
+        )
+        one_by_one = [self.act(row[None], prng.key(0), False)[0] for row in obs]
+        _must(
+            np.allclose(actions[0], one_by_one, rtol=1e-4, atol=1e-5),
+            f"{name}.act must choose for each environment from what that one shows alone: for one "
+            f"at a time it chose otherwise than for {len(one_by_one)} together.",
+        )
+
+    def check_exploring(self) -> None:
+        """Raises AssertionError unless the same key gives the same actions, and choices are in
+        their space."""
+        obs, name = draw(self.spec.observation_space, (self.spec.num_envs,), 0), self.name
+        actions, again = (self.act(obs, prng.key(0), True) for _ in range(2))
+        space = self.spec.action_space
+        _must(_same(actions, again), f"{name}.act must give the same actions for the same key.")
+        if not isinstance(space, Box):  # the runner brings those back into their box
+            _must(
+                all(space.contains(np.asarray(action)) for action in actions),
+                f"{name}.act must give actions inside of {space} where it explores; it gave "
+                f"{_outside(space, actions)}.",
+            )
+
+    def check_updates(self) -> None:
+        """Raises AssertionError where a few updates are not the same each time, or end in NaN."""
+        name, length = self.name, self.algorithm.rollout_length
+
+        def learn() -> tuple[PyTree, PyTree]:
+            state, metrics = self.state, {}
+            for i in range(4):
+                rollout = experience(self.spec, 10 * i, length)
+                given = self.algorithm, state, rollout, prng.key(i)
+                state, metrics = _called(f"{name}.update", _update, *given)
+            return state, metrics
+
+        state, metrics = learn()
+        _must(
+            _same((state, metrics), learn()),
+            f"{name}.update must come to the same State for the same rollouts and keys.",
+        )
+        odd = [x for x in jax.tree.leaves(state) if x.dtype.kind == "f" and np.isnan(x).any()]
+        _must(
+            not odd,
+            f"{name}.update leaves NaN in the State after four rollouts of ordinary numbers; look "
+            "for a division by 0, a logarithm or a root of what may be 0.",
+        )
+
+    def check_seeds(self) -> None:
+        """Raises AssertionError unless seeds under `vmap`, with hyper-parameters of their own,
+        learn what each learns alone."""
+        name, length = self.name, self.algorithm.rollout_length
+        rollouts = [experience(self.spec, 10 * i, length) for i in range(3)]
+        rollouts = jax.tree.map(lambda *x: jnp.stack(x), *rollouts)
+
+        def learn(algorithm: Any, seed: Array) -> PyTree:
+            init_key, key = jax.random.split(prng.key(seed))
+            learned = lambda state, now: (algorithm.update(state, *now)[0], None)
+            state = algorithm.init(self.spec, init_key)
+            return jax.lax.scan(learned, state, (rollouts, jax.random.split(key, 3)))[0]
+
+        two = jax.tree.map(lambda x: jnp.full((2,), x), self.algorithm)
+        with jax.debug_key_reuse(False):  # which takes `vmap` of `scan` over keys for reuse
+            what = f"{name}, with two seeds and two of every number side by side (jax.vmap),"
+            together = _called(what, _quickly(jax.vmap(learn)), two, jnp.arange(2))
+            learn = _quickly(learn)
+            alone = [learn(self.algorithm, jnp.int32(seed)) for seed in range(2)]
+        for seed, one in enumerate(alone):
+            both = jax.tree.map(lambda x, seed=seed: x[seed], together)
+            close = partial(np.allclose, rtol=2e-3, atol=2e-4, equal_nan=True)
+            _must(
+                all(map(close, *map(jax.tree.leaves, (one, both)))),
+                f"{name} must learn the same for a seed beside others (jax.vmap) as for that seed "
+                "alone; an axis that is counted from the front may be meant from the back.",
+            )
+
+
+@hyperparameters
+class OneOf:
+    """The probe of that number: one environment, so that an algorithm is compiled once for all."""
+
+    number: float = 0.0
+
+    probes: ClassVar = tuple(map(envs.make, TWO_ACTIONS))
+    observation_space: ClassVar = probes[0].observation_space
+    action_space: ClassVar = probes[0].action_space
+
+    def reset(self, key: Key) -> tuple[PyTree, PyTree]:
+        return self._choose([probe.reset for probe in self.probes], key)
+
+    def step(self, state: PyTree, action: Array, key: Key) -> tuple[PyTree, Step]:
+        return self._choose([probe.step for probe in self.probes], state, action, key)
+
+    def _choose(self, functions: list[Callable], *arguments: Any) -> Any:
+        return jax.lax.switch(jnp.int32(self.number), functions, *arguments)
+
+
+def probe(env_id: str, in_cells: bool) -> Environment:
+    """A probe; in cells, for tables."""
+    env: Any = envs.make(env_id)
+    if env_id != CONTINUOUS:
+        env = OneOf(number=float(TWO_ACTIONS.index(env_id)))
+    return Discretize(env=env, bins=(3,), low=(-1.5,), high=(1.5,)) if in_cells else env
+
+
+def answers(
+    env: Environment, env_id: str, algorithm: Algorithm, num_envs: int, steps: int, seed: int
+) -> list:
+    """What greedy `act` says, after training, to the observations that matter in a probe."""
+    train = compiled.train(
+        env, algorithm, num_envs=num_envs, total_steps=steps, reports=1, seeds=[seed]
+    )
+    (report,) = train
+    learner = jax.tree.map(lambda x: x[0], report.learner)
+    obs = jnp.array([obs for obs, _ in envs.make(env_id).answers])  # type: ignore[attr-defined]
+    if isinstance(env, Discretize):
+        obs = jax.vmap(env.see)(obs)
+    return np.asarray(_act(algorithm, learner, obs, prng.key(0), False)).tolist()
+
+
+def draw(space: gymnasium.Space, shape: tuple[int, ...], seed: int) -> Array:
+    """Elements of a space of OBSERVATIONS or ACTIONS, with leading axes."""
+    rng = np.random.default_rng(seed)
+    if isinstance(space, Discrete):
+        return jnp.asarray(rng.integers(0, space.n, shape), jnp.int32)
+    if isinstance(space, MultiDiscrete):
+        return jnp.asarray(rng.integers(0, space.nvec, (*shape, *space.shape)), jnp.int32)
+    assert isinstance(space, Box)
+    if space.dtype == bool:
+        return jnp.asarray(rng.random((*shape, *space.shape)) < 0.5)
+    return jnp.asarray(rng.uniform(space.low, space.high, (*shape, *space.shape)), jnp.float32)
+
+
+def experience(spec: Spec, seed: int, length: int) -> Transition:
+    """A rollout of random numbers, leaves [length, num_envs, ...]."""
+    rng, shape = np.random.default_rng(seed), (length, spec.num_envs)
+    obs, next_obs = (draw(spec.observation_space, shape, seed + i) for i in (1, 2))
+    action = draw(spec.action_space, shape, seed + 3)
+    reward = jnp.asarray(rng.normal(size=shape), jnp.float32)
+    flags = jnp.asarray(rng.random((2, *shape)) < 0.1)
+    return Transition(obs, action, reward, next_obs, *flags)
+
+
+def misfit(space: gymnasium.Space, value: Any, name: str, lead: int = 0) -> str | None:
+    """What is wrong with a value that should be one of a space, or many behind `lead` axes: a
+    sentence that begins with `name`. None where nothing is."""
+    if isinstance(space, Dict | Tuple):
+        of_dict = isinstance(space, Dict)
+        keys = [*space.spaces] if isinstance(space, Dict) else [*range(len(space.spaces))]
+        kind: Any = Mapping if of_dict else tuple
+        known = isinstance(value, kind) and len(value) == len(keys)
+        if not known or (of_dict and any(key not in value for key in keys)):
+            asked = f"dict of {', '.join(map(repr, keys))}" if of_dict else f"tuple of {len(keys)}"
+            return f"{name} must be a {asked}, not {_short(value)}."
+        parts = ((space[key], value[key], f"{name}[{key!r}]") for key in keys)  # type: ignore[index]
+        return next(filter(None, (misfit(*part, lead) for part in parts)), None)
+    if not isinstance(space, Box | Discrete | MultiDiscrete | MultiBinary):
+        return None if space.contains(value) else f"{name} is not in {space}: {_short(value)}."
+    x = np.asarray(value)
+    if x.shape[lead:] != space.shape:
+        return f"{name} must have shape {space.shape}, as its space says, not {x.shape[lead:]}."
+    if isinstance(space, Box):
+        dtypes = {np.dtype(space.dtype), np.dtype(jax.dtypes.canonicalize_dtype(space.dtype))}
+        if x.dtype not in dtypes:
+            return f"{name} must be of {space.dtype}, as its space says, not of {x.dtype}."
+        low, high = space.low, space.high
+    else:
+        if x.dtype.kind not in ("bui" if isinstance(space, MultiBinary) else "ui"):
+            return f"{name} must be a whole number, as {space} says, not of {x.dtype}."
+        low = np.asarray(getattr(space, "start", 0))
+        count = np.asarray(2 if isinstance(space, MultiBinary) else _count(space))
+        high = low + count - 1
+    if x.dtype.kind == "f" and np.isnan(x).any():
+        return f"{name} must not be NaN."
+    outside = (x < low) | (x > high)
+    if outside.any():
+        at = tuple(np.argwhere(outside)[0])
+        inner = at[lead:]
+        least, most = (np.broadcast_to(b, space.shape)[inner] for b in (low, high))
+        which = f" (part {', '.join(map(str, inner))})" if inner else ""
+        return (
+            f"{name} must lie in its space, from {least:g} to {most:g}{which}, not be {x[at]:g}; "
+            "widen the space or clip what is shown."
+        )
+    return None
+
+
+def _count(space: Any) -> Any:
+    return space.n if isinstance(space, Discrete) else space.nvec
+
+
+# What runs once had better compile fast than run fast.
+_quickly = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
+@partial(jax.jit, static_argnums=4)
+def _act(algorithm: Any, state: PyTree, obs: PyTree, key: Key, explore: bool) -> PyTree:
+    return algorithm.act(state, obs, key, explore=explore)
+
+
+@jax.jit
+def _update(algorithm: Any, state: PyTree, rollout: Transition, key: Key) -> tuple[PyTree, PyTree]:
+    return algorithm.update(state, rollout, key)
+
+
+@partial(jax.jit, static_argnums=2)
+def _episodes(env: Any, actions: PyTree, steps: int, key: Key) -> Transition:
+    """A rollout of random actions, each one of those, leaves [steps, 8, ...]."""
+    reset_key, key = jax.random.split(key)
+    state, obs = compiled.begin_episodes(env, jax.random.split(reset_key, 8))
+    count = jax.tree.leaves(actions)[0].shape[0]
+
+    def policy(obs: PyTree, key: Key) -> PyTree:
+        which = jax.random.randint(key, (8,), 0, count)
+        return jax.tree.map(lambda x: x[which], actions)
+
+    return compiled.unroll(env, policy, state, obs, steps, key)[2]
+
+
+def _some_actions(space: gymnasium.Space, count: int) -> PyTree:
+    """Random actions as an environment in JAX takes them, leaves [count, ...]."""
+    many = batch_space(space, count)
+    many.seed(0)
+    return legal(space, jax.tree.map(jnp.asarray, many.sample()))
+
+
+def _configured(given: Any, methods: tuple[str, ...], word: str) -> Any:
+    """An instance of what was given. Raises AssertionError where it is none that can be used."""
+    kind = given if isinstance(given, type) else type(given)
+    name, home = kind.__name__, f"palestra.core.{word.capitalize()}"
+    missing = [method for method in methods if not hasattr(kind, method)]
+    _must(
+        not missing,
+        f"{name} has no {' and no '.join(missing)}: {home} says what "
+        f"{'an' if word[0] in 'ae' else 'a'} {word} has.",
+    )
+    if is_dataclass(kind) and isinstance(given, type):
+        given = _called(name, given)
+    _must(
+        is_dataclass(kind) and not jax.tree_util.all_leaves([given]),
+        f"{name} must be a pytree of its parameters, whose floats are traced: put "
+        "@palestra.core.hyperparameters above the class.",
+    )
+    return given
+
+
+def _check_ranges(settings: Any) -> None:
+    """Raises AssertionError for a number that may be anything."""
+    for field in fields(settings):
+        kind = get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type
+        if kind not in (int, float):
+            continue
+        name = f"{type(settings).__name__}.{field.name}"
+        try:
+            replace(settings, **{field.name: float("nan")})
+        except ValueError:
+            continue
+        words = "Count or CountOrZero" if kind is int else "Positive, NonNegative, Share or Finite"
+        raise AssertionError(
+            f"{name} takes any number, NaN among them: give it a type with a range in place of "
+            f"{kind.__name__}, such as {words} (palestra.core)."
+        )
+
+
+def _check_step(step: Any, name: str) -> None:
+    """Raises AssertionError unless it is a Step with a reward and two flags."""
+    _must(
+        isinstance(step, Step),
+        f"{name}.step must give the state and a palestra.core.Step(obs, reward, terminated, "
+        f"truncated), not {_short(step)}.",
+    )
+    for field, dtype in (("reward", np.float32), ("terminated", bool), ("truncated", bool)):
+        value = getattr(step, field)
+        form: Any = value if isinstance(value, str) else jax.eval_shape(lambda x=value: x)
+        right = getattr(form, "shape", None) == () and form.dtype == dtype
+        word = "float32 number" if field == "reward" else "bool"
+        _must(
+            right,
+            f"{name}.step: {field} must be one {word}, without axes, not {_short(value)}.",
+        )
+
+
+def _check_alike(before: PyTree, after: PyTree, what: str, of: str) -> None:
+    """Raises AssertionError unless two trees have one structure, and leaves of one form."""
+    one, two = (str(jax.tree.structure(tree)) for tree in (before, after))
+    _must(one == two, f"{what} must keep the structure of {of}: {one}, not {two}.")
+    leaves = zip(jax.tree.leaves_with_path(before), jax.tree.leaves(after), strict=True)
+    for (path, old), new in leaves:
+        old, new = (jax.eval_shape(lambda: x) if not _formed(x) else x for x in (old, new))  # noqa: B023
+        place = jax.tree_util.keystr(path) or "it"
+        _must(
+            (old.shape, old.dtype) == (new.shape, new.dtype),
+            f"{what} must keep shapes and dtypes of {of}: {place} was {_short(old)} and became "
+            f"{_short(new)}.",
+        )
+
+
+def _formed(x: Any) -> bool:
+    return hasattr(x, "shape") and hasattr(x, "dtype")
+
+
+def _check_pure(what: str, function: Callable, *given: Any) -> None:
+    """Raises AssertionError where a function's program is another one each time that it is traced,
+    draws from a key that it was not given, or uses a key twice."""
+    trace = lambda: jax.make_jaxpr(lambda *now: function(*now))(*given)
+    with jax.debug_key_reuse(False):
+        one, two = (_called(what, trace) for _ in range(2))
+    bare = lambda program: re.sub("0x[0-9a-f]+|id=[0-9]+", "", str(program.jaxpr))
+    _must(
+        bare(one) == bare(two) and _same(one.consts, two.consts),
+        f"{what} must depend on nothing but what it is given: called twice it came to two "
+        "programs; draw random numbers from its key (jax.random), and keep what changes in the "
+        "state.",
+    )
+    _must(
+        "random_seed" not in str(one.jaxpr),
+        f"{what} makes a random key of its own, so that it draws the same numbers each time; draw "
+        "from the key that it is given, split where several are needed (jax.random.split).",
+    )
+    with jax.debug_key_reuse(True):
+        _called(what, lambda: jax.jit(lambda *now: function(*now)).lower(*given).compile())
+
+
+def _fits(space: gymnasium.Space, value: Any, name: str, lead: int = 0) -> None:
+    wrong = _called(name, misfit, space, value, name, lead)
+    _must(wrong is None, str(wrong))
+
+
+def _pair(what: str, of: str, call: Callable[[], Any]) -> tuple[Any, Any]:
+    """The two things that a call gives. Raises AssertionError where it gives something else."""
+    made = _called(what, call)
+    _must(
+        type(made) is tuple and len(made) == 2,
+        f"{what} must give two things, {of}, not {_short(made)}.",
+    )
+    return made
+
+
+def _called(what: str, function: Callable, *given: Any) -> Any:
+    """What a call gives. Raises AssertionError with what it raised."""
+    try:
+        return function(*given)
+    except CONCRETE as fault:
+        raise AssertionError(_of_traced(what, fault)) from fault
+    except jax.errors.KeyReuseError as fault:
+        raise AssertionError(
+            f"{what} uses a random key twice, so that what it draws is not independent; split it "
+            "first (jax.random.split), and use each part once."
+        ) from fault
+    except Exception as fault:
+        raise AssertionError(f"{what} raised {said(fault)}.") from fault
+
+
+def _of_traced(what: str, fault: Exception) -> str:
+    place = said(fault).rpartition(" (")[2].rstrip(")")
+    return (
+        f"{what} asks Python about a number that is known only while the compiled program runs "
+        f"({place}): use jnp.where or jax.lax.cond in place of if, and neither int() nor float()."
+    )
+
+
+def _failing(tests: Any) -> Iterator[AssertionError]:
+    """What the tests raise."""
+    with as_written():
+        for name in vars(type(tests).__mro__[1]):
+            if name.startswith("test_"):
+                try:
+                    getattr(tests, name)()
+                except AssertionError as fault:
+                    yield fault
+
+
+def _raise_first(tests: Any) -> None:
+    for fault in _failing(tests):
+        raise fault
+
+
+def _must(holds: Any, sentence: str) -> None:
+    if not holds:
+        raise AssertionError(sentence)
+
+
+def _same(one: PyTree, other: PyTree) -> bool:
+    equal = lambda x, y: np.array_equal(x, y, equal_nan=np.asarray(x).dtype.kind == "f")
+    return all(map(equal, *map(jax.tree.leaves, (_words(one), _words(other)))))
+
+
+def _words(tree: PyTree) -> PyTree:
+    """Keys as the numbers that they are made of."""
+    is_key = lambda x: isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return jax.tree.map(lambda x: jax.random.key_data(x) if is_key(x) else x, tree)
+
+
+def _differ(leaf: Array) -> bool:
+    rows = np.asarray(_words(leaf))
+    return bool((rows != rows[:1]).any())
+
+
+def _first(tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda x: x[0], tree)
+
+
+def _outside(space: gymnasium.Space, actions: Any) -> str:
+    """The first of the actions that is not in the space."""
+    found = (np.asarray(x) for x in actions if not space.contains(np.asarray(x)))
+    return str(next(found, ""))
+
+
+def _rounded(found: Any) -> Any:
+    return np.round(np.asarray(found, float), 2).tolist()
+
+
+def _short(thing: Any) -> str:
+    """In a few words: the form of an array, else what it says of itself."""
+    if _formed(thing):
+        axes = f" of shape {tuple(thing.shape)}" if thing.shape else ""
+        return f"{thing.dtype}{axes}"
+    text = repr(thing)
+    return text if len(text) <= 60 else f"{text[:56]} ..."
