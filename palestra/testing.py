@@ -714,9 +714,11 @@ def _formed(x: Any) -> bool:
 def _check_pure(what: str, function: Callable, *given: Any) -> None:
     """Raises AssertionError where a function's program is another one each time that it is traced,
     draws from a key that it was not given, or uses a key twice."""
-    trace = lambda: jax.make_jaxpr(lambda *now: function(*now))(*given)
-    with jax.debug_key_reuse(False):
-        one, two = (_called(what, trace) for _ in range(2))
+    traced = []
+    for strict in (False, True):
+        with jax.debug_key_reuse(strict):
+            traced.append(_called(what, jax.make_jaxpr(lambda *now: function(*now)), *given))
+    one, two = traced
     bare = lambda program: re.sub("0x[0-9a-f]+|id=[0-9]+", "", str(program.jaxpr))
     _must(
         bare(one) == bare(two) and _same(one.consts, two.consts),
@@ -729,8 +731,6 @@ def _check_pure(what: str, function: Callable, *given: Any) -> None:
         f"{what} makes a random key of its own, so that it draws the same numbers each time; draw "
         "from the key that it is given, split where several are needed (jax.random.split).",
     )
-    with jax.debug_key_reuse(True):
-        _called(what, lambda: jax.jit(lambda *now: function(*now)).lower(*given).compile())
 
 
 def _fits(space: gymnasium.Space, value: Any, name: str, lead: int = 0) -> None:

@@ -60,6 +60,7 @@ usage: palestra COMMAND ...
   watch VIDEO RUN       show a video of an Atari game to an agent; draw its action values
   export RUN            write the policy as a file of plain NumPy, or as ONNX
   play ENV              play yourself, in a window or with typed keys
+  check ENV             what to mend in an environment or algorithm of your own
   list                  algorithms, environments and presets, with one line each
   cite ALGORITHM        BibTeX of its paper
 
@@ -105,6 +106,7 @@ def _run(arguments: list[str]) -> int:
         "watch": watch,
         "export": export,
         "play": play,
+        "check": check_it,
         "list": list_all,
         "cite": cite,
     }
@@ -643,6 +645,28 @@ def play(arguments: list[str]) -> int:
     task = Task.of(env_id, _changed(simulator, given.env), options.max_episode_steps)
     sit_down(task, seed=options.seed, fps=options.fps, text=options.text)
     return 0
+
+
+def check_it(arguments: list[str]) -> int:
+    """palestra check ENV [--json]"""
+
+    @dataclass
+    class Flags:
+        """Say what to mend in an environment, or in an algorithm written for JAX; exit code 1 where
+        there is something. A module:Name has its module imported."""
+
+        env: tyro.conf.Positional[str]
+        """An environment's id, my_file:Maze-v0, or a class, my_file:Racetrack or my_file:DynaQ."""
+        json: bool = False
+        """Print JSON: name, kind, mend, remarks, told, learn, refuse."""
+
+    flags = _parse(Flags, arguments, "palestra check")
+    from palestra.tools.check import check
+
+    with _busy(f"checking {flags.env}"), _printing_aside():
+        found = check(flags.env)
+    _print(json.dumps(vars(found)) if flags.json else str(found))
+    return 1 if found.mend else 0
 
 
 def list_all(arguments: list[str]) -> int:
