@@ -19,6 +19,7 @@ from palestra import prng
 from palestra.core import Algorithm, Environment, Key, Spec, Transition
 from palestra.faults import InputError
 from palestra.parts.spaces import legal
+from palestra.runners.cache import use_compilation_cache
 from palestra.runners.leaves import fingerprint, rebuilt
 from palestra.runners.report import Report, Since, Tally, count, is_sound, no_tally, printed
 from palestra.runners.switches import throughout
@@ -53,6 +54,7 @@ def train(
     what you keep. With `since`, training goes on from there, to the bit as if it had never stopped.
     Raises ValueError where that is of another run.
     """
+    use_compilation_cache()
     updates, epochs, steps_per_update = plan(algorithm, num_envs, total_steps, reports)
     numbers = np.asarray(seeds, np.uint32)
     program = _program(env, algorithm, num_envs, updates, numbers)

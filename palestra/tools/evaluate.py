@@ -23,10 +23,10 @@ from palestra.envs.transforms import TimeLimit, simulator
 from palestra.faults import EnvironmentFaultError, InputError
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import streams
+from palestra.runners.cache import use_compilation_cache
 from palestra.runners.host import Players
 from palestra.runners.switches import as_written
 from palestra.tools.agent import Agent, check_exploring, exploring, greedy
-from palestra.tools.cache import use_compilation_cache
 from palestra.tools.intervals import interval
 from palestra.tools.task import Task
 

@@ -43,13 +43,13 @@ from palestra.faults import RAISED, EnvironmentFaultError, InputError, said
 from palestra.names import by_name, refuse
 from palestra.parts.spaces import example_transition, flat_action_space, flat_observation_space
 from palestra.runners import compiled, host, threads
+from palestra.runners.cache import use_compilation_cache
 from palestra.runners.leaves import MisfitError, named
 from palestra.runners.report import Report, Since
 from palestra.runners.switches import as_the_user_has_it, as_written, check_devices, throughout
 from palestra.runners.threads import Asynchronous
 from palestra.tools import checkpoint, evaluate, presets, run_folder
 from palestra.tools.agent import UNFIT, Agent, algorithm_of, reads
-from palestra.tools.cache import use_compilation_cache
 from palestra.tools.checkpoint import Checkpoint, Keeper
 from palestra.tools.doctor import Doctor, DoctorState, Finding, learning_over, on_cpu, shown
 from palestra.tools.events import (

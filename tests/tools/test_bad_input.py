@@ -86,7 +86,7 @@ CASES = {
     "cite nothing": (["cite"], "cite needs an algorithm: palestra cite ALGORITHM"),
     "cite what is not there": (["cite", "sak"], "did you mean sac?"),
     "zero environments": ([*TRAIN, "--num-envs", "0"], "num_envs must be a whole number"),
-    "zero seeds": ([*TRAIN, "--seeds", "0"], "seeds must be a whole number of at least 1"),
+    "zero seeds": ([*TRAIN, "--seeds", "0"], "seeds must be a whole number from 1 to 10,000"),
     "negative seed": ([*TRAIN, "--seed", "-1"], "seed must be a whole number of at least 0"),
     "seed and seeds": ([*TRAIN, "--seed", "1", "--seeds", "2"], "exclude each other"),
     "unknown parameter": ([*TRAIN, "--env.pole-mas", "1"], "did you mean --env.pole-mass?"),

@@ -289,7 +289,7 @@ def test_every_hyperparameter_is_a_flag_with_its_docstring(capsys, monkeypatch) 
     printed = capsys.readouterr().out
     for name in palestra.DQN.__dataclass_fields__:
         assert f"--{name.replace('_', '-')}" in printed
-    assert "Rewards counted before bootstrapping" in printed
+    assert "n of the n-step return: larger spreads rewards faster" in printed
     assert "Mass of the pole [kg]." in printed
 
 

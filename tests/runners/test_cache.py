@@ -5,7 +5,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from palestra.tools import cache
+from palestra.runners import cache
 
 
 @pytest.fixture
