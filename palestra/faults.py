@@ -20,6 +20,7 @@ import gymnasium
 from gymnasium import logger
 
 RAISED = Exception, SystemExit  # what environments raise
+LONGEST = 500  # letters that are told of what an error says
 
 
 class InputError(ValueError):
@@ -41,9 +42,16 @@ class RaisedElsewhereError(Exception):
 
 def said(fault: BaseException) -> str:
     """An error as a part of a sentence: its kind, the first line of what it says, and where."""
-    first = next(iter(str(fault).strip().splitlines()), "")
+    try:
+        text = str(fault)
+    except Exception:  # of whoever wrote its class
+        text = ""
+    first = next(iter(text.strip().splitlines()), "")
     if isinstance(fault, RaisedElsewhereError):
         return first
+    first = "".join(letter for letter in first if letter.isprintable())
+    if len(first) > LONGEST:
+        first = f"{first[:LONGEST]} ..."
     text = f"{type(fault).__name__}: {first}" if first else type(fault).__name__
     place = _place(fault)
     return f"{text} ({place})" if place else text

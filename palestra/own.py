@@ -7,6 +7,7 @@ imported. A file names it; nothing here imports what a file names.
 from importlib.metadata import EntryPoint, entry_points
 
 import gymnasium
+from gymnasium.vector import VectorEnv
 
 from palestra.faults import InputError
 
@@ -61,7 +62,8 @@ def installed(kind: str) -> dict[str, EntryPoint]:
 def is_like(thing: object, methods: tuple[str, ...]) -> bool:
     """Whether a class or an instance has such methods and is not one of Gymnasium's."""
     kind = thing if isinstance(thing, type) else type(thing)
-    return all(hasattr(kind, method) for method in methods) and not issubclass(kind, gymnasium.Env)
+    theirs = issubclass(kind, gymnasium.Env | VectorEnv)
+    return all(hasattr(kind, method) for method in methods) and not theirs
 
 
 def _found(name: str, methods: tuple[str, ...]) -> type | None:

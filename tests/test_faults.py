@@ -24,7 +24,8 @@ class Bare(gymnasium.Env):
         return 0, {}
 
     def step(self, action):
-        return 0, (1.0, 2.0), False, False, {}
+        reward = {"nothing": None, "words": "1.0"}.get(self.kind, (1.0, 2.0))
+        return 0, reward, False, False, {}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,21 @@ def test_the_words_survive_the_way_out_of_another_process():
 def test_a_vector_of_rewards_is_refused():
     with pytest.raises(EnvironmentFaultError, match="gives rewards of 2 numbers, but agents learn"):
         try_out("Bare-v0", Bare("plain"))
+
+
+@pytest.mark.parametrize(("kind", "told"), [("nothing", "None"), ("words", "'1.0'")])
+def test_what_is_no_number_is_no_reward(kind, told):
+    with pytest.raises(EnvironmentFaultError, match=f"gives {told} as a reward, which is no numb"):
+        try_out("Bare-v0", Bare(kind))
+
+
+def test_what_an_error_says_is_one_line_that_a_terminal_can_show():
+    class WordlessError(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    assert said(WordlessError()) == "WordlessError"
+    assert said(ValueError("\x1b[31mred\0" + "x" * 10_000)) == f"ValueError: [31mred{'x' * 493} ..."
 
 
 def test_a_process_of_a_pool_may_have_none_of_its_own(monkeypatch):

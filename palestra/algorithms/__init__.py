@@ -253,6 +253,9 @@ def kind_of(space: "gymnasium.Space") -> str:
 def name_of(algorithm: "Algorithm") -> str:
     """The name of an algorithm: the table's, or module:Name. Raises ValueError if it has none."""
     kind = type(algorithm)
+    if isinstance(algorithm, type):
+        one = algorithm.__name__
+        raise InputError(f"{one} is a class; give an algorithm's name, or an instance: {one}().")
     home = f"{kind.__module__.removeprefix('palestra.algorithms.')}:{kind.__name__}"
     for name, row in ALGORITHMS.items():
         if row.home == home:

@@ -197,7 +197,7 @@ def with_reason(name: str, make: Callable[[], Any]) -> Any:
     raises, in one sentence."""
     try:
         return make()
-    except OldError:
+    except UnfitError:
         raise
     except gymnasium.error.DependencyNotInstalled as fault:
         raise gymnasium.error.DependencyNotInstalled(install_line(name, fault)) from None
@@ -241,7 +241,8 @@ def try_out(name: str, env: Any, most: int = 1, seconds: float = 0.0) -> int:
         while steps == 0 or (steps < most and time.perf_counter() - begun < seconds):
             _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
             steps += 1
-            if np.size(reward) != 1:
+            number = reward is not None and np.asarray(reward).dtype.kind in "biufO"
+            if np.size(reward) != 1 or not number:
                 break
             if terminated or truncated:
                 env.reset()
@@ -253,6 +254,8 @@ def try_out(name: str, env: Any, most: int = 1, seconds: float = 0.0) -> int:
             f"{name} gives rewards of {np.size(reward)} numbers, but agents learn from one: weigh "
             "them in a wrapper, such as gymnasium.wrappers.TransformReward."
         )
+    if not number:
+        raise EnvironmentFaultError(f"{name} gives {reward!r} as a reward, which is no number.")
     return steps
 
 
@@ -274,24 +277,35 @@ def _side_by_side(name: str, make_env: MakeEnv, num_envs: int, cost: float, kept
         return Made(with_reason(name, make), told)
 
 
-class OldError(InputError):
-    """A function gave an environment that it had given before."""
+class UnfitError(InputError):
+    """A function gave no environment, or one that it had given before."""
 
 
 KNOWN: WeakValueDictionary[int, gymnasium.Env] = WeakValueDictionary()  # all that `new` made
 
 
 def new(name: str, make_env: MakeEnv) -> gymnasium.Env:
-    """What `make_env` makes. Raises OldError where it made that before: played in several times at
-    once, or after it was closed, it would show one episode in pieces of others."""
-    env = make_env()
+    """What `make_env` makes. Raises UnfitError where it made that before: played in several times
+    at once, or after it was closed, it would show one episode in pieces of others."""
+    env = single(name, make_env)
     inside = env.unwrapped
     if KNOWN.get(id(inside)) is inside:
-        raise OldError(
+        raise UnfitError(
             f"{name} must make a new environment each time that it is called, but it gave the same "
             "one again: create the environment inside of the function."
         )
     KNOWN[id(inside)] = inside
+    return env
+
+
+def single(name: str, make_env: Callable[[], Any]) -> gymnasium.Env:
+    """What `make_env` makes. Raises UnfitError where that is not one environment."""
+    env = make_env()
+    if not isinstance(env, gymnasium.Env):
+        raise UnfitError(
+            f"{name} must make one gymnasium.Env each time that it is called, but what it gave is "
+            f"of the type {type(env).__name__}."
+        )
     return env
 
 

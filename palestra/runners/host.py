@@ -8,9 +8,11 @@ both give the same learner.
 import inspect
 import threading
 import time
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from textwrap import shorten
 from typing import Any, NamedTuple
 
@@ -441,6 +443,10 @@ class Players:
             with quiet(isinstance(self.envs, AsyncVectorEnv)), as_the_user_has_it():
                 return function(*args, **kwargs)
         except RAISED as fault:
+            utilities = Path(gymnasium.vector.utils.__path__[0])
+            passed = [Path(file) for file, *_ in traceback.extract_tb(fault.__traceback__)]
+            if any(file.is_relative_to(utilities) for file in passed):  # where they are stacked
+                raise EnvironmentFaultError(self._foreign()) from fault
             apart = isinstance(self.envs, AsyncVectorEnv)
             died = apart and isinstance(fault, EOFError | OSError)
             told = "a process of its own died" if died else said(fault)

@@ -1073,7 +1073,9 @@ def _show_results(results: Sequence[Any]) -> None:
         names = (task.env_id, first["algorithm"])
         modules = dict.fromkeys(name.rpartition(":")[0] for name in names if ":" in name)
         trust = f" --trust {','.join(modules)}" if modules else ""
-        console.print(f"Next: palestra evaluate {folders[0]}{trust}")
+        first_folder = str(results[0].folder)
+        typed = f"./{first_folder}" if first_folder.startswith("-") else first_folder
+        console.print(f"Next: palestra evaluate {escape(shlex.quote(typed))}{trust}")
 
 
 def _end(made: Any) -> int:

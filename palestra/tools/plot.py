@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from palestra.faults import InputError
 from palestra.tools.files import write_whole
 from palestra.tools.intervals import interval
 from palestra.tools.run_folder import read_config, read_metrics, runs_in
@@ -26,11 +27,15 @@ def plot(paths: Sequence[Path], path: Path) -> Path:
     A curve is one setting: runs that differ only in their seed become one, and a seed counts once.
     A single run shows its evaluations' mean and 95 % interval over episodes, several the mean
     and interval over their seeds. Files and folders that are no runs are passed over. Raises
-    FileNotFoundError where a path is missing or none is a run, ValueError for a damaged run.
+    FileNotFoundError where a path is missing or none is a run, ValueError for a damaged run or a
+    kind of picture that cannot be drawn.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    ending = path.suffix[1:].lower() or "png"
+    if ending not in (known := FigureCanvasAgg.get_supported_filetypes()):
+        raise InputError(f"the output must end in one of .{', .'.join(known)}, not be {path}.")
     panels = _panels(_runs(paths))
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
@@ -38,7 +43,6 @@ def plot(paths: Sequence[Path], path: Path) -> Path:
     FigureCanvasAgg(figure)
     for place, panel in enumerate(panels, 1):
         _draw(figure.add_subplot(rows, columns, place), panel.task, [*panel.curves.values()])
-    ending = path.suffix[1:] or "png"
     write_whole(path, lambda part: figure.savefig(part, dpi=150, format=ending))
     return path
 

@@ -94,8 +94,11 @@ class Task(NamedTuple):
 
         A module:Name-v0 imports the module. Whether there is what `ignore` names, `ignored` says.
         """
-        ignore = named_parts(ignore)
-        limit = max_episode_steps
+        ignore, limit = named_parts(ignore), plain(max_episode_steps)
+        given: Any = {} if env_kwargs is None else env_kwargs
+        if not (isinstance(given, Mapping) and all(isinstance(name, str) for name in given)):
+            example = {"gravity": 9.8}
+            raise InputError(f"env_kwargs must be names and values, as {example}, not {given!r}.")
         if limit is not None and (not isinstance(limit, int) or limit < 1) and limit != -1:
             raise InputError(
                 "max_episode_steps must be a whole number of at least 1, or -1 for no limit, "
@@ -106,7 +109,7 @@ class Task(NamedTuple):
                 return cls._of_ours(env, env_kwargs, limit)._replace(ignore=ignore)
             return cls._of_function(env, env_kwargs, limit)._replace(ignore=ignore)
         host.import_for(env)
-        env_id, given = envs.current(env), as_kept(env_kwargs or {})
+        env_id, given = envs.current(env), as_kept(given)
         kind = kind_of(env_id)
         if kind == "gymnasium":
             check_words(given)
@@ -230,7 +233,8 @@ class Task(NamedTuple):
     def make_one(self, render_mode: str | None = None) -> gymnasium.Env:
         """One environment on the host, to watch. Raises ValueError."""
         if self.made_by is not None:
-            return host.with_reason(self.env_id, host.cut(self._function(), self.ignore))
+            make: Any = partial(host.single, self.env_id, self._function())
+            return host.with_reason(self.env_id, host.cut(make, self.ignore))
         spec = host.find(self.env_id)
         kwargs = dict(self.env_kwargs)
         if render_mode is not None:  # not every constructor knows the word

@@ -2,6 +2,7 @@
 
 import json
 import os
+import reprlib
 import signal
 import threading
 import time
@@ -596,7 +597,9 @@ def settle(
         refuse("train", changes, fields[:-1])
         algorithm = replace(algorithm, **changes)  # type: ignore[type-var]
     known = chosen.env_kwargs if chosen else {}
-    task = Task.of(env, {**known, **(env_kwargs or {})}, max_episode_steps, ignore)
+    if known and isinstance(env_kwargs, Mapping | None):
+        env_kwargs = {**known, **(env_kwargs or {})}
+    task = Task.of(env, env_kwargs, max_episode_steps, ignore)
     usual = chosen.num_envs if chosen else entry(name).num_envs
     num_envs = num_envs if num_envs is not None else usual
     check("num_envs", num_envs, Count)
@@ -605,6 +608,14 @@ def settle(
 
 def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: int) -> Job:
     """The job. Raises ValueError where the algorithm cannot learn the task, or not here."""
+    for field, value in vars(algorithm).items():
+        try:
+            json.dumps(value, default=asdict)
+        except TypeError:
+            raise InputError(
+                f"{field} must be what a file can hold: a number, a word, True, False, None or a "
+                f"tuple of such, not {reprlib.repr(value)}."
+            ) from None
     batch = getattr(algorithm, "batch_size", 0)
     if getattr(algorithm, "memory_size", batch) < batch:
         raise InputError(f"memory_size must be at least batch_size, which is {batch}.")

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
 from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Tuple
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import RecordEpisodeStatistics, TransformReward
 from gymnasium.wrappers.vector import RecordEpisodeStatistics as VectorRecords
 
@@ -32,11 +32,12 @@ from palestra.algorithms.sarsa import Sarsa
 from palestra.core import Transition
 from palestra.envs.host import apart as made_apart
 from palestra.envs.host import close, lone, make_from
-from palestra.faults import EnvironmentFaultError, RaisedElsewhereError
+from palestra.faults import EnvironmentFaultError, InputError, RaisedElsewhereError
 from palestra.parts.spaces import example_transition
 from palestra.runners import compiled, host, threads
 from palestra.runners.leaves import named
 from palestra.runners.report import Since
+from palestra.tools.task import Task
 
 SAME, NEXT, OFF = AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED
 LENGTHS = (2, 3)  # steps of episodes, in turn; those of 2 end, those of 3 are cut off
@@ -262,6 +263,10 @@ class Faulty(Clock):
                     obs[1] = np.nan
                 case "reward":
                     reward = np.inf
+                case "shape":
+                    obs = np.zeros(4)
+                case "nothing":
+                    obs = None
                 case "file":
                     open("no such level")  # noqa: SIM115
                 case "own":
@@ -280,6 +285,8 @@ class Faulty(Clock):
         ("exit", "the environment failed: SystemExit: 3 (tests"),
         ("nan", "the environment showed an observation of nan."),
         ("reward", "the environment gave a reward of inf."),
+        ("shape", "the environment showed an observation that its own space Box"),
+        ("nothing", "the environment showed an observation that its own space Box"),
     ],
 )
 @pytest.mark.parametrize("runner", [host.train, threads.beside], ids=["train", "beside"])
@@ -607,6 +614,16 @@ def test_the_same_environment_twice_is_refused(num_envs, monkeypatch):
         with pytest.raises(ValueError, match="must make a new environment each time") as raised:
             make_from(lambda env=one: gymnasium.wrappers.TimeLimit(env, 9), num_envs)
         assert "cannot be made" not in str(raised.value)
+
+
+@pytest.mark.parametrize("made", [None, VectorEnv], ids=["nothing", "a vector"])
+def test_what_is_no_single_environment_is_refused(made):
+    make = (lambda: None) if made is None else made
+    told = r"must make one gymnasium\.Env each time that it is called, but what it gave is of the"
+    with pytest.raises(InputError, match=rf"{told} type {'NoneType' if made is None else 'Vec'}"):
+        make_from(make, 1)
+    with pytest.raises(InputError, match=told):
+        Task.of(make).make_one()
 
 
 def test_where_only_a_life_ended_what_is_shown_is_the_successor():

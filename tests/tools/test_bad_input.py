@@ -1,12 +1,16 @@
 """Bad input gets one clear sentence, exit code 2, no traceback; nothing is made or overwritten."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import gymnasium
+import numpy as np
 import pytest
 
 import palestra
+from palestra.faults import InputError
 from palestra.tools.cli import main
+from palestra.tools.task import Task
 
 TRAIN = ["train", "dqn", "CartPole-v1"]
 CASES = {
@@ -164,6 +168,32 @@ def test_python_users_get_the_same_sentences() -> None:
         palestra.train("CartPole-v1", env_kwargs={"pole_mas": 1.0})
     with pytest.raises(ValueError, match=r"pole_mass must be a number above 0, not -1\.0"):
         palestra.train("CartPole-v1", env_kwargs={"pole_mass": -1})
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "asked", "told"),
+    [
+        (palestra.DQN, {}, r"DQN is a class; give an algorithm's name, or an instance: DQN\(\)\."),
+        (
+            "dqn",
+            {"hidden": np.array([8])},
+            r"hidden must be what a file can .* not array\(\[8\]\)",
+        ),
+        ("dqn", {"learning_rate": Fraction(1, 9)}, "learning_rate must be what a file can hold"),
+        (
+            "dqn",
+            {"env_kwargs": ["gravity"]},
+            r"env_kwargs must be names and .* not \['gravity'\]",
+        ),
+        ("dqn", {"env_kwargs": {1: 2}}, r"env_kwargs must be names and values, .* not {1: 2}\."),
+        ("dqn", {"max_episode_steps": np.float32(9)}, r"a whole number of at least 1, .* not 9\.0"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_before_anything_is_made(algorithm, asked, told, tmp_path):
+    with pytest.raises(InputError, match=told):
+        palestra.train("CartPole-v1", algorithm, run=tmp_path / "run", **asked)
+    assert not (tmp_path / "run").exists()
+    assert Task.of("CartPole-v1", None, np.int64(9)).limit == 9
 
 
 def test_environments_on_the_host_count_too():

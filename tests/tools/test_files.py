@@ -1,5 +1,6 @@
 """A file is written whole or not at all, and never through a link."""
 
+import os
 import resource
 from pathlib import Path
 
@@ -49,3 +50,10 @@ def test_a_folder_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "file"
     with pytest.raises(FileNotFoundError, match="cannot be written: No such file or directory"):
         write_whole(path, lambda part: part.write_text("new"))
+
+
+def test_what_is_no_file_stays_and_is_bad_input(tmp_path: Path) -> None:
+    os.mkfifo(path := tmp_path / "pipe")
+    with pytest.raises(PermissionError, match="pipe cannot be written: it is a folder or a device"):
+        write_whole(path, lambda part: part.write_text("new"))
+    assert path.is_fifo()

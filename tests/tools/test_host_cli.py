@@ -112,15 +112,16 @@ def test_a_users_own_environment_trains_from_the_command_line(beside: Path, caps
     assert json.loads(capsys.readouterr().out)["mean"] > 0.5
 
 
-def test_a_constructor_without_render_mode(beside: Path):
+def test_a_constructor_without_render_mode_and_a_run_of_an_odd_name(beside: Path, capsys):
     plain = OWN.replace("render_mode=None, size", "size")
     plain = plain.replace("self.render_mode, self.size", "_, self.size").replace(
         "= render_mode,", "= 0,"
     )
     plain = plain.replace('"render_modes": ["rgb_array"]', '"render_modes": []')
     (beside / "my_maze.py").write_text(plain)
-    command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "128", *QUICK, "--run", "run"]
+    command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "128", *QUICK, "--run", "-a $1"]
     assert main(command) == 0
+    assert "Next: palestra evaluate './-a $1' --trust my_maze" in capsys.readouterr().out
 
 
 def test_a_strangers_agent_does_not_import_the_module_that_it_names(beside: Path, capsys):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from palestra.faults import InputError
 from palestra.tools.plot import _evaluations, plot
 
 
@@ -66,6 +67,12 @@ def curves(axes) -> list[list[float]]:
 def test_a_parameter_is_no_formula(drawn, tmp_path):
     folders = [made(tmp_path / str(i), word=word) for i, word in enumerate((r"$\frac$", "_x{[]}"))]
     assert labels(*drawn(*folders)) == [r"dqn, word=\$\frac\$", "dqn, word=_x{[]}"]
+
+
+def test_what_no_picture_ends_in_is_refused(tmp_path):
+    folder = made(tmp_path / "run")
+    with pytest.raises(InputError, match=r"must end in one of \.\S+, .* not be .*config\.json\."):
+        plot([folder], folder / "config.json")
 
 
 def test_the_legend_says_over_how_many_episodes(tmp_path):
