@@ -330,19 +330,24 @@ class Case:
 
     def check_state(self) -> None:
         """Raises AssertionError unless `init` makes arrays with memory of their own."""
-        name, init = self.name, partial(self.algorithm.init, self.spec)
-        made = _called(f"{name}.init", jax.eval_shape, lambda: {"": init(prng.key(0))})
-        for leaf in jax.tree.leaves(_called(f"{name}.init", init, prng.key(0))):
+        name, made = self.name, []
+
+        def init(key: Key) -> PyTree:
+            state = self.algorithm.init(self.spec, key)
+            made.extend(jax.tree.leaves(state))
+            return state
+
+        program = _called(f"{name}.init", jax.make_jaxpr(init), prng.key(0)).jaxpr
+        for leaf in made:
             _must(
                 isinstance(leaf, jax.Array),
                 f"{name}.init must make a State of arrays alone, such as jnp.zeros((), jnp.int32); "
                 f"it has {_short(leaf)}.",
             )
-        program = jax.make_jaxpr(lambda key: init(key))(prng.key(0)).jaxpr
         given = {id(x) for x in (*program.invars, *program.constvars)}
         outs = [id(x) for x in program.outvars]
         _must(
-            len(jax.tree.leaves(made)) == len(set(outs)) and not given & set(outs),
+            len(outs) == len(set(outs)) and not given & set(outs),
             f"{name}.init gives the same array to two parts of its State, or one that exists "
             "outside of it; each needs memory of its own, since it is given back when it is "
             "replaced: copy it (jnp.copy).",

@@ -1,33 +1,21 @@
 """What every algorithm of the table keeps: its State is arrays, its functions are pure."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
-from jaxtyping import PyTree
+from gymnasium.spaces import Box, Dict, Discrete
 from learners import SMALL, E
 
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, algorithm_class, name_of
-from palestra.core import Algorithm, Frames, Spec, Transition
+from palestra.core import Frames, Spec
 from palestra.parts.statistics import Moments, see
+from palestra.testing import ACTIONS, OBSERVATIONS, Case, draw, experience
 
-OBSERVATIONS = {
-    "vector": Box(-1, 1, (4,)),
-    "picture": Box(0, 1, (5, 5, 2), bool),
-    "discrete": Discrete(6),
-}
-ACTIONS = {
-    "discrete": Discrete(3),
-    "multi-discrete": MultiDiscrete([2, 3]),
-    "continuous": Box(-2, 2, (2,)),
-}
 # Each kind of observation and each kind of action that the algorithm serves, if not all pairs.
 SERVED = [
     (name, obs, action)
@@ -42,47 +30,14 @@ EACH = pytest.mark.parametrize("case", MAIN, indirect=True, scope="module", ids=
 ALL = pytest.mark.parametrize("name", ALGORITHMS)
 
 
-class Case(NamedTuple):
-    """An algorithm in the spaces it is tested with; compiled once for all tests of them."""
-
-    algorithm: Algorithm
-    spec: Spec
-    state: PyTree  # a learner before its first step
-    act: Callable  # obs, key, explore -> actions
-
-
 @pytest.fixture(scope="module")
 def case(request):
     name, obs_kind, action_kind = request.param
-    algorithm, spec = SMALL[name], spec_of(obs_kind, action_kind)
-    state = jax.jit(partial(algorithm.init, spec))(prng.key(0))
-    act = lambda obs, key, explore: algorithm.act(state, obs, key, explore=explore)
-    return Case(algorithm, spec, state, jax.jit(act, static_argnums=2))
+    return Case(SMALL[name], spec_of(obs_kind, action_kind))
 
 
 def spec_of(obs_kind: str, action_kind: str) -> Spec:
     return Spec(OBSERVATIONS[obs_kind], ACTIONS[action_kind], E)
-
-
-def draw(space, shape: tuple[int, ...], seed: int):
-    """Elements of a space, with leading axes."""
-    rng = np.random.default_rng(seed)
-    if isinstance(space, Discrete):
-        return jnp.asarray(rng.integers(0, space.n, shape), jnp.int32)
-    if isinstance(space, MultiDiscrete):
-        return jnp.asarray(rng.integers(0, space.nvec, (*shape, *space.shape)), jnp.int32)
-    if space.dtype == bool:
-        return jnp.asarray(rng.random((*shape, *space.shape)) < 0.5)
-    return jnp.asarray(rng.uniform(space.low, space.high, (*shape, *space.shape)), jnp.float32)
-
-
-def experience(spec: Spec, seed: int, length: int) -> Transition:
-    rng = np.random.default_rng(seed)
-    obs, next_obs = (draw(spec.observation_space, (length, E), seed + i) for i in (1, 2))
-    action = draw(spec.action_space, (length, E), seed + 3)
-    reward = jnp.asarray(rng.normal(size=(length, E)), jnp.float32)
-    flags = jnp.asarray(rng.random((2, length, E)) < 0.1)
-    return Transition(obs, action, reward, next_obs, *flags)
 
 
 def same(one, other) -> bool:
@@ -95,22 +50,12 @@ def test_every_algorithm_has_small_settings():
 
 @EVERY
 def test_state_is_arrays_with_memory_of_their_own(case):
-    init = jax.make_jaxpr(partial(case.algorithm.init, case.spec))(prng.key(0)).jaxpr
-    assert not {id(x) for x in init.outvars} & {id(x) for x in (*init.invars, *init.constvars)}
-    assert len({id(x) for x in init.outvars}) == len(init.outvars)  # no two are one and the same
-    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(case.state))
+    case.check_state()
 
 
 @EVERY
 def test_greedy_actions_are_the_same_each_time_and_in_the_space(case):
-    obs = draw(case.spec.observation_space, (E,), 0)
-    actions = [case.act(obs, prng.key(i), False) for i in range(3)]
-    assert same(actions[0], actions[1])
-    assert same(actions[0], actions[2])
-    assert actions[0].shape == (E, *case.spec.action_space.shape)
-    assert all(case.spec.action_space.contains(np.asarray(action)) for action in actions[0])
-    one_by_one = [case.act(row[None], prng.key(0), False)[0] for row in obs]
-    np.testing.assert_allclose(actions[0], one_by_one, rtol=1e-4, atol=1e-5)
+    case.check_greedy()
 
 
 @EACH
@@ -131,13 +76,14 @@ def kinds(tree) -> list:
 
 
 @EVERY
-def test_update_keeps_the_form_of_the_state(case):
-    rollout = experience(case.spec, 0, case.algorithm.rollout_length)
-    after, metrics = jax.eval_shape(case.algorithm.update, case.state, rollout, prng.key(1))
-    assert jax.tree.structure(after) == jax.tree.structure(case.state)
-    assert kinds(after) == kinds(case.state)
-    assert metrics
-    assert all(kind == ((), np.float32) for kind in kinds(metrics))
+def test_state_and_actions_keep_their_form(case):
+    case.check_forms()
+
+
+@ALL
+def test_functions_depend_on_what_they_are_given(name):
+    row = ALGORITHMS[name]
+    Case(SMALL[name], spec_of(row.observations[0], row.actions[0])).check_pure()
 
 
 @EACH
@@ -171,25 +117,9 @@ quickly = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0
 
 
 @ALL
-@pytest.mark.usefixtures("seeds_side_by_side")
 def test_seeds_side_by_side_equal_seeds_alone(name):
-    row, algorithm = ALGORITHMS[name], SMALL[name]
-    spec = spec_of(row.observations[0], row.actions[-1])
-    rollouts = [experience(spec, 10 * i, algorithm.rollout_length) for i in range(3)]
-    rollouts = jax.tree.map(lambda *x: jnp.stack(x), *rollouts)
-
-    def learn(seed):
-        init_key, key = jax.random.split(prng.key(seed))
-        learned = lambda state, now: (algorithm.update(state, *now)[0], None)
-        state = algorithm.init(spec, init_key)
-        return jax.lax.scan(learned, state, (rollouts, jax.random.split(key, 3)))[0]
-
-    together = quickly(jax.vmap(learn))(jnp.arange(2))
-    learn = quickly(learn)
-    for i in range(2):
-        alone = learn(jnp.int32(i))
-        for one, both in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
-            np.testing.assert_allclose(one, both[i], rtol=2e-3, atol=2e-4)
+    row = ALGORITHMS[name]
+    Case(SMALL[name], spec_of(row.observations[0], row.actions[-1])).check_seeds()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from gymnasium.spaces import Discrete, Tuple
 from palestra import envs, prng
 from palestra.core import Step
 from palestra.envs.classic.cartpole import CartPole
+from palestra.testing import EnvironmentTests, misfit
 
 E = 16
 LONGEST = 3_000  # steps in which every episode without a limit ends too, under random actions ...
@@ -71,9 +72,9 @@ def test_episodes(env_id):
     obs, seen, reward = jax.tree.map(np.asarray, (obs, steps.obs, steps.reward))
     for e in range(E):
         last = done[:, e].argmax() if done[:, e].any() else limit - 1
-        assert member(space, jax.tree.map(lambda x, e=e: x[e], obs))
-        for t in range(last + 1):
-            assert member(space, jax.tree.map(lambda x, t=t, e=e: x[t, e], seen))
+        assert misfit(space, jax.tree.map(lambda x, e=e: x[e], obs), "the first") is None
+        until = jax.tree.map(lambda x, e=e, last=last: x[: last + 1, e], seen)
+        assert misfit(space, until, "a later one", lead=1) is None
         assert np.isfinite(reward[: last + 1, e]).all()
 
 
@@ -89,25 +90,10 @@ def kinds_of(space, lead):
     return [((*lead, *part.shape), np.dtype(part.dtype).kind) for part in parts]
 
 
-def member(space, obs):
-    """Whether an observation in NumPy lies in the space."""
-    if isinstance(space, Tuple):
-        return all(map(member, space.spaces, obs))
-    if isinstance(space, Discrete):
-        return space.contains(int(obs))
-    return obs.dtype == space.dtype and space.contains(obs)
-
-
 @ALL
-def test_one_step_has_no_batch_axes(env_id):
-    env = envs.make(env_id)
-    state, obs = env.reset(prng.key(0))
-    action = random_actions(env.action_space, prng.key(1), ())
-    after, step = env.step(state, action, prng.key(2))
-    assert jax.tree.structure(after) == jax.tree.structure(state)
-    assert kinds(after, ()) == kinds(state, ())
-    assert kinds(obs, ()) == kinds(step.obs, ()) == kinds_of(env.observation_space, ())
-    assert step.reward.shape == step.terminated.shape == step.truncated.shape == ()
+@pytest.mark.parametrize("asked", ["spaces", "parameters", "one_step", "pure"])
+def test_what_is_asked_of_everybody(env_id, asked):
+    getattr(EnvironmentTests.of(environment=envs.make(env_id)), f"test_{asked}")()
 
 
 STARTS_ALIKE = (
