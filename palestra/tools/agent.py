@@ -214,7 +214,7 @@ class Agent:
     def _explore(self, obs: PyTree, seed: int | Key | None) -> np.ndarray:
         if seed is None:
             seed = int(np.random.default_rng().integers(2**31))
-        if isinstance(seed, int | np.integer):
+        if not isinstance(seed, jax.Array):
             check("seed", seed, Seed)
             seed = prng.key(int(seed))
         return self.draw(obs, seed)

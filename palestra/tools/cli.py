@@ -93,6 +93,9 @@ def _run(arguments: list[str]) -> int:
     # Tracing makes objects by the million, most of which stay: to look for cycles among them as
     # often as Python does by itself is a twelfth of the time that a short command takes.
     gc.set_threshold(50_000, 10, 10)
+    for name in "stdout", "stderr":
+        if getattr(sys, name) is None:  # closed (`2>&-`): no file of ours may get its number
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     for stream in sys.stdout, sys.stderr:
         if isinstance(stream, io.TextIOWrapper):  # where only ASCII is known, as good as it goes
             stream.reconfigure(errors="replace")

@@ -20,6 +20,7 @@ from palestra.core import Spec
 from palestra.envs import host
 from palestra.envs.toy_text.model import evaluate, solve
 from palestra.envs.transforms import TimeLimit, simulator
+from palestra.faults import InputError
 from palestra.runners import streams
 from palestra.runners.streams import WIDTH
 from palestra.tools.agent import Agent
@@ -277,6 +278,8 @@ def test_exploring_is_judged_as_at_the_end_of_training(task, learner):
     drawn = agent.predict(obs, explore=True, seed=3)
     assert (drawn == agent.predict(obs, explore=True, seed=3)).all()
     assert (drawn != agent.predict(obs, explore=True, seed=4)).any()
+    with pytest.raises(InputError, match=r"seed must be a whole number .* not 1\.5"):
+        agent.predict(obs, explore=True, seed=1.5)
     usual = np.mean(drawn == agent.predict(obs))
     assert usual > 0.9 if isinstance(learner, DQN) else 0.3 < usual < 0.8
     greedy, explored = (judge(agent, episodes=40, explore=x) for x in (False, True))
