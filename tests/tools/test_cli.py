@@ -97,7 +97,7 @@ def test_same_seed_in_another_process_that_has_no_stderr_gives_the_same_agent(
     folder = tmp_path / "elsewhere"
     command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "palestra.tools.cli"]
     command += ["train", "dqn", "CartPole-v1"]
-    subprocess.run([*command, *FAST, "--run", str(folder)], check=True, capture_output=True)
+    subprocess.run([*command, *FAST[:-1], "--run", str(folder)], check=True, capture_output=True)
     here, there = (f / "agent.safetensors" for f in (run, folder))
     assert here.read_bytes() == there.read_bytes()
 
