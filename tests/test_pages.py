@@ -55,4 +55,4 @@ def test_every_algorithm_has_its_page():
     ppo = TEXTS["algorithms/ppo.md"]
     assert "Schulman et al. (2017)" in ppo
     assert "| `clip` | `0.2` | a number above 0 | Largest change of" in ppo
-    assert "| `activation` | `'tanh'` | `relu` or `tanh` | What stands between" in ppo
+    assert "| `activation` | `'tanh'` | `relu` or `tanh` | Activation function of" in ppo

@@ -124,28 +124,30 @@ def _play(task: Task, env: Any, another: Any, found: Checked) -> None:
     rewards, lengths, endings = [], [], []
     wrong: dict[str | None, int | None] = {}  # what was wrong, and in which step at first
     space = env.observation_space
-    env.action_space.seed(0)
-    obs, _ = env.reset(seed=0)
-    wrong[misfit(space, obs, "The observation of `reset`")] = None
     length, seconds = 0, 0.0
-    for step in range(1, STEPS + 1):
-        action, begun = env.action_space.sample(), time.perf_counter()
-        obs, reward, terminated, truncated, _ = env.step(action)
-        seconds += time.perf_counter() - begun
-        length += 1
-        wrong.setdefault(misfit(space, obs, "An observation of `step`"), step)
-        wrong.setdefault(_no_reward(reward), step)
-        wrong.setdefault(_no_flags(terminated, truncated), step)
-        rewards.append(float(np.asarray(reward).flat[0]) if np.size(reward) else 0.0)
-        if terminated or truncated:
-            lengths.append(length)
-            endings.append((bool(terminated), bool(truncated)))
-            length = 0
-            env.reset()
-    # Of each kind of fault one is enough: the first.
-    kinds = {re.sub(r"[-\d.]+", "", str(one)): one for one in reversed([*wrong]) if one}
-    at = lambda step: "" if step is None else f" It was so in step {step} of random ones."
-    found.mend += [f"{one}{at(wrong[one])}" for one in [*kinds.values()][::-1]]
+    try:
+        env.action_space.seed(0)
+        obs, _ = env.reset(seed=0)
+        wrong[misfit(space, obs, "The observation of `reset`")] = None
+        for step in range(1, STEPS + 1):
+            action, begun = env.action_space.sample(), time.perf_counter()
+            obs, reward, terminated, truncated, _ = env.step(action)
+            seconds += time.perf_counter() - begun
+            length += 1
+            wrong.setdefault(misfit(space, obs, "An observation of `step`"), step)
+            wrong.setdefault(_no_reward(reward), step)
+            wrong.setdefault(_no_flags(terminated, truncated), step)
+            rewards.append(float(np.asarray(reward).flat[0]) if np.size(reward) else 0.0)
+            if terminated or truncated:
+                lengths.append(length)
+                endings.append((bool(terminated), bool(truncated)))
+                length = 0
+                env.reset()
+    finally:  # also where it raises
+        # Of each kind of fault one is enough: the first.
+        kinds = {re.sub(r"[-\d.]+", "", str(one)): one for one in reversed([*wrong]) if one}
+        at = lambda step: "" if step is None else f" It was so in step {step} of random ones."
+        found.mend += [f"{one}{at(wrong[one])}" for one in [*kinds.values()][::-1]]
     courses = [_course(one) for one in (env, env, another)]
     if not data_equivalence(courses[0], courses[1], exact=True):
         found.mend.append(

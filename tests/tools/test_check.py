@@ -91,7 +91,21 @@ class Refusing(Sound):
         raise RuntimeError("no engine")
 
 
-KINDS = {kind.__name__: kind for kind in (Sound, Unsound, Endless, Clocked, Silent, Refusing)}
+class Breaking(Sound):
+    """Pays two numbers, and raises in the third step."""
+
+    steps = 0
+
+    def step(self, action):
+        self.steps += 1
+        if self.steps == 3:
+            raise RuntimeError("the motor is stuck")
+        return self.shown(), np.ones(2), False, False, {}
+
+
+KINDS = {
+    kind.__name__: kind for kind in (Sound, Unsound, Endless, Clocked, Silent, Refusing, Breaking)
+}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -164,6 +178,12 @@ def test_what_nobody_can_learn():
 def test_what_cannot_be_made():
     (told,) = found_in("Refusing").mend
     assert told.startswith("somebodys_own:Refusing-v0 cannot be made: RuntimeError: no engine (")
+
+
+def test_what_was_seen_before_it_raised_is_told_too():
+    told = "\n".join(found_in("Breaking").mend)
+    assert "The reward must be one number, not 2; weigh them in a wrapper. It was so in" in told
+    assert "It failed in play under random actions: RuntimeError: the motor is stuck (" in told
 
 
 def test_in_jax(module, capsys):
