@@ -40,7 +40,7 @@ def shorter(code: str) -> str:
 
 def test_readme_python_blocks_run(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert len(PYTHON) == 3
+    assert len(PYTHON) == 4
     names: dict = {}
     for block in PYTHON:
         exec(shorter(block), names)

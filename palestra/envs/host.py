@@ -116,9 +116,9 @@ def import_for(env_id: str) -> None:
         missing = fault.name if isinstance(fault, ModuleNotFoundError) else None
         if missing is None or not f"{module}.".startswith(f"{missing}."):
             raise InputError(f"The module {module!r} cannot be imported: {said(fault)}") from fault
+        named = "" if env_id.endswith(":") else f", which {env_id!r} names"
         raise UnknownEnvironmentError(
-            f"There is no module {module!r}, which {env_id.rstrip(':')!r} names, here or among the "
-            "installed ones."
+            f"There is no module {module!r} here or among the installed ones{named}."
         ) from None
 
 

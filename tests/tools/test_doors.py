@@ -101,7 +101,7 @@ def test_from_the_command_line_killed_and_gone_on_with(tmp_path, monkeypatch, ca
     [
         ([NAMES[0], f"{MODULE}:Racetrak"], "own_racetrack has no environment 'Racetrak': a class"),
         ([f"{MODULE}:DoubleQ", NAMES[1]], "own_racetrack has no algorithm 'DoubleQ': a class"),
-        ([NAMES[0], "nowhere_at_all:Maze"], "There is no module 'nowhere_at_all', which"),
+        ([NAMES[0], "nowhere_at_all:Maze"], "There is no module 'nowhere_at_all' here"),
         ([*NAMES, "--epsilon", "3"], "epsilon must be a number from 0 to 1, not 3.0."),
         ([*NAMES, "--env.wid", "1"], "There is no flag '--env.wid'; did you mean --env.wind?"),
         ([NAMES[0], "racetrack.py"], "name the environment in it: racetrack:Name-v0"),

@@ -129,7 +129,7 @@ def test_seeds_as_people_write_them():
 
 SENTENCES = {
     "swapped": ("train CartPole-v1 dqn", "The algorithm comes first: palestra train dqn CartPole"),
-    "a file": ("train dqn maze.py", "name the environment in it: maze:Name-v0, as it registers one"),
+    "a file": ("train dqn maze.py", "name the environment in it: maze:Name-v0, as"),
     "of Atari": ("train dqn Pong-v5", "did you mean ALE/Pong-v5?"),
     "DDQN": ("train DDQN CartPole-v1", "did you mean dqn, which is double"),
     "seeds backwards": ("train dqn CartPole-v1 --seeds 4:2", "not '4:2'."),
