@@ -108,6 +108,9 @@ def import_for(env_id: str) -> None:
     module, _, _ = env_id.rpartition(":")
     if not module:
         return
+    if module.endswith(".py"):
+        name = module.removesuffix(".py").replace("/", ".")
+        raise UnknownEnvironmentError(f"{module} is a file; its module is called {name}.")
     if os.getcwd() not in sys.path:  # it stays there, for the processes that environments have
         sys.path.insert(0, os.getcwd())
     try:

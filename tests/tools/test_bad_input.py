@@ -15,6 +15,10 @@ from palestra.tools.task import Task
 TRAIN = ["train", "dqn", "CartPole-v1"]
 CASES = {
     "unknown command": (["trian"], "did you mean train?"),
+    "a file for its module": (
+        ["train", "dqn", "games/maze.py:Maze-v0"],
+        "games/maze.py is a file; its module is called games.maze.",
+    ),
     "unknown environment": (["train", "dqn", "CartPole-v2"], "did you mean CartPole-v1?"),
     "lower case": (["train", "dqn", "cartpole-v1"], "did you mean CartPole-v1?"),
     "unknown algorithm": (["train", "dqm", "CartPole-v1"], "did you mean dqn?"),
