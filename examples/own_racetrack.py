@@ -118,5 +118,5 @@ class DoubleQLearning:
 if __name__ == "__main__":
     import palestra
 
-    run = palestra.train(Racetrack(wind=0.05), DoubleQLearning(epsilon=0.2), steps=60_000)
-    print(run.summary["best"])
+    run = palestra.train(Racetrack(wind=0.05), DoubleQLearning(epsilon=0.2), steps=100_000)
+    print(f"mean return {run.evaluate(episodes=100)['mean']:.2f}")
