@@ -252,7 +252,10 @@ class PlayFlags:
 def train(arguments: list[str]) -> int:
     """palestra train ALGORITHM ENV [flags]"""
     usage = "palestra train ALGORITHM ENV"
-    if (like := _value_of("--like", arguments)) is not None:
+    like = _value_of("--like", arguments)
+    if "--like" in arguments and (like is None or like.startswith("--")):
+        raise InputError("--like needs a run after it: palestra train --like RUN.")
+    if like is not None:
         arguments = _as_in(like, arguments)
     names = [a for a in arguments[:2] if not a.startswith("-")]
     if len(names) < 2:

@@ -64,6 +64,7 @@ def test_a_saved_preset(run, tmp_path):
     ("arguments", "said"),
     [
         (["--like", "RUN", "sarsa", "FrozenLake-v1"], "--like takes the algorithm and the env"),
+        (["--steps", "9", "--like"], "--like needs a run after it: palestra train --like RUN."),
         (["--like", "nowhere"], "There are no settings at nowhere; name a JSON file or a run"),
         (["q_learning", "FrozenLake-v1", "--preset", "RUN"], "holds settings of sarsa, not of q_l"),
         (["sarsa", "FrozenLake-v1", "--preset", "no.json"], "There are no settings at no.json"),
