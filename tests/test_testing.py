@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from itertools import count
 from pathlib import Path
 from typing import ClassVar
 
@@ -192,6 +193,7 @@ def by_word(self, state, obs, key, *, explore=True):
     return best if self.epsilon > 0 else best * 0
 
 
+TIMES = count()  # that somebody was asked
 ALGORITHM_FAULTS = {
     "Learner must be a pytree of its parameters": Learner,
     "Learner has no act and no update: palestra.core.Algorithm says what an algorithm has": type(
@@ -225,9 +227,7 @@ ALGORITHM_FAULTS = {
         act=lambda self, state, obs, key, *, explore=True: jax.random.randint(key, obs.shape, 0, 3)
     ),
     "Learner.act must depend on nothing but what it is given": learner(
-        act=lambda self, state, obs, key, *, explore=True: jnp.full(
-            obs.shape, np.random.default_rng().integers(10**6) % 3
-        )
+        act=lambda self, state, obs, key, *, explore=True: jnp.full(obs.shape, next(TIMES) % 3)
     ),
     "Learner.update must keep shapes and dtypes of the State .*step.* was int32 and became": (
         learner(**updated(lambda state, told: ({**state, "step": jnp.zeros(())}, told)))
