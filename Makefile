@@ -8,7 +8,7 @@ PEERS := .bench/test-peers
 demo: .venv/.installed  ## train DQN on CartPole and show that it learned
 	$(BIN)/palestra train dqn CartPole-v1
 
-test: .venv/.dev  ## the whole suite: six to ten minutes on two cores, twice that the first time
+test: .venv/.dev  ## the whole suite: 36 minutes on two cores the first time
 	$(BIN)/python -m pytest -n 2
 
 tiny: .venv/.tiny  ## the fifteen-second check

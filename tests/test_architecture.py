@@ -99,6 +99,23 @@ def test_no_two_modules_need_each_other():
         TopologicalSorter(graph | {"palestra.core": later}).prepare()
 
 
+def test_nothing_that_executes_what_it_reads_is_near_files():
+    """Loading a pickle runs what is in it: only what goes between our own processes is one."""
+    unsafe = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
+    users = set()
+    for module, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            else:
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            users |= {module for name in names if name.partition(".")[0] in unsafe}
+            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            if called and {"allow_pickle"} & {keyword.arg for keyword in node.keywords}:
+                users.add(module)
+    assert users == {"palestra.envs.host"}
+
+
 @pytest.mark.parametrize("module", FILES)
 def test_every_module_says_what_it_is(module):
     assert ast.get_docstring(TREES[module])

@@ -451,7 +451,11 @@ class Apart(AsyncVectorEnv):
 
 
 def unpacked(make: bytes) -> gymnasium.Env:
-    """What the function in it makes; unpacked where what that raises is told."""
+    """What the function in it makes; unpacked where what that raises is told.
+
+    The bytes are those that `apart` has packed in this very run, of the caller's own function; they
+    come by a pipe, never from a file. Of a file there are at most JSON's values in them.
+    """
     return _Left(cloudpickle.loads(make)())
 
 
