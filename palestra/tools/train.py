@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import gymnasium
@@ -197,82 +198,49 @@ def train(
     from either, and from where a run was killed. Raises ValueError, in one sentence and before
     anything compiles, for what cannot be done; DivergedError where NaN stopped it.
     """
-    events = training(
-        env,
-        algorithm,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
-        num_envs=num_envs,
-        env_kwargs=env_kwargs,
-        max_episode_steps=max_episode_steps,
-        ignore=ignore,
-        run=run,
-        preset=preset,
-        episodes=episodes,
-        video=video,
-        checkpoint_seconds=checkpoint_seconds,
-        on_nan=on_nan,
-        eval_every=eval_every,
-        eval_episodes=eval_episodes,
-        eval_envs=eval_envs,
-        stop_at=stop_at,
-        keep=keep,
-        **changes,
-    )
+    asked = dict(locals())  # the parameters, all of which `training` takes
+    events = training(**asked.pop("changes"), **asked)
     made = displayed(events, quiet)
     return made[0] if seeds is None else made
 
 
 @throughout
 def training(
-    env: str | Callable[[], gymnasium.Env],
-    algorithm: str | Algorithm = "dqn",
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    seeds: int | Iterable[int] | None = None,
-    num_envs: int | None = None,
-    env_kwargs: Mapping[str, Any] | None = None,
-    max_episode_steps: int | None = None,
-    ignore: str | Sequence[str] = (),
-    run: str | Path | None = None,
-    preset: str | Path | None = None,
-    episodes: int | None = None,
-    video: bool = True,
-    checkpoint_seconds: float = checkpoint.SECONDS,
-    on_nan: OnNan = "stop",
-    eval_every: int | None = None,
-    eval_episodes: int | None = None,
-    eval_envs: int | None = None,
-    stop_at: float | None = None,
-    keep: int | None = None,
-    **changes: Any,
+    env: str | Callable[[], gymnasium.Env], algorithm: str | Algorithm = "dqn", **options: Any
 ) -> Events:
     """What happens while `train` trains, event by event (palestra/tools/events.py).
 
-    Takes what `train` takes, and raises what it raises, at the first event. All that a run writes
-    is written; nothing is shown. Whoever leaves the loop stops training after the report under way,
-    and `resume` goes on from the last checkpoint:
+    Takes what `train` takes, with the same defaults, and raises what it raises, at the first event.
+    All that a run writes is written; nothing is shown. Whoever leaves the loop stops training after
+    the report under way, and `resume` goes on from the last checkpoint:
 
         for event in palestra.training("CartPole-v1", "ppo"):
             if isinstance(event, Evaluated) and event.mean >= 475:
                 break
     """
     check_devices()
-    steps, num_envs, seed, episodes = map(plain, (steps, num_envs, seed, episodes))
+    bound = signature(train).bind(env, algorithm, **options)
+    bound.apply_defaults()
+    asked = SimpleNamespace(**{name: plain(x) for name, x in bound.arguments.items()})
     job = settle(
-        env, env_kwargs, max_episode_steps, algorithm, steps, num_envs, preset, ignore, changes
+        env,
+        asked.env_kwargs,
+        asked.max_episode_steps,
+        algorithm,
+        asked.steps,
+        asked.num_envs,
+        asked.preset,
+        asked.ignore,
+        asked.changes,
     )
-    each = which(seed, seeds)
-    if episodes is None:
-        episodes = evaluate.GAMES if job.task.kind == "atari" else evaluate.EPISODES
-    asked = episodes, video, checkpoint_seconds, on_nan, eval_every, eval_episodes, eval_envs
-    flags = checked(Flags(*asked, plain(stop_at), plain(keep)))
+    each = which(asked.seed, asked.seeds)
+    if asked.episodes is None:
+        asked.episodes = evaluate.GAMES if job.task.kind == "atari" else evaluate.EPISODES
+    flags = checked(Flags(*(getattr(asked, name) for name in Flags._fields)))
     check_several(job, len(each))
-    folders = claim(job, each, run, seeds is None, flags)
+    folders = claim(job, each, asked.run, asked.seeds is None, flags)
     notes = []
-    if unseen := [name for name in job.task.ignore if name not in named_parts(ignore)]:
+    if unseen := [name for name in job.task.ignore if name not in named_parts(asked.ignore)]:
         notes.append(
             f"Left out of what {job.task.env_id} shows, since no network can see it: "
             f"{', '.join(unseen)}."
@@ -282,7 +250,7 @@ def training(
             f"{type(algorithm).__name__}(...) is taken as it is; train({job.task.env_id!r}, "
             f"{job.name!r}) would begin from the preset, and learning_rate=... change a part of it."
         )
-    notes += of_another_task(job, preset) if isinstance(algorithm, str) else []
+    notes += of_another_task(job, asked.preset) if isinstance(algorithm, str) else []
     yield from carry_out(job, folders, {}, flags, notes)
 
 
