@@ -19,8 +19,8 @@ import jax
 from processes import in_words, machine
 
 import palestra
-from palestra.tools import train
 from palestra.tools.presets import preset
+from palestra.tools.training import train
 
 RUNS = [
     ("q_learning", "FrozenLake-v1"),

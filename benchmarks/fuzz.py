@@ -56,8 +56,10 @@ RUNS = {
 
 def loader(target: str) -> Callable[[Path], Any]:
     """What reads the file in a run folder."""
-    from palestra.tools import agent, checkpoint, run_folder, train
-    from palestra.tools.plot import plot
+    from palestra.tools.agents import agent
+    from palestra.tools.pictures.plot import plot
+    from palestra.tools.runs import checkpoint, run_folder
+    from palestra.tools.training import train
 
     def config(folder: Path) -> None:
         train.settings_of(folder, run_folder.read_config(folder), None)
@@ -220,7 +222,7 @@ def altered(name: str, content: bytes, chance: random.Random, value: Any) -> byt
 
 def altered_tensors(name: str, content: bytes, chance: random.Random, value: Any) -> bytes:
     """Of a safetensors file: its own header, ours inside that, or the numbers."""
-    from palestra.tools.checkpoint import digest
+    from palestra.tools.runs.checkpoint import digest
 
     size = int.from_bytes(content[:8], "little")
     header, body = json.loads(content[8 : 8 + size]), content[8 + size :]
@@ -296,7 +298,7 @@ def work(target: str, engine: str, wanted: int, seed: int, runs: Path, out: Path
         import atheris
 
         with atheris.instrument_imports(include=["palestra.tools"]):
-            import palestra.tools.train  # noqa: F401
+            import palestra.tools.training.train  # noqa: F401
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as at:
         folders = sorted(runs.iterdir())

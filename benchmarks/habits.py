@@ -20,7 +20,7 @@ from gymnasium.spaces import Box, Discrete
 
 import palestra
 from palestra.algorithms import ALGORITHMS
-from palestra.tools.run import Run
+from palestra.tools.runs.run import Run
 
 STEPS = 5  # of an episode, and its return
 MOST = np.finfo(np.float32).max

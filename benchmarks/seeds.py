@@ -2,8 +2,8 @@
 
     python benchmarks/seeds.py [--seeds 4] [--steps 20000]
 
-Backs the rule in palestra/tools/train.py, `groups`. Every way runs once untimed, so that compiling
-is left out.
+Backs the rule in palestra/tools/training/session.py, `groups`. Every way runs once untimed, so
+that compiling is left out.
 """
 
 import os

@@ -26,9 +26,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 import palestra
 from palestra import envs
 from palestra.algorithms import ALGORITHMS, served
-from palestra.envs import atari
 from palestra.envs.drawing import readable
-from palestra.tools.play import CONTROLS
+from palestra.envs.host import atari
+from palestra.tools.pictures.play import CONTROLS
 from palestra.tools.presets import presets
 from palestra.tools.presets.types import Preset
 
@@ -264,7 +264,7 @@ def atari_text() -> str:
     """The page on Atari's games: what each preprocessing does."""
     first, _, rest = inspect.getdoc(atari).partition("\n")
     title, _, task = first.partition(", ")
-    source = "palestra/envs/atari.py"
+    source = "palestra/envs/host/atari.py"
     parts = [
         f"# {title}",
         f"{task[:1].upper()}{task[1:]}",

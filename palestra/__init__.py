@@ -42,28 +42,28 @@ if TYPE_CHECKING:
     from palestra.algorithms.sac import SAC as SAC
     from palestra.algorithms.sarsa import Sarsa as Sarsa
     from palestra.algorithms.td3 import TD3 as TD3
-    from palestra.envs.gym import make as make
-    from palestra.envs.gym import make_vec as make_vec
+    from palestra.envs.gym.single import make as make
+    from palestra.envs.gym.single import make_vec as make_vec
     from palestra.faults import InputError as InputError
-    from palestra.tools.agent import Agent as Agent
-    from palestra.tools.agent import load as load
+    from palestra.tools.agents.agent import Agent as Agent
+    from palestra.tools.agents.agent import load as load
     from palestra.tools.presets import preset as preset
-    from palestra.tools.run import Run as Run
-    from palestra.tools.train import train as train
-    from palestra.tools.train import training as training
+    from palestra.tools.runs.run import Run as Run
+    from palestra.tools.training.train import train as train
+    from palestra.tools.training.train import training as training
 
 _LEARNERS = [row.home.split(":") for row in algorithms.ALGORITHMS.values()]  # PPO, DQN, ...
 _HOMES = {
-    "Agent": "palestra.tools.agent",
+    "Agent": "palestra.tools.agents.agent",
     "InputError": "palestra.faults",
-    "Run": "palestra.tools.run",
-    "load": "palestra.tools.agent",
-    "make": "palestra.envs.gym",
-    "make_vec": "palestra.envs.gym",
+    "Run": "palestra.tools.runs.run",
+    "load": "palestra.tools.agents.agent",
+    "make": "palestra.envs.gym.single",
+    "make_vec": "palestra.envs.gym.single",
     "preset": "palestra.tools.presets",
-    "resume": "palestra.tools.train",
-    "train": "palestra.tools.train",
-    "training": "palestra.tools.train",
+    "resume": "palestra.tools.training.train",
+    "train": "palestra.tools.training.train",
+    "training": "palestra.tools.training.train",
     **{name: f"palestra.algorithms.{module}" for module, name in _LEARNERS},
 }
 __all__ = ["__version__", "algorithms", "envs"]

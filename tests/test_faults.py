@@ -80,11 +80,11 @@ FORKS = """if True:
     import palestra
     from palestra import envs, prng
     from palestra.core import Spec
-    from palestra.tools.agent import Agent
-    from palestra.tools.evaluate import judge
+    from palestra.tools.agents.agent import Agent
+    from palestra.tools.agents.evaluate import judge
     from palestra.tools.export import to_numpy
-    from palestra.tools.train import train
-    from palestra.tools.video import record
+    from palestra.tools.training.train import train
+    from palestra.tools.pictures.video import record
 
     warnings.simplefilter("ignore")
     folder = pathlib.Path(sys.argv[1])

@@ -187,8 +187,8 @@ def test_modules_are_imported_for_ids_that_name_them():
 
 
 def test_ours_come_first():
-    assert type(gym.make("CartPole-v1")).__module__ == "palestra.envs.gym"
-    assert type(gym.make("palestra/CartPole-v1")).__module__ == "palestra.envs.gym"
+    assert type(gym.make("CartPole-v1")).__module__ == "palestra.envs.gym.single"
+    assert type(gym.make("palestra/CartPole-v1")).__module__ == "palestra.envs.gym.single"
     theirs = gymnasium.make("CartPole-v1")  # which stays what it was
     assert type(theirs.unwrapped).__module__ == "gymnasium.envs.classic_control.cartpole"
 

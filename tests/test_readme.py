@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from palestra.tools import evaluate
+from palestra.tools.agents import evaluate
 from palestra.tools.cli import main
 
 ROOT = Path(__file__).parents[1]

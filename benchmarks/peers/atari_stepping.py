@@ -22,7 +22,7 @@ MAX_FRAMES = 108_000  # of a game
 def make(system: str, view: str, count: int):
     """So many games. The views of Palestra alone have names; peers see nature-2015's."""
     if system == "palestra":
-        from palestra.envs.atari import SPECIFICATIONS, AtariVector
+        from palestra.envs.host.atari import SPECIFICATIONS, AtariVector
 
         return AtariVector("pong", count, SPECIFICATIONS[view], num_threads=cores())
     if view != "nature-2015":

@@ -6,7 +6,7 @@ from contextlib import closing
 from atari_protocol import HORIZON, Trial, arguments
 
 from palestra.algorithms.ppo import PPO
-from palestra.envs.atari import SPECIFICATIONS, AtariVector
+from palestra.envs.host.atari import SPECIFICATIONS, AtariVector
 from palestra.runners import host, threads
 
 RUNNERS = {"beside": threads.beside, "host": host.train}

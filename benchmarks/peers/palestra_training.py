@@ -12,8 +12,9 @@ from palestra.core import Algorithm, Spec
 from palestra.envs import make
 from palestra.runners import compiled
 from palestra.runners.cache import use_compilation_cache
-from palestra.tools import evaluate, presets
-from palestra.tools.agent import Agent, reads
+from palestra.tools import presets
+from palestra.tools.agents import evaluate
+from palestra.tools.agents.agent import Agent, reads
 
 AS_SEEN = {"normalize_obs": False}
 # The setting in which all systems' rates are compared: number of environments, and what differs

@@ -16,7 +16,7 @@ from gymnasium.vector import VectorEnv, VectorWrapper
 
 import palestra
 from palestra.core import Spec
-from palestra.envs.atari import AtariVector
+from palestra.envs.host.atari import AtariVector
 from palestra.runners import threads
 from palestra.tools.task import Task
 
@@ -30,7 +30,7 @@ flags.add_argument("--max-frames", type=int, default=108_000, help="a longer gam
 flags.add_argument("--output", default="pong_a3c.safetensors")
 options = flags.parse_args()
 
-# SPECIFICATIONS["article-pong"] of palestra.envs.atari, but for the longest game.
+# SPECIFICATIONS["article-pong"] of palestra.envs.host.atari, but for the longest game.
 task = Task.of("ALE/Pong-v5", {"preprocessing": "article-pong", "max_frames": options.max_frames})
 
 

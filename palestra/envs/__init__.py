@@ -206,8 +206,8 @@ def register() -> None:
         if registered(env_id) not in gymnasium.registry:
             gymnasium.register(
                 registered(env_id),
-                entry_point="palestra.envs.gym:entry_point",
-                vector_entry_point="palestra.envs.gym:vector_entry_point",
+                entry_point="palestra.envs.gym.single:entry_point",
+                vector_entry_point="palestra.envs.gym.single:vector_entry_point",
                 reward_threshold=row.threshold,
                 max_episode_steps=row.limit,
                 kwargs={"env_id": env_id},

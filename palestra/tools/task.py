@@ -24,7 +24,8 @@ from jaxtyping import PyTree
 
 from palestra import envs
 from palestra.core import Environment, Key, Step, hyperparameters, plain
-from palestra.envs import atari, host
+from palestra.envs import host
+from palestra.envs.host import atari
 from palestra.envs.transforms import TimeLimit, Transform
 from palestra.faults import InputError
 from palestra.names import hint

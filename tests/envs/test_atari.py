@@ -17,8 +17,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
 from palestra.core import Frames
-from palestra.envs import atari
-from palestra.envs.atari import SPECIFICATIONS, AtariVector, Preprocessing, game_of
+from palestra.envs.host import atari
+from palestra.envs.host.atari import SPECIFICATIONS, AtariVector, Preprocessing, game_of
 
 PLAIN = Preprocessing(
     noop_max=0, fire_reset=False, fire_life=False, life_loss=False, clip_reward=False

@@ -21,9 +21,10 @@ from gymnasium.vector import SyncVectorEnv
 import palestra
 from palestra import envs
 from palestra.core import Step, hyperparameters
-from palestra.envs import gym
 from palestra.envs.classic.cartpole import CartPole
-from palestra.envs.players import AHEAD, Compiled, Translated, player, translation
+from palestra.envs.gym import single as gym
+from palestra.envs.gym.players import AHEAD, Compiled, Translated, player, translation
+from palestra.envs.gym.vector import PalestraVectorEnv
 from palestra.envs.transforms import (
     ActionRepeat,
     DomainRandomization,
@@ -31,7 +32,6 @@ from palestra.envs.transforms import (
     StickyActions,
     TimeLimit,
 )
-from palestra.envs.vector import PalestraVectorEnv
 
 IDS = list(envs.ENVIRONMENTS)
 EVERY = pytest.mark.parametrize("env_id", IDS)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from palestra.envs import packed
+from palestra.envs.gym import packed
 
 
 @pytest.mark.parametrize("count", [1, 3, 64])

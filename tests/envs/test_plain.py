@@ -12,10 +12,10 @@ from jax import lax
 import palestra
 from palestra import envs, prng
 from palestra.core import Step, hyperparameters
-from palestra.envs import gym
 from palestra.envs.classic.trigonometry import sin_cos
-from palestra.envs.plain import MOST_LINES, Plain, UntranslatableError, translate
-from palestra.envs.players import (
+from palestra.envs.gym import single as gym
+from palestra.envs.gym.plain import MOST_LINES, Plain, UntranslatableError, translate
+from palestra.envs.gym.players import (
     AHEAD,
     Compiled,
     Translated,

@@ -14,7 +14,7 @@ from gymnasium.vector.utils import iterate
 
 import palestra
 from palestra import envs
-from palestra.envs.vector import PalestraVectorEnv
+from palestra.envs.gym.vector import PalestraVectorEnv
 
 E, LIMIT, STEPS = 3, 12, 30  # the limit of tests/envs/test_gym.py, too
 IDS = list(envs.ENVIRONMENTS)

@@ -6,8 +6,8 @@ from palestra import envs, prng
 from palestra.algorithms import ALGORITHMS
 from palestra.core import Spec
 from palestra.runners import compiled
-from palestra.tools import evaluate
-from palestra.tools.agent import Agent, reads
+from palestra.tools.agents import evaluate
+from palestra.tools.agents.agent import Agent, reads
 from palestra.tools.presets import preset
 
 # The task, and the line that each seed must reach within the preset's steps.

@@ -12,7 +12,7 @@ from palestra.algorithms.a3c import A3C
 from palestra.algorithms.dqn import DQN
 from palestra.algorithms.sarsa import Sarsa
 from palestra.runners import switches
-from palestra.tools.run import Run
+from palestra.tools.runs.run import Run
 
 seen = []  # the type of a fresh JAX number, in each step of `Own`
 

@@ -12,7 +12,7 @@ import pytest
 
 import palestra
 from palestra.tools.cli import main
-from palestra.tools.run_folder import runs_in
+from palestra.tools.runs.run_folder import runs_in
 from palestra.tools.task import Task
 
 SMALL = {"steps": 64, "num_envs": 2, "episodes": 2, "quiet": True, "video": False}

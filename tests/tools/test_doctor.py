@@ -28,11 +28,11 @@ from palestra.algorithms.sac import SAC
 from palestra.core import Finite, Frames, Share, Spec, Step, hyperparameters
 from palestra.runners import compiled, host
 from palestra.runners.report import Episodes, Report
-from palestra.tools import doctor
 from palestra.tools.cli import main
-from palestra.tools.doctor import Doctor, Finding, shown
 from palestra.tools.presets import preset
 from palestra.tools.task import Task
+from palestra.tools.training import doctor
+from palestra.tools.training.doctor import Doctor, Finding, shown
 
 # Their bare selves: what is brought to a common scale needs no doctor.
 DDPG, DQN, SAC = (partial(of, normalize_obs=False) for of in (DDPG, DQN, SAC))

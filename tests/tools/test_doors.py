@@ -18,9 +18,9 @@ import palestra
 from palestra.algorithms import entry, name_of
 from palestra.core import Step, hyperparameters
 from palestra.envs.transforms import StickyActions
-from palestra.tools import train as training
 from palestra.tools.cli import main
-from palestra.tools.reproduce import reproduce
+from palestra.tools.training import train as training
+from palestra.tools.training.reproduce import reproduce
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_racetrack.py"
 MODULE = "own_racetrack"

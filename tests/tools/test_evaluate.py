@@ -23,13 +23,13 @@ from palestra.envs.transforms import TimeLimit, simulator
 from palestra.faults import InputError
 from palestra.runners import streams
 from palestra.runners.streams import WIDTH
-from palestra.tools.agent import Agent
+from palestra.tools.agents.agent import Agent
+from palestra.tools.agents.evaluate import LONGEST, OnHost, exact, in_gymnasium, in_ours, judge
 from palestra.tools.cli import _episodes, _show_results
-from palestra.tools.evaluate import LONGEST, OnHost, exact, in_gymnasium, in_ours, judge
 from palestra.tools.intervals import interval
-from palestra.tools.run_folder import read_metrics
+from palestra.tools.runs.run_folder import read_metrics
 from palestra.tools.task import Task
-from palestra.tools.train import resume, train
+from palestra.tools.training.train import resume, train
 
 TABULAR = ["FrozenLake-v1", "FrozenLake8x8-v1", "CliffWalking-v1", "Taxi-v4", "Blackjack-v1"]
 
@@ -165,7 +165,7 @@ def test_short_episodes_on_the_host_do_not_count_more_often(monkeypatch):
     spec = Spec(Turns.observation_space, Turns.action_space, 2)
     task = Task.of(Turns)
     agent = Agent.of(algorithm, spec, task, algorithm.init(spec, prng.key(0)), None)
-    monkeypatch.setattr("palestra.tools.evaluate.LANES", 2)
+    monkeypatch.setattr("palestra.tools.agents.evaluate.LANES", 2)
     with closing(OnHost(task, algorithm, spec, 7)) as play:
         lengths = [env.unwrapped.length for env in play.envs.envs]
         returns, ended, steps = play.play(agent, seed=0)
@@ -206,7 +206,7 @@ class Endless(Logged):
 
 
 def test_episodes_that_did_not_end_are_told(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("palestra.tools.evaluate.LONGEST", 3)
+    monkeypatch.setattr("palestra.tools.agents.evaluate.LONGEST", 3)
     learner = DQN(hidden=(4,), learning_starts=10, memory_size=100)
     folder = tmp_path / "run"
     run = train(
@@ -246,7 +246,7 @@ def test_training_judging_exam_and_seeds_have_streams_of_their_own(tmp_path, mon
     """Every reset of two seeds with two environments, of going on, and of a film."""
     # What tries an environment out, and throws it away, resets it with 0.
     monkeypatch.setattr(host, "step_cost", lambda name, make_env: (1e-6, False))
-    monkeypatch.setattr("palestra.tools.train.try_out", lambda name, env: 1)
+    monkeypatch.setattr("palestra.tools.training.train.try_out", lambda name, env: 1)
     monkeypatch.setattr(Logged, "seen", [])
     learner = DQN(hidden=(4,), learning_starts=10, memory_size=100)
     begin = partial(train, Logged, learner, num_envs=2, steps=200, episodes=3, quiet=True)

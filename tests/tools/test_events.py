@@ -7,8 +7,8 @@ import threading
 import pytest
 
 import palestra
-from palestra.tools import events, train
-from palestra.tools.events import Begun, Ended, Evaluated, Finishing, Found, Reported, Said
+from palestra.tools.training import events, train
+from palestra.tools.training.events import Begun, Ended, Evaluated, Finishing, Found, Reported, Said
 
 SETTINGS = {"episodes": 2, "video": False}
 
@@ -17,7 +17,7 @@ SETTINGS = {"episodes": 2, "video": False}
 def short(monkeypatch):
     monkeypatch.setattr(train, "REPORTS", 8)
     monkeypatch.setattr(train, "EVALUATIONS", 4)
-    monkeypatch.setattr("palestra.tools.run.Run.plot", lambda run: run.folder)
+    monkeypatch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
 
 
 def kinds(told) -> list[type]:

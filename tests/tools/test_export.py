@@ -27,11 +27,14 @@ from palestra.parts.spaces import (
     flatten_observation,
     unflatten_action,
 )
-from palestra.tools import export, export_numpy, export_onnx, export_program
-from palestra.tools.agent import Agent, load, reads
+from palestra.tools import export
+from palestra.tools.agents.agent import Agent, load, reads
+from palestra.tools.agents.evaluate import in_gymnasium
 from palestra.tools.cli import main
-from palestra.tools.evaluate import in_gymnasium
 from palestra.tools.export import Comparison, compare, observations, to_numpy, to_onnx
+from palestra.tools.export import as_numpy as export_numpy
+from palestra.tools.export import as_onnx as export_onnx
+from palestra.tools.export import program as export_program
 from palestra.tools.task import Task
 
 SPACES = {

@@ -20,7 +20,7 @@ import palestra
 from palestra import prng
 from palestra.envs import host
 from palestra.envs.host import close
-from palestra.tools.agent import Agent
+from palestra.tools.agents.agent import Agent
 from palestra.tools.cli import main
 from palestra.tools.task import Task
 
@@ -192,7 +192,7 @@ def test_what_goes_wrong_in_an_environment_is_told_and_all_files_are_kept(
     monkeypatch.setattr(host, "ROUND_TRIP", round_trip)  # so much do own processes seem to cost
     monkeypatch.setattr(host, "MOST_PROBED", 3)  # not when a step is measured, but in training
     command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "90000", *QUICK, "--run", "run"]
-    monkeypatch.setattr("palestra.tools.train.HOST_REPORT_STEPS", 64)
+    monkeypatch.setattr("palestra.tools.training.train.HOST_REPORT_STEPS", 64)
     assert main([*command, "--env.fault", fault]) == 2
     said = capsys.readouterr().err
     assert len(said.strip().splitlines()) == 1
@@ -357,9 +357,9 @@ def test_who_plays_beside_learning_has_stopped_when_its_games_are_closed(tmp_pat
         if step == 16:
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    monkeypatch.setattr("palestra.tools.train.close", closed)
-    monkeypatch.setattr("palestra.tools.progress.Display.update", interrupt)
-    monkeypatch.setattr("palestra.tools.train.HOST_REPORT_STEPS", 16)
+    monkeypatch.setattr("palestra.tools.training.train.close", closed)
+    monkeypatch.setattr("palestra.tools.training.progress.Display.update", interrupt)
+    monkeypatch.setattr("palestra.tools.training.train.HOST_REPORT_STEPS", 16)
     run = palestra.train(
         "ALE/Pong-v5",
         palestra.PQN(hidden=(8,), rollout_length=8),

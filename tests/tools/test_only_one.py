@@ -14,9 +14,9 @@ from gymnasium.spaces import Box, Discrete
 import palestra
 from palestra.envs import host
 from palestra.runners.threads import Asynchronous
+from palestra.tools.agents.evaluate import OnHost, as_many
 from palestra.tools.cli import main
-from palestra.tools.evaluate import OnHost, as_many
-from palestra.tools.run_folder import read_metrics
+from palestra.tools.runs.run_folder import read_metrics
 from palestra.tools.task import Task
 
 SMALL = {"steps": 64, "episodes": 3, "video": False, "quiet": True}

@@ -14,8 +14,8 @@ import palestra
 from palestra import envs
 from palestra.envs.drawing import drawable
 from palestra.envs.drawing.window import Window
-from palestra.tools import play
 from palestra.tools.cli import main
+from palestra.tools.pictures import play
 
 DRAWN = [env_id for env_id in envs.ENVIRONMENTS if not env_id.startswith("probe/")]
 

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from palestra.faults import InputError
-from palestra.tools.plot import _evaluations, plot
+from palestra.tools.pictures.plot import _evaluations, plot
 
 
 def made(

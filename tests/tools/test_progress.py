@@ -3,7 +3,7 @@
 import io
 import sys
 
-from palestra.tools.progress import Display
+from palestra.tools.training.progress import Display
 
 
 class Full(io.StringIO):

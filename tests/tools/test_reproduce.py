@@ -10,10 +10,11 @@ import pytest
 from learners import SMALL, E
 
 import palestra
-from palestra.tools import evaluate, train
+from palestra.tools.agents import evaluate
 from palestra.tools.cli import main
 from palestra.tools.json_files import read_json, write_json
-from palestra.tools.reproduce import first_difference, reproduce
+from palestra.tools.training import train
+from palestra.tools.training.reproduce import first_difference, reproduce
 
 STEPS = 4_096
 

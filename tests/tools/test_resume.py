@@ -17,11 +17,13 @@ from learners import SMALL, E
 
 import palestra
 from palestra.algorithms import ALGORITHMS
-from palestra.tools import checkpoint, evaluate, train
-from palestra.tools.checkpoint import NAME, PREVIOUS, Checkpoint, Keeper
+from palestra.tools.agents import evaluate
 from palestra.tools.cli import main
-from palestra.tools.progress import Display
-from palestra.tools.run_folder import read_metrics
+from palestra.tools.runs import checkpoint
+from palestra.tools.runs.checkpoint import NAME, PREVIOUS, Checkpoint, Keeper
+from palestra.tools.runs.run_folder import read_metrics
+from palestra.tools.training import train
+from palestra.tools.training.progress import Display
 
 REPORTS = 8
 KEPT = "agent.safetensors", "last.safetensors", "metrics.jsonl"
@@ -42,7 +44,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(train, "EVALUATIONS", 4)
     monkeypatch.setattr(evaluate, "EPISODES", 5)
     monkeypatch.setattr(evaluate, "FEW", 2)
-    monkeypatch.setattr("palestra.tools.run.Run.plot", lambda run: run.folder)
+    monkeypatch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
 
 
 @pytest.fixture

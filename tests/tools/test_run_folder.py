@@ -10,10 +10,11 @@ from palestra import prng
 from palestra.algorithms.dqn import DQN
 from palestra.core import Spec
 from palestra.envs.classic.cartpole import CartPole
-from palestra.tools import checkpoint, export
-from palestra.tools.agent import Agent
+from palestra.tools import export
+from palestra.tools.agents.agent import Agent
 from palestra.tools.json_files import write_json
-from palestra.tools.run_folder import Recorder, read_config, read_metrics, read_summary
+from palestra.tools.runs import checkpoint
+from palestra.tools.runs.run_folder import Recorder, read_config, read_metrics, read_summary
 from palestra.tools.task import Task
 
 LINE = {"step": 8, "episodes": 1, "return": 2.0, "ended_at": [4], "returns": [2.0], "lengths": [4]}

@@ -7,7 +7,7 @@ import pytest
 
 import palestra
 from palestra.tools.cli import main
-from palestra.tools.run import Run
+from palestra.tools.runs.run import Run
 
 QUICK = ["--episodes", "2", "--no-video", "--quiet"]
 

@@ -5,15 +5,15 @@ import json
 import pytest
 
 import palestra
-from palestra.tools import train
 from palestra.tools.cli import main
+from palestra.tools.training import train
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     monkeypatch.setattr(train, "REPORTS", 8)
     monkeypatch.setattr(train, "EVALUATIONS", 8)
-    monkeypatch.setattr("palestra.tools.run.Run.plot", lambda run: run.folder)
+    monkeypatch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
 
 
 SETTINGS = {"episodes": 2, "video": False, "quiet": True, "checkpoint_seconds": 0}

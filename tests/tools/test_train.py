@@ -8,11 +8,11 @@ from gymnasium.spaces import Box
 import palestra
 from palestra.algorithms import algorithm_class
 from palestra.algorithms.pqn import PQN
-from palestra.tools import evaluate
-from palestra.tools.evaluate import InOurs
-from palestra.tools.run import Run
-from palestra.tools.run_folder import read_metrics
-from palestra.tools.train import EVALUATIONS, settle
+from palestra.tools.agents import evaluate
+from palestra.tools.agents.evaluate import InOurs
+from palestra.tools.runs.run import Run
+from palestra.tools.runs.run_folder import read_metrics
+from palestra.tools.training.train import EVALUATIONS, settle
 
 TINY = PQN(hidden=(), rollout_length=4, epochs=1, minibatches=1)
 

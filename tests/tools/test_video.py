@@ -13,10 +13,9 @@ from PIL import Image
 
 import palestra
 from palestra.algorithms.q_learning import QLearning
-from palestra.tools import evaluate
+from palestra.tools.agents import evaluate
 from palestra.tools.cli import main
-from palestra.tools.run import Run
-from palestra.tools.video import (
+from palestra.tools.pictures.video import (
     FRAMES_PER_SECOND,
     Shot,
     action_names,
@@ -27,6 +26,7 @@ from palestra.tools.video import (
     rate_of,
     write,
 )
+from palestra.tools.runs.run import Run
 
 # Readers of imageio-ffmpeg leave their pipes to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

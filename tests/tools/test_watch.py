@@ -16,12 +16,11 @@ from rich.console import Console
 import palestra
 from palestra import prng
 from palestra.core import Frames, Spec
-from palestra.envs.atari import SPECIFICATIONS, AtariVector, Preprocessing
-from palestra.tools import watch
-from palestra.tools.agent import Agent
+from palestra.envs.host.atari import SPECIFICATIONS, AtariVector, Preprocessing
+from palestra.tools.agents.agent import Agent
 from palestra.tools.cli import main
-from palestra.tools.task import Task
-from palestra.tools.watch import (
+from palestra.tools.pictures import watch
+from palestra.tools.pictures.watch import (
     decide,
     observe,
     preprocess,
@@ -30,6 +29,7 @@ from palestra.tools.watch import (
     shares,
     show,
 )
+from palestra.tools.task import Task
 
 pytestmark = [  # imageio's readers leave their pipes to the garbage collector
     pytest.mark.filterwarnings("ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning"),

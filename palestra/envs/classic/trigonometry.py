@@ -19,7 +19,7 @@ HIGH = 201 / 128  # a quarter turn to eight bits, so that its multiples are exac
 LOW = QUARTER - HIGH
 
 
-@jax.jit  # so that it keeps its name: as plain Python (palestra/envs/plain.py) it is math's
+@jax.jit  # so that it keeps its name: as plain Python (palestra/envs/gym/plain.py) it is math's
 def sin_cos(angle: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
     """Sine and cosine of an angle [rad]."""
     turned = jnp.round(angle / QUARTER)  # whole quarter turns

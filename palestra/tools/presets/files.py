@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from palestra.core import Count, check
 from palestra.faults import InputError
-from palestra.tools.agent import UNFIT, algorithm_of
+from palestra.tools.agents.agent import UNFIT, algorithm_of
 from palestra.tools.json_files import Whole, read_json, write_json
 from palestra.tools.presets.types import Preset
 from palestra.tools.task import Task

@@ -26,9 +26,9 @@ from jaxtyping import PyTree
 from palestra import envs
 from palestra.core import Environment
 from palestra.envs.drawing.view import View, metadata
-from palestra.envs.players import Compiled, Snapshot, check_fits, player, streams, with_options
+from palestra.envs.gym.players import Compiled, Snapshot, check_fits, player, streams, with_options
+from palestra.envs.gym.vector import PalestraVectorEnv
 from palestra.envs.transforms import simulator
-from palestra.envs.vector import PalestraVectorEnv
 from palestra.faults import refuse_after_fork
 
 

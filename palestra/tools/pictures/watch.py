@@ -28,12 +28,12 @@ from rich.progress import Progress
 
 from palestra.algorithms import name_of
 from palestra.core import Frames, HasPolicy, HasValues, Positive, check
-from palestra.envs import atari
-from palestra.envs.atari import COURT, INK, SCREEN, Preprocessing, halved
+from palestra.envs.host import atari
+from palestra.envs.host.atari import COURT, INK, SCREEN, Preprocessing, halved
 from palestra.faults import InputError
 from palestra.runners.switches import as_written
-from palestra.tools.agent import Agent
-from palestra.tools.video import write
+from palestra.tools.agents.agent import Agent
+from palestra.tools.pictures.video import write
 
 GAME_RATE = 60  # frames that a game shows in a second
 OBJECTS = 92, 213, 236  # shades of red of Pong's paddles and ball

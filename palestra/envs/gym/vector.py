@@ -17,9 +17,10 @@ from gymnasium.vector.utils import batch_space
 from jaxtyping import Array, Bool, PyTree, UInt32
 
 from palestra.core import Count, Environment, check
-from palestra.envs import drawing, packed
+from palestra.envs import drawing
 from palestra.envs.drawing.view import metadata
-from palestra.envs.players import (
+from palestra.envs.gym import packed
+from palestra.envs.gym.players import (
     Outcome,
     Snapshot,
     Start,

@@ -24,7 +24,7 @@ from jaxtyping import PyTree
 
 from palestra.faults import InputError
 from palestra.parts.spaces import example
-from palestra.tools.agent import Agent, greedy
+from palestra.tools.agents.agent import Agent, greedy
 
 OPEN = "n"  # how many observations there are, as a number in shapes
 

@@ -4,7 +4,7 @@ Seed s begins a stream, and every reset and every step takes the stream's next k
 key is `fold_in(key(s), n)`. A player holds the simulator's state and how far the stream is used up.
 
     Compiled      each event is a call of an XLA program: about 10 µs, whatever happens in it
-    Translated    each step is plain Python (palestra/envs/plain.py), its random numbers and the
+    Translated    each step is plain Python (palestra/envs/gym/plain.py), its random numbers and the
                   starts of episodes drawn ahead by XLA, many in one call: a few µs, for small
                   simulators
 """
@@ -25,7 +25,7 @@ from jaxtyping import PyTree
 
 from palestra import envs, prng
 from palestra.core import Environment
-from palestra.envs import packed, plain
+from palestra.envs.gym import packed, plain
 from palestra.envs.transforms import revised, simulator
 from palestra.faults import InputError
 

@@ -26,7 +26,7 @@ from palestra.runners import streams
 from palestra.runners.cache import use_compilation_cache
 from palestra.runners.host import Players
 from palestra.runners.switches import as_written
-from palestra.tools.agent import Agent, check_exploring, exploring, greedy
+from palestra.tools.agents.agent import Agent, check_exploring, exploring, greedy
 from palestra.tools.intervals import interval
 from palestra.tools.task import Task
 

@@ -9,10 +9,11 @@ from typing import Any
 import gymnasium
 
 from palestra.names import by_name
-from palestra.tools import evaluate, video
-from palestra.tools.agent import Agent, load
-from palestra.tools.plot import plot
-from palestra.tools.run_folder import read_config, read_summary
+from palestra.tools.agents import evaluate
+from palestra.tools.agents.agent import Agent, load
+from palestra.tools.pictures import video
+from palestra.tools.pictures.plot import plot
+from palestra.tools.runs.run_folder import read_config, read_summary
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from threading import Event as Flag
 from typing import Any, NamedTuple
 
 from palestra.runners.switches import as_written
-from palestra.tools.doctor import Finding
-from palestra.tools.run import Run
+from palestra.tools.runs.run import Run
+from palestra.tools.training.doctor import Finding
 
 
 class Begun(NamedTuple):

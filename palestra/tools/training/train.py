@@ -50,11 +50,26 @@ from palestra.runners.leaves import MisfitError, named
 from palestra.runners.report import Report, Since
 from palestra.runners.switches import as_the_user_has_it, as_written, check_devices, throughout
 from palestra.runners.threads import Asynchronous
-from palestra.tools import checkpoint, evaluate, presets, run_folder
-from palestra.tools.agent import UNFIT, Agent, algorithm_of, reads
-from palestra.tools.checkpoint import Checkpoint, Keeper
-from palestra.tools.doctor import Doctor, DoctorState, Finding, learning_over, on_cpu, shown
-from palestra.tools.events import (
+from palestra.tools import presets
+from palestra.tools.agents import evaluate
+from palestra.tools.agents.agent import UNFIT, Agent, algorithm_of, reads
+from palestra.tools.files import write_whole
+from palestra.tools.json_files import Whole, fit, write_json
+from palestra.tools.pictures.video import filmable, record
+from palestra.tools.runs import checkpoint, run_folder
+from palestra.tools.runs.checkpoint import Checkpoint, Keeper
+from palestra.tools.runs.run import Run
+from palestra.tools.runs.run_folder import Recorder
+from palestra.tools.task import Task, ignored, named_parts
+from palestra.tools.training.doctor import (
+    Doctor,
+    DoctorState,
+    Finding,
+    learning_over,
+    on_cpu,
+    shown,
+)
+from palestra.tools.training.events import (
     Begun,
     Ended,
     Evaluated,
@@ -66,13 +81,7 @@ from palestra.tools.events import (
     Said,
     side_by_side,
 )
-from palestra.tools.files import write_whole
-from palestra.tools.json_files import Whole, fit, write_json
-from palestra.tools.progress import Display
-from palestra.tools.run import Run
-from palestra.tools.run_folder import Recorder
-from palestra.tools.task import Task, ignored, named_parts
-from palestra.tools.video import filmable, record
+from palestra.tools.training.progress import Display
 
 REPORTS = 100  # per run, at least; between two of them all stays inside one compiled program
 REPORT_STEPS = (
@@ -208,7 +217,7 @@ def train(
 def training(
     env: str | Callable[[], gymnasium.Env], algorithm: str | Algorithm = "dqn", **options: Any
 ) -> Events:
-    """What happens while `train` trains, event by event (palestra/tools/events.py).
+    """What happens while `train` trains, event by event (palestra/tools/training/events.py).
 
     Takes what `train` takes, with the same defaults, and raises what it raises, at the first event.
     All that a run writes is written; nothing is shown. Whoever leaves the loop stops training after

@@ -15,8 +15,8 @@ from gymnasium.error import DependencyNotInstalled
 
 from palestra.algorithms import name_of
 from palestra.faults import InputError
-from palestra.tools.agent import Agent
-from palestra.tools.export_program import OPEN, Operation, Program, Shape, Variable
+from palestra.tools.agents.agent import Agent
+from palestra.tools.export.program import OPEN, Operation, Program, Shape, Variable
 from palestra.version import __version__
 
 OPSET, IR_VERSION = 17, 8  # of 2022: what nearly every runtime reads

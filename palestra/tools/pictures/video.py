@@ -26,9 +26,9 @@ from palestra.faults import InputError
 from palestra.runners import streams
 from palestra.runners.host import EnvironmentFaultError
 from palestra.runners.switches import as_the_user_has_it, as_written
-from palestra.tools.agent import Agent, greedy
+from palestra.tools.agents.agent import Agent, greedy
 from palestra.tools.files import write_whole
-from palestra.tools.play import CONTROLS
+from palestra.tools.pictures.play import CONTROLS
 from palestra.tools.task import Task
 
 LONGEST = 3_000  # frames; a minute of an endless task is enough to see

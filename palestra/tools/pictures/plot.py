@@ -11,7 +11,7 @@ import numpy as np
 from palestra.faults import InputError
 from palestra.tools.files import write_whole
 from palestra.tools.intervals import interval
-from palestra.tools.run_folder import read_config, read_metrics, runs_in
+from palestra.tools.runs.run_folder import read_config, read_metrics, runs_in
 from palestra.tools.task import Task
 
 WIDTH = 64  # characters to a line; parameters can make names long

@@ -5,7 +5,7 @@ metrics.jsonl        one line per report: losses, finished episodes, evaluations
 agent.safetensors    the best agent, by periodic evaluation on seeds of its own
 last.safetensors     the agent at the end
 summary.json         the final evaluation, and what it took
-checkpoint.*         what `palestra resume` goes on from (tools/checkpoint.py)
+checkpoint.*         what `palestra resume` goes on from (tools/runs/checkpoint.py)
 curve.png            the learning curve
 video.mp4            one greedy episode of the best agent
 """
@@ -36,8 +36,8 @@ from palestra.core import Algorithm
 from palestra.faults import InputError
 from palestra.runners import streams
 from palestra.runners.report import PRINTED, Report
-from palestra.tools.agent import Agent
-from palestra.tools.evaluate import Played
+from palestra.tools.agents.agent import Agent
+from palestra.tools.agents.evaluate import Played
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, Whole, fit, parsed, read_json, write_json
 from palestra.tools.task import Task
@@ -202,7 +202,7 @@ def threads() -> int:
 def commit() -> str | None:
     """The commit of Palestra's sources where they are a git checkout, with "+" behind it if they
     were altered since; None for an installed package."""
-    source = Path(__file__).parents[2]
+    source = Path(__file__).parents[3]
     if not (source / ".git").exists():
         return None
     git = ["git", "-C", str(source)]

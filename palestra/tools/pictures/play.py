@@ -16,7 +16,7 @@ from gymnasium.error import DependencyNotInstalled
 
 from palestra.envs import drawing, entry
 from palestra.envs.drawing.window import Window, pygame
-from palestra.envs.gym import PalestraEnv
+from palestra.envs.gym.single import PalestraEnv
 from palestra.faults import InputError
 from palestra.tools.task import Task
 

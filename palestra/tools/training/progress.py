@@ -10,8 +10,8 @@ from typing import Any, TextIO, cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from palestra.tools.events import Event, Finishing, Found, Reported, Said
 from palestra.tools.intervals import shown
+from palestra.tools.training.events import Event, Finishing, Found, Reported, Said
 
 LINES = 20  # plain lines per run, about
 

@@ -10,10 +10,10 @@ import gymnasium
 
 from palestra.faults import InputError
 from palestra.runners.threads import Asynchronous
-from palestra.tools import train
-from palestra.tools.events import Events, Reported
 from palestra.tools.json_files import read_json
-from palestra.tools.run_folder import read_config, read_metrics, read_summary, surroundings
+from palestra.tools.runs.run_folder import read_config, read_metrics, read_summary, surroundings
+from palestra.tools.training import train
+from palestra.tools.training.events import Events, Reported
 
 AGENTS = "agent.safetensors", "last.safetensors"
 

@@ -17,9 +17,10 @@ from jaxtyping import PyTree
 from palestra.faults import InputError
 from palestra.parts.spaces import flatten_observation, unflatten_action
 from palestra.runners.switches import as_written
-from palestra.tools import export_numpy, export_onnx
-from palestra.tools.agent import Agent, greedy
-from palestra.tools.export_program import Program, trace, values
+from palestra.tools.agents.agent import Agent, greedy
+from palestra.tools.export import as_numpy as export_numpy
+from palestra.tools.export import as_onnx as export_onnx
+from palestra.tools.export.program import Program, trace, values
 from palestra.tools.files import write_whole
 
 OBSERVATIONS = 1_000  # on which a file is held to its agent

@@ -17,12 +17,12 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 
 from palestra.algorithms import name_of
 from palestra.envs import ENVIRONMENTS
-from palestra.envs.atari import is_atari
+from palestra.envs.host.atari import is_atari
 from palestra.faults import InputError
 from palestra.parts.spaces import MOST_CHOICES, flat_observation_space, flatten_observation
-from palestra.tools.agent import Agent
-from palestra.tools.evaluate import gymnasium_has
-from palestra.tools.export_program import (
+from palestra.tools.agents.agent import Agent
+from palestra.tools.agents.evaluate import gymnasium_has
+from palestra.tools.export.program import (
     NUMBER_BY_NUMBER,
     OPEN,
     Operation,

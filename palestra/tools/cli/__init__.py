@@ -277,8 +277,8 @@ def train(arguments: list[str]) -> int:
     from palestra.core import Count, check, stretched
     from palestra.tools import presets
     from palestra.tools.task import Task
-    from palestra.tools.train import STEPS
-    from palestra.tools.train import train as run_training
+    from palestra.tools.training.train import STEPS
+    from palestra.tools.training.train import train as run_training
 
     name, env_id = _named(*names)
     cls = algorithm_class(name)
@@ -354,7 +354,7 @@ def _as_in(run: str, arguments: Sequence[str]) -> list[str]:
     Nothing that the run names is imported, but by --trust. Raises ValueError."""
     from palestra.envs.host import find
     from palestra.tools.presets import files
-    from palestra.tools.run_folder import runs_in
+    from palestra.tools.runs.run_folder import runs_in
 
     _trust(_value_of("--trust", arguments))
     rest = _without("--trust", _without("--like", arguments))
@@ -404,7 +404,7 @@ def resume(arguments: list[str]) -> int:
         """Show no progress, only the result."""
 
     flags = _parse(Flags, arguments, "palestra resume")
-    from palestra.tools.train import resume as go_on
+    from palestra.tools.training.train import resume as go_on
 
     return _end(go_on(flags.run, steps=flags.steps, quiet=flags.quiet))
 
@@ -423,8 +423,8 @@ def reproduce(arguments: list[str]) -> int:
         """Show no progress, only the verdict."""
 
     flags = _parse(Flags, arguments, "palestra reproduce")
-    from palestra.tools.reproduce import reproduce as do_again
-    from palestra.tools.run_folder import runs_in
+    from palestra.tools.runs.run_folder import runs_in
+    from palestra.tools.training.reproduce import reproduce as do_again
 
     same = True
     for run in runs_in(flags.run):
@@ -455,10 +455,10 @@ def evaluate(arguments: list[str]) -> int:
         trust: Trust = None
 
     flags = _parse(Flags, arguments, "palestra evaluate")
-    from palestra.tools.agent import load
-    from palestra.tools.evaluate import judge
+    from palestra.tools.agents.agent import load
+    from palestra.tools.agents.evaluate import judge
     from palestra.tools.intervals import interval
-    from palestra.tools.run_folder import runs_in
+    from palestra.tools.runs.run_folder import runs_in
     from palestra.tools.task import Task
 
     results = []
@@ -498,7 +498,7 @@ def plot(arguments: list[str]) -> int:
     flags = _parse(Flags, arguments, "palestra plot")
     if not flags.runs:
         raise InputError("plot needs at least one run folder: palestra plot RUN...")
-    from palestra.tools.plot import plot as draw
+    from palestra.tools.pictures.plot import plot as draw
 
     alone = len(flags.runs) == 1
     target = flags.output or (flags.runs[0] / "curve.png" if alone else Path("curves.png"))
@@ -523,9 +523,9 @@ def video(arguments: list[str]) -> int:
 
     flags = _parse(Flags, arguments, "palestra video")
     from palestra.core import Seed, check
-    from palestra.tools.agent import load
-    from palestra.tools.run_folder import runs_in
-    from palestra.tools.video import record
+    from palestra.tools.agents.agent import load
+    from palestra.tools.pictures.video import record
+    from palestra.tools.runs.run_folder import runs_in
 
     check("seed", flags.seed, Seed)
     runs = runs_in(flags.run)
@@ -563,8 +563,8 @@ def watch(arguments: list[str]) -> int:
     ):
         raise InputError(f"watch needs a video and a run first: {usage}.")
     flags = _parse(Flags, arguments, "palestra watch")
-    from palestra.tools.agent import load
-    from palestra.tools.watch import watch as look_on
+    from palestra.tools.agents.agent import load
+    from palestra.tools.pictures.watch import watch as look_on
 
     folder = flags.run if flags.run.is_dir() else flags.run.parent
     target = flags.output or folder / f"watched-{flags.video.stem}.mp4"
@@ -595,9 +595,9 @@ def export(arguments: list[str]) -> int:
         raise InputError("export needs --numpy, for a file of plain NumPy, or --onnx, or both.")
     if flags.onnx and flags.numpy and flags.output:
         raise InputError("--output names one file; give it with --numpy or with --onnx alone.")
-    from palestra.tools.agent import load
+    from palestra.tools.agents.agent import load
     from palestra.tools.export import to_numpy, to_onnx
-    from palestra.tools.run_folder import runs_in
+    from palestra.tools.runs.run_folder import runs_in
 
     runs = runs_in(flags.run)
     if flags.output and len(runs) > 1:
@@ -642,7 +642,7 @@ def play(arguments: list[str]) -> int:
     default = flags(PlayFlags(max_episode_steps=entry(env_id).limit or -1), simulator)
     given = _parse(flags, arguments[1:], usage.replace("ENV", env_id), default)
     from palestra.core import Count, CountOrZero, check
-    from palestra.tools.play import play as sit_down
+    from palestra.tools.pictures.play import play as sit_down
     from palestra.tools.task import Task
 
     options = given.play
@@ -982,7 +982,7 @@ JSON = tyro.constructors.PrimitiveConstructorSpec(
 
 def _preprocessing(kwargs: Mapping[str, Any]) -> Any:
     """A game's preprocessing, with a flag that names the specification it starts from."""
-    from palestra.envs.atari import DEFAULT
+    from palestra.envs.host.atari import DEFAULT
     from palestra.tools.task import preprocessing
 
     chosen = preprocessing(kwargs)
@@ -1020,7 +1020,7 @@ def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
 
 def _show_results(results: Sequence[Any]) -> None:
     """Evaluations of one or more finished runs, whether they solve the task, and the files."""
-    from palestra.tools.evaluate import gymnasium_has
+    from palestra.tools.agents.evaluate import gymnasium_has
     from palestra.tools.task import Task
 
     summaries = [result.summary for result in results]
@@ -1096,7 +1096,7 @@ def _end(made: Any) -> int:
 
 def _plot_together(results: Sequence[Any]) -> Path:
     """One picture of all seeds, in the folder that --run named, else beside their folders."""
-    from palestra.tools.plot import plot as draw
+    from palestra.tools.pictures.plot import plot as draw
 
     folders = [result.folder for result in results]
     parent = folders[0].parent
