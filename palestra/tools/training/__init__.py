@@ -1,0 +1,1 @@
+"""Training as a person asks for it: settings, the loop, its events, its doctor."""
