@@ -56,16 +56,17 @@ RUNS = {
 
 def loader(target: str) -> Callable[[Path], Any]:
     """What reads the file in a run folder."""
+    import palestra
     from palestra.tools.agents import agent
     from palestra.tools.pictures.plot import plot
     from palestra.tools.runs import checkpoint, run_folder
-    from palestra.tools.training import train
+    from palestra.tools.training import settings
 
     def config(folder: Path) -> None:
-        train.settings_of(folder, run_folder.read_config(folder), None)
+        settings.settings_of(folder, run_folder.read_config(folder), None)
 
     def resume(folder: Path) -> None:
-        train.resume(folder, quiet=True)
+        palestra.resume(folder, quiet=True)
 
     return {
         "agent": agent.load,

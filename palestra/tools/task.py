@@ -24,8 +24,7 @@ from jaxtyping import PyTree
 
 from palestra import envs
 from palestra.core import Environment, Key, Step, hyperparameters, plain
-from palestra.envs import host
-from palestra.envs.host import atari
+from palestra.envs.host import atari, ids, ignoring, many, one
 from palestra.envs.transforms import TimeLimit, Transform
 from palestra.faults import InputError
 from palestra.names import hint
@@ -53,7 +52,7 @@ class Flat(Transform):
     @property
     def seen(self) -> gymnasium.Space:
         """What is not ignored of its own observation space."""
-        return host.without(self.env.observation_space, self.ignore)
+        return ignoring.without(self.env.observation_space, self.ignore)
 
     @property
     def observation_space(self) -> gymnasium.Space:
@@ -109,12 +108,12 @@ class Task(NamedTuple):
             if is_like(env, ENVIRONMENT):
                 return cls._of_ours(env, env_kwargs, limit)._replace(ignore=ignore)
             return cls._of_function(env, env_kwargs, limit)._replace(ignore=ignore)
-        host.import_for(env)
+        ids.import_for(env)
         env_id, given = envs.current(env), as_kept(given)
         kind = kind_of(env_id)
         if kind == "gymnasium":
             check_words(given)
-            limit = None if limit == (host.find(env_id).max_episode_steps or -1) else limit
+            limit = None if limit == (ids.find(env_id).max_episode_steps or -1) else limit
             return cls(env_id, given, limit, ignore=ignore)
         if kind == "atari":
             limit = None if limit == -1 else limit
@@ -205,14 +204,14 @@ class Task(NamedTuple):
         training: bool = True,
         threads: int = 0,
         render_mode: str | None = None,
-    ) -> host.Made:
+    ) -> many.Made:
         """`num_envs` environments on the host. Raises ValueError.
 
         While `training`, Atari's show clipped rewards and lives as the preprocessing says, else
         whole games as they are; `threads` and `render_mode` are for them.
         """
         if self.made_by is not None:
-            return host.make_from(self._function(), num_envs, self.ignore)
+            return many.make_from(self._function(), num_envs, self.ignore)
         if self.kind == "atari":
             make = partial(
                 atari.AtariVector,
@@ -224,24 +223,24 @@ class Task(NamedTuple):
                 render_mode=render_mode,
             )
             how = f"{self.env_id}: {num_envs} by ale-py's vector form, seen as {self.seen_as}."
-            made: VectorEnv = host.with_reason(self.env_id, make)
+            made: VectorEnv = one.with_reason(self.env_id, make)
             made.spec = EnvSpec(self.env_id)
-            return host.Made(made, how)
+            return many.Made(made, how)
         limit = self.max_episode_steps
-        return host.make(self.env_id, num_envs, self.env_kwargs, limit, self.ignore)
+        return many.make(self.env_id, num_envs, self.env_kwargs, limit, self.ignore)
 
     @as_the_user_has_it()
     def make_one(self, render_mode: str | None = None) -> gymnasium.Env:
         """One environment on the host, to watch. Raises ValueError."""
         if self.made_by is not None:
-            make: Any = partial(host.single, self.env_id, self._function())
-            return host.with_reason(self.env_id, host.cut(make, self.ignore))
-        spec = host.find(self.env_id)
+            make: Any = partial(one.single, self.env_id, self._function())
+            return one.with_reason(self.env_id, ignoring.cut(make, self.ignore))
+        spec = ids.find(self.env_id)
         kwargs = dict(self.env_kwargs)
         if render_mode is not None:  # not every constructor knows the word
             kwargs["render_mode"] = render_mode
         make = partial(gymnasium.make, spec, max_episode_steps=self.max_episode_steps, **kwargs)
-        return host.with_reason(self.env_id, host.cut(make, self.ignore))
+        return one.with_reason(self.env_id, ignoring.cut(make, self.ignore))
 
     def _function(self) -> Callable[[], gymnasium.Env]:
         """What makes it. Raises UnknownEnvironmentError where only a file tells of it."""
@@ -288,9 +287,7 @@ class Task(NamedTuple):
             return []
         if self.kind == "atari":
             return ["ale-py"]
-        creator = (
-            self.make_env if self.made_by is not None else host.creator(host.find(self.env_id))
-        )
+        creator = self.make_env if self.made_by is not None else ids.creator(ids.find(self.env_id))
         modules = {part.__module__ for part in getattr(creator, "__mro__", [creator])}
         imported = {
             getattr(thing, "__name__" if isinstance(thing, ModuleType) else "__module__", None)
@@ -305,7 +302,7 @@ class Task(NamedTuple):
     def _spec(self) -> EnvSpec | None:
         """Gymnasium's entry of the id, where it is one."""
         try:
-            return None if self.made_by is not None else host.find(self.env_id)
+            return None if self.made_by is not None else ids.find(self.env_id)
         except envs.UnknownEnvironmentError:  # the name of a function
             return None
 
@@ -386,14 +383,14 @@ def ignored(task: Task, space: gymnasium.Space) -> tuple[str, ...]:
         if name not in parts:
             known = ", ".join(parts)
             raise InputError(f"{task.env_id} shows no {name!r} to ignore; its parts are {known}.")
-    left = host.without(space, asked)
+    left = ignoring.without(space, asked)
     if asked and _empty(left):
         raise InputError(
             f"Without {', '.join(asked)} there is nothing to see in {task.env_id}; leave at least "
             "one part of what it shows."
         )
     unseen = tuple(name for name, part in _parts(left) if not isinstance(part, SEEN))
-    return asked if _empty(host.without(left, unseen)) else asked + unseen
+    return asked if _empty(ignoring.without(left, unseen)) else asked + unseen
 
 
 def _parts(space: gymnasium.Space, path: str = "") -> Iterator[tuple[str, gymnasium.Space]]:

@@ -11,7 +11,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 def test_whatever_an_environment_does_a_run_ends_with_its_summary(monkeypatch, capsys):
     habits = runpy.run_path(str(BENCHMARKS / "habits.py"))
-    monkeypatch.setattr("palestra.envs.host.ROUND_TRIP", 60.0)  # [s] all plays in this process
+    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", 60.0)  # [s] all plays in this process
     monkeypatch.setattr(gymnasium.logger, "min_level", gymnasium.logger.min_level)
     monkeypatch.setattr(sys, "argv", ["habits.py", "q_learning", "ppo", "ddpg"])
     try:

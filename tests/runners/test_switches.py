@@ -36,7 +36,7 @@ class Own(gymnasium.Env):
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch):
     monkeypatch.setattr(Run, "plot", lambda run: None)
-    monkeypatch.setattr("palestra.envs.host.ROUND_TRIP", 60.0)  # [s] all plays in this process
+    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", 60.0)  # [s] all plays in this process
     yield
     for name in switches.SWITCHES:
         jax.config.update(name, False)

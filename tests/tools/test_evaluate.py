@@ -17,7 +17,6 @@ from palestra.algorithms.ppo import PPO
 from palestra.algorithms.q_learning import QLearning
 from palestra.algorithms.rainbow import Rainbow
 from palestra.core import Spec
-from palestra.envs import host
 from palestra.envs.toy_text.model import evaluate, solve
 from palestra.envs.transforms import TimeLimit, simulator
 from palestra.faults import InputError
@@ -25,11 +24,19 @@ from palestra.runners import streams
 from palestra.runners.streams import WIDTH
 from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.evaluate import LONGEST, OnHost, exact, in_gymnasium, in_ours, judge
-from palestra.tools.cli import _episodes, _show_results
+from palestra.tools.cli.results import (
+    _episodes,
+    _show_results,
+)
 from palestra.tools.intervals import interval
 from palestra.tools.runs.run_folder import read_metrics
 from palestra.tools.task import Task
-from palestra.tools.training.train import resume, train
+from palestra.tools.training.resume import (
+    resume,
+)
+from palestra.tools.training.train import (
+    train,
+)
 
 TABULAR = ["FrozenLake-v1", "FrozenLake8x8-v1", "CliffWalking-v1", "Taxi-v4", "Blackjack-v1"]
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import palestra
-from palestra.tools.training import events, train
+from palestra.tools.training import events, seed_run, session, settings
 from palestra.tools.training.events import Begun, Ended, Evaluated, Finishing, Found, Reported, Said
 
 SETTINGS = {"episodes": 2, "video": False}
@@ -15,8 +15,8 @@ SETTINGS = {"episodes": 2, "video": False}
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr(train, "REPORTS", 8)
-    monkeypatch.setattr(train, "EVALUATIONS", 4)
+    monkeypatch.setattr(settings, "REPORTS", 8)
+    monkeypatch.setattr(session, "EVALUATIONS", 4)
     monkeypatch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
 
 
@@ -78,7 +78,7 @@ def test_what_the_doctor_finds_is_told(tmp_path):
     told = []
     algorithm = palestra.PPO(hidden=(4,), epochs=1, minibatches=1, learning_rate=1e30)
     settings = {"num_envs": 2, "steps": 8_000, "run": tmp_path / "run", **SETTINGS}
-    with pytest.raises(train.DivergedError):
+    with pytest.raises(seed_run.DivergedError):
         told.extend(palestra.training("CartPole-v1", algorithm, **settings))
     assert [event.finding.fault for event in told if isinstance(event, Found)] == ["nan"]
     assert any(isinstance(event, Said) for event in told)

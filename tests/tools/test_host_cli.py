@@ -18,8 +18,10 @@ from gymnasium.spaces import Box, Discrete
 
 import palestra
 from palestra import prng
-from palestra.envs import host
-from palestra.envs.host import close
+from palestra.envs.host import one
+from palestra.envs.host.closing import (
+    close,
+)
 from palestra.tools.agents.agent import Agent
 from palestra.tools.cli import main
 from palestra.tools.task import Task
@@ -190,9 +192,9 @@ def test_what_goes_wrong_in_an_environment_is_told_and_all_files_are_kept(
     beside: Path, capsys, fault, told, round_trip, monkeypatch
 ):
     monkeypatch.setattr(host, "ROUND_TRIP", round_trip)  # so much do own processes seem to cost
-    monkeypatch.setattr(host, "MOST_PROBED", 3)  # not when a step is measured, but in training
+    monkeypatch.setattr(one, "MOST_PROBED", 3)  # not when a step is measured, but in training
     command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "90000", *QUICK, "--run", "run"]
-    monkeypatch.setattr("palestra.tools.training.train.HOST_REPORT_STEPS", 64)
+    monkeypatch.setattr("palestra.tools.training.settings.HOST_REPORT_STEPS", 64)
     assert main([*command, "--env.fault", fault]) == 2
     said = capsys.readouterr().err
     assert len(said.strip().splitlines()) == 1
@@ -209,7 +211,7 @@ def test_what_goes_wrong_in_an_environment_is_told_and_all_files_are_kept(
 def test_an_environment_that_hangs_at_close_does_not_hold_up_the_run(
     beside: Path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("palestra.envs.host.CLOSING", 0.1)
+    monkeypatch.setattr("palestra.envs.host.many.one.CLOSING", 0.1)
     command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "200", *QUICK[1:], "--run", "run"]
     assert main([*command, "--env.fault", "hangs", "--no-video"]) == 0
     assert "Maze-v0 did not close within 0.1 s; it was left as it is." in capsys.readouterr().err
@@ -241,7 +243,7 @@ gymnasium.register("Left-v0", entry_point=Left)
 """
 IN_A_HURRY = """if True:
     import sys
-    import palestra.envs.host
+    import palestra.envs.host.many
     from palestra.tools.cli import main
     palestra.envs.host.CLOSING = 0.3
     sys.exit(main())
@@ -359,7 +361,7 @@ def test_who_plays_beside_learning_has_stopped_when_its_games_are_closed(tmp_pat
 
     monkeypatch.setattr("palestra.tools.training.train.close", closed)
     monkeypatch.setattr("palestra.tools.training.progress.Display.update", interrupt)
-    monkeypatch.setattr("palestra.tools.training.train.HOST_REPORT_STEPS", 16)
+    monkeypatch.setattr("palestra.tools.training.settings.HOST_REPORT_STEPS", 16)
     run = palestra.train(
         "ALE/Pong-v5",
         palestra.PQN(hidden=(8,), rollout_length=8),

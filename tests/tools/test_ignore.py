@@ -8,7 +8,7 @@ import pytest
 from gymnasium.spaces import Box, Dict, Discrete, Text, Tuple
 
 import palestra
-from palestra.envs import host
+from palestra.envs.host import closing, ignoring
 from palestra.tools.cli import main
 from palestra.tools.task import Task, ignored
 
@@ -70,7 +70,7 @@ class Talker(gymnasium.Env):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("palestra.envs.host.ROUND_TRIP", 1.0)  # quick: in this process
+    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", 1.0)  # quick: in this process
     if "Talker-v0" not in gymnasium.registry:
         gymnasium.register("Talker-v0", entry_point=Talker)
 
@@ -88,7 +88,7 @@ def test_what_no_network_can_see_is_left_out_of_a_whole_run(capsys):
     obs, _ = gymnasium.make("Talker-v0").reset(seed=0)
     less = {"image": obs["image"], "inner": {"near": obs["inner"]["near"]}, "direction": 0}
     assert run.agent.predict(obs) == run.agent.predict(less)
-    assert run.agent.observation_space == host.without(SPACE, ["mission", "inner.wish"])
+    assert run.agent.observation_space == ignoring.without(SPACE, ["mission", "inner.wish"])
     assert main(["evaluate", "r", "--episodes", "2"]) == 0
     assert "Talker-v0 without inner.wish, mission" in capsys.readouterr().out
     assert main(["export", "r", "--numpy"]) == 0
@@ -97,11 +97,11 @@ def test_what_no_network_can_see_is_left_out_of_a_whole_run(capsys):
 
 @pytest.mark.parametrize("round_trip", [1.0, -1.0], ids=["in this process", "in own processes"])
 def test_many_environments_with_a_space_of_ones_own(monkeypatch, round_trip):
-    monkeypatch.setattr("palestra.envs.host.ROUND_TRIP", round_trip)
-    monkeypatch.setattr("palestra.envs.host.PER_PROCESS", 0.0)
+    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", round_trip)
+    monkeypatch.setattr("palestra.envs.host.many.PER_PROCESS", 0.0)
     task = Task.of(Talker, ignore=("mission", "inner.wish"))
     made = task.make_envs(2)
-    with host.playing(made.envs) as envs:
+    with closing.playing(made.envs) as envs:
         assert ("in this process" in made.how) == (round_trip > 0)
         obs, _ = envs.reset(seed=0)
         assert obs.keys() == {"image", "inner", "direction"}
@@ -161,5 +161,7 @@ def test_the_smallest_part_is_left_out():
     deep = Dict({"a": Dict({"text": Text(9)}), "b": Tuple([Dict({"text": Text(9)}), Discrete(2)])})
     names = ignored(Task("Deep"), deep)
     assert names == ("a.text", "b.0.text")
-    assert host.without(deep, names) == Dict({"a": Dict({}), "b": Tuple([Dict({}), Discrete(2)])})
+    assert ignoring.without(deep, names) == Dict(
+        {"a": Dict({}), "b": Tuple([Dict({}), Discrete(2)])}
+    )
     assert ignored(Task("Deep", ignore=("a", "a")), deep) == ("a", "b.0.text")

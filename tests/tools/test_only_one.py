@@ -12,7 +12,7 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 
 import palestra
-from palestra.envs import host
+from palestra.envs.host.closing import close, playing
 from palestra.runners.threads import Asynchronous
 from palestra.tools.agents.evaluate import OnHost, as_many
 from palestra.tools.cli import main
@@ -73,7 +73,7 @@ class Robot(gymnasium.Env):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("palestra.envs.host.ROUND_TRIP", 1.0)  # in this process
+    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", 1.0)  # in this process
     monkeypatch.setattr(Robot, "most", 0)
     if "Robot-v0" not in gymnasium.registry:
         gymnasium.register("Robot-v0", entry_point=Robot)
@@ -121,24 +121,24 @@ def test_several_at_once_are_refused(tmp_path, settings):
 
 
 def test_what_was_opened_before_the_first_refusal_is_closed(monkeypatch):
-    monkeypatch.setattr("palestra.envs.host.ROUND_TRIP", -1.0)  # in processes of their own
-    monkeypatch.setattr("palestra.envs.host.PER_PROCESS", 0.0)
-    with host.playing(as_many(Task("Robot-v0"), 2)) as envs:
+    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", -1.0)  # in processes of their own
+    monkeypatch.setattr("palestra.envs.host.many.PER_PROCESS", 0.0)
+    with playing(as_many(Task("Robot-v0"), 2)) as envs:
         assert envs.num_envs == 1
         assert not [x for x in psutil.Process().children() if "spawn_main" in " ".join(x.cmdline())]
     assert not list(Path().glob("seat*"))
 
 
 def test_one_that_fails_does_not_keep_the_others_from_closing(monkeypatch):
-    monkeypatch.setattr("palestra.envs.host.ROUND_TRIP", -1.0)
-    monkeypatch.setattr("palestra.envs.host.PER_PROCESS", 0.0)
+    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", -1.0)
+    monkeypatch.setattr("palestra.envs.host.many.PER_PROCESS", 0.0)
     envs = Task("Robot-v0", {"seats": 3, "fragile": "seat1"}).make_envs(2).envs
     envs.reset(seed=0)
     with host.quiet(True), pytest.raises(Exception, match="an arm broke"):
         envs.step(np.zeros(2, int))
     while all(process.is_alive() for process in envs.processes):
         time.sleep(0.01)
-    host.close(envs)
+    close(envs)
     assert not list(Path().glob("seat*"))
 
 

@@ -22,7 +22,7 @@ from palestra.tools.cli import main
 from palestra.tools.runs import checkpoint
 from palestra.tools.runs.checkpoint import NAME, PREVIOUS, Checkpoint, Keeper
 from palestra.tools.runs.run_folder import read_metrics
-from palestra.tools.training import train
+from palestra.tools.training import session
 from palestra.tools.training.progress import Display
 
 REPORTS = 8
@@ -40,8 +40,8 @@ def task_of(name: str) -> str:
 @pytest.fixture
 def quick(monkeypatch):
     """Few reports and evaluations, no pictures."""
-    monkeypatch.setattr(train, "REPORTS", REPORTS)
-    monkeypatch.setattr(train, "EVALUATIONS", 4)
+    monkeypatch.setattr("palestra.tools.training.settings.REPORTS", REPORTS)
+    monkeypatch.setattr(session, "EVALUATIONS", 4)
     monkeypatch.setattr(evaluate, "EPISODES", 5)
     monkeypatch.setattr(evaluate, "FEW", 2)
     monkeypatch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
@@ -377,9 +377,9 @@ def test_seeds_that_stopped_go_on_side_by_side(quick, tmp_path, monkeypatch):
     task = "FrozenLake-v1", SMALL["q_learning"]
     palestra.train(*task, steps=2_048, num_envs=E, **settings(folder, seeds=2))
     courses = []
-    carry_out = train.carry_out
+    carry_out = session.carry_out
     monkeypatch.setattr(
-        train, "carry_out", lambda *args: courses.append(list(args[1])) or carry_out(*args)
+        session, "carry_out", lambda *args: courses.append(list(args[1])) or carry_out(*args)
     )
     made = palestra.resume(folder, steps=4_096, quiet=True)
     assert courses == [[0, 1]]

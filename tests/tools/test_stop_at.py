@@ -6,13 +6,13 @@ import pytest
 
 import palestra
 from palestra.tools.cli import main
-from palestra.tools.training import train
+from palestra.tools.training import session, settings
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr(train, "REPORTS", 8)
-    monkeypatch.setattr(train, "EVALUATIONS", 8)
+    monkeypatch.setattr(settings, "REPORTS", 8)
+    monkeypatch.setattr(session, "EVALUATIONS", 8)
     monkeypatch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
 
 

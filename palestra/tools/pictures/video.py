@@ -21,8 +21,10 @@ from PIL import Image, ImageDraw, ImageFont
 from palestra.core import Environment, Key, plain
 from palestra.envs import entry
 from palestra.envs.drawing import draw, drawable, frames_per_second
-from palestra.envs.host import playing, said
-from palestra.faults import InputError
+from palestra.envs.host.closing import (
+    playing,
+)
+from palestra.faults import InputError, said
 from palestra.runners import streams
 from palestra.runners.host import EnvironmentFaultError
 from palestra.runners.switches import as_the_user_has_it, as_written

@@ -12,7 +12,7 @@ from palestra.faults import InputError
 from palestra.runners.threads import Asynchronous
 from palestra.tools.json_files import read_json
 from palestra.tools.runs.run_folder import read_config, read_metrics, read_summary, surroundings
-from palestra.tools.training import train
+from palestra.tools.training import session, settings, train
 from palestra.tools.training.events import Events, Reported
 
 AGENTS = "agent.safetensors", "last.safetensors"
@@ -50,14 +50,14 @@ def reproduce(
         )
     with tempfile.TemporaryDirectory(prefix="palestra-") as scratch:
         again = Path(scratch) / "again"
-        job, flags = train.settings_of(folder, config, env)
+        job, flags = settings.settings_of(folder, config, env)
         if job.env is None and isinstance(job.algorithm, Asynchronous):
             raise InputError(
                 f"{job.name} plays in threads here, and who comes first is up to the machine: it "
                 "never repeats."
             )
         folders = train.claim(job, [config["seed"]], again, True, flags._replace(video=False))
-        events = train.carry_out(job, folders, {}, flags._replace(video=False))
+        events = session.carry_out(job, folders, {}, flags._replace(video=False))
         compared = Compared(folder, again)
         train.displayed(compared.until_told(events), quiet)
         verdict = compared.verdict

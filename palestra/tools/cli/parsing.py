@@ -1,0 +1,320 @@
+"""Words of a command line as values, and one sentence where they cannot be."""
+
+import io
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import (
+    redirect_stderr,
+    suppress,
+)
+from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+import tyro
+
+from palestra.faults import InputError
+from palestra.names import hint
+from palestra.tools.cli.results import printing_aside
+
+T = TypeVar("T")
+YES, NO = {"true", "yes", "on"}, {"false", "no", "off"}
+
+
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
+
+
+Trust = Annotated[
+    str | None,
+    tyro.conf.arg(
+        metavar="MODULE",
+        help="Import the module, or several with commas between them, that the run's environment "
+        "or algorithm comes from. Its code then runs.",
+    ),
+]
+
+
+def parse(cls: type[T], arguments: list[str], usage: str, default: T | None = None) -> T:
+    """Flags by tyro, its errors as one sentence. Raises ValueError."""
+    given: dict[str, Any] = {} if default is None else {"default": default}
+    kinds = _flag_kinds(cls)
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            flags, unknown = tyro.cli(
+                cls,
+                prog=usage,
+                args=_as_parsed(arguments, kinds),
+                return_unknown_args=True,
+                **given,
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        if "Missing from" in said.getvalue():
+            raise InputError(_missing(cls, usage)) from None
+        raise InputError(_one_sentence(said.getvalue(), usage)) from None
+    if unknown:
+        flag = unknown[0].split("=")[0]
+        if not flag.startswith("-"):
+            raise InputError(
+                f"{flag!r} is one word too many; `{usage} --help` tells what there is."
+            )
+        written = lambda name: f"--{name.replace('_', '-')}"
+        meant = hint(flag.strip("-"), kinds, written) or f"`{usage} --help` tells what there is."
+        raise InputError(f"There is no flag {flag!r}; {meant}")
+    import_trusted(getattr(flags, "trust", None))
+    return flags
+
+
+def _missing(cls: Any, usage: str) -> str:
+    """A sentence for a command that was given nothing to work on."""
+    needed = [f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING]
+    words = " and ".join(f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in needed)
+    command = usage.removeprefix("palestra ")
+    return f"{command} needs {words} first: {usage} {' '.join(needed).upper()}."
+
+
+def _as_parsed(arguments: Sequence[str], kinds: Mapping[str, Any]) -> list[str]:
+    """The arguments in the forms that the parser reads, of those that people write.
+
+    1e6, 1M and 1,000,000 are whole numbers; 64,64 and (64, 64) are tuples; a flag may have true or
+    false behind it.
+    """
+    read: list[str] = []
+    left = list(arguments)
+    while left:
+        flag, equals, value = left.pop(0).partition("=")
+        kind = kinds.get(flag.removeprefix("--").replace("-", "_"))
+        if not flag.startswith("--") or kind is None:
+            read.append(flag + equals + value)
+            continue
+        follows = left[0].lower() if left and not equals else "--"
+        if follows in YES | NO if kind is bool else not follows.startswith("--"):
+            equals, value = "=", left.pop(0)
+        if not equals:
+            read.append(flag)
+        elif kind is bool and value.lower() in YES | NO:
+            group, dot, name = flag.removeprefix("--").rpartition(".")
+            read.append(f"--{group}{dot}{'' if value.lower() in YES else 'no-'}{name}")
+        elif kind is tuple:
+            read += [flag, *(word for word in re.split(r"[\s,()\[\]]+", value) if word)]
+        elif kind is list:
+            while left and not left[0].startswith("-"):
+                value += f",{left.pop(0)}"
+            read += [f"{flag}={word}" for word in value.split(",")]
+        else:
+            read.append(f"{flag}={whole_number(value) if kind is int else value}")
+    return read
+
+
+def whole_number(text: str) -> str:
+    """The digits of a whole number written as 1e6, 1M, 100k or 1,000,000; other text as it is."""
+    found = re.fullmatch(
+        r"([+-]?\d+(?:[,_]\d{3})*(?:\.\d+)?(?:e\+?\d{1,3})?)([kmgb]?)", text.lower()
+    )
+    if found is None:
+        return text
+    digits, unit = found.groups()
+    number = Decimal(re.sub("[,_]", "", digits)) * UNITS[unit]
+    return str(int(number)) if number == int(number) else text
+
+
+def seeds_of(text: str) -> int | list[int]:
+    """How many seeds, or which: 10, 10:20 and 3,5,8. Raises ValueError."""
+    if re.fullmatch(r"\d+", text):
+        return int(text)
+    if found := re.fullmatch(r"(\d+):(\d+)", text):
+        begin, end = map(int, found.groups())
+        if begin < end:
+            return list(range(begin, end))
+    elif re.fullmatch(r"\d+(,\d+)+,?|\d+,", text):
+        return [int(seed) for seed in text.split(",") if seed]
+    raise InputError(
+        f"--seeds must say how many, as 10, or which, as 10:20 (10 to 19) or 3,5,8; not {text!r}."
+    )
+
+
+def as_named(algorithm: str, env_id: str) -> tuple[str, str]:
+    """The algorithm's name as the table has it, and the environment's as it is today. Modules that
+    they name are imported.
+
+    Raises ValueError; for the two in the wrong order it says the right one.
+    """
+    from palestra.algorithms import named
+
+    for word in (algorithm, env_id):
+        if ":" in word:
+            import_trusted(word.rpartition(":")[0])
+    name = None
+    try:
+        name = named(algorithm)
+    except ValueError:
+        with suppress(ValueError):
+            name = named(env_id)
+        if name is None:
+            raise
+        raise InputError(f"The algorithm comes first: palestra train {name} {algorithm}.") from None
+    if env_id.endswith(".py"):
+        module = Path(env_id).stem
+        raise InputError(
+            f"{env_id} is a file; name the environment in it: {module}:Name-v0, as it registers "
+            f"one of Gymnasium's, or {module}:Name, a class in JAX."
+        )
+    return name, id_today(env_id)
+
+
+def _one_sentence(box: str, usage: str) -> str:
+    """What tyro says in a framed paragraph, with lines or without, as one sentence."""
+    inside = [line for line in box.splitlines() if re.search(r"\w", line) and line[0] != "╭"]
+    lines = [line.strip("│| ") for line in inside]
+    told = re.split(r"(?:Argument|For full) helptext", " ".join(lines))[0].rstrip(" .")
+    for pattern, sentence in (
+        (r"Error parsing \w+: (.+)", r"\1."),  # from the class's own check
+        (
+            r"Error parsing (\S+): could not convert string to float: (.*)",
+            r"\1 must be a number, not \2.",
+        ),
+        (
+            r"Error parsing (\S+): invalid literal for int.*: (.*)",
+            r"\1 must be a whole number, not \2.",
+        ),
+        (r"Missing value for argument '(\S+)'", r"\1 needs a value after it."),
+        (
+            r"Error parsing (\S+): Could not find valid parse for arguments: \[(.*)\]",
+            r"\1 must be numbers such as 64 64, not \2.",
+        ),
+        (
+            r".*invalid choice ('.*') for argument '(\S+)'\. Expected one of \('(.*)'\)",
+            r"\2 must be one of \3, not \1.",
+        ),
+    ):
+        if found := re.search(pattern, told):
+            return found.expand(sentence).replace("', '", ", ")
+    return f"{told}. `{usage} --help` tells the flags."
+
+
+def _flag_kinds(cls: Any) -> dict[str, Any]:
+    """What kind of value each flag takes: int, float, bool, tuple, str, ..., by the flag's name."""
+    kinds: dict[str, Any] = {}
+    for one in fields(cls):
+        inside = one.type
+        if get_origin(inside) in (Annotated, tyro.conf.Positional):  # of a range, a group, ...
+            inside = get_args(inside)[0]
+        if is_dataclass(inside):
+            prefix = f"{one.name}." if inside is one.type else ""  # none with OmitArgPrefixes
+            kinds |= {prefix + name: kind for name, kind in _flag_kinds(inside).items()}
+            continue
+        known = [kind for kind in get_args(inside) if kind is not type(None)]
+        if isinstance(inside, UnionType) and len(known) == 1:  # int | None
+            inside = known[0]
+        kinds[one.name] = get_origin(inside) or inside
+    return kinds
+
+
+def import_trusted(module: str | None) -> None:
+    """Import what an agent's file may name, but never has imported by itself: one module, or
+    several with commas between them."""
+    from palestra.envs.host.ids import (
+        import_for,
+    )
+
+    with printing_aside():
+        for name in (module or "").split(","):
+            if name:
+                import_for(f"{name}:")
+
+
+def id_today(env_id: str) -> str:
+    """Today's id of an environment; says so where the field has renamed it."""
+    from palestra.envs import RENAMED, current
+
+    if env_id not in RENAMED:
+        return current(env_id)
+    name, change = RENAMED[env_id]
+    print(f"palestra: {env_id} is called {name} now: {change}.", file=sys.stderr)
+    return name
+
+
+def simulator_of(env_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
+    """What `--env.` flags set, as an instance of a dataclass: a simulator of ours, a game's
+    preprocessing, or the parameters of another environment."""
+    from palestra.tools.task import kind_of
+
+    match kind_of(env_id):
+        case "palestra":
+            from palestra.envs import entry
+
+            row = entry(env_id)
+            return row.simulator(**row.parameters)
+        case "atari":
+            return _preprocessing(kwargs or {})
+    from palestra.envs.host.ids import (
+        parameters,
+    )
+
+    plain = parameters(env_id)
+    kinds = [(f.name, Annotated[Any, JSON] if f.type is object else f.type) for f in fields(plain)]
+    given = vars(plain) | {k: x for k, x in (kwargs or {}).items() if hasattr(plain, k)}
+    return make_dataclass("Parameters", kinds, frozen=True, kw_only=True)(**given)
+
+
+def _json(words: list[str]) -> Any:
+    """What JSON says; text that is none is itself."""
+    try:
+        return json.loads(words[0])
+    except ValueError:
+        return None if words[0] == "None" else words[0]
+
+
+JSON = tyro.constructors.PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="JSON",
+    instance_from_str=_json,
+    is_instance=lambda value: True,
+    str_from_instance=lambda value: [json.dumps(value)],
+)
+
+
+def _preprocessing(kwargs: Mapping[str, Any]) -> Any:
+    """A game's preprocessing, with a flag that names the specification it starts from."""
+    from palestra.envs.host.atari import DEFAULT
+    from palestra.tools.task import preprocessing
+
+    chosen = preprocessing(kwargs)
+    named = make_dataclass(
+        "Named",
+        [("preprocessing", str, field(default=kwargs.get("preprocessing", DEFAULT)))]
+        + [(f.name, f.type, field(default=getattr(chosen, f.name))) for f in fields(chosen)],
+        frozen=True,
+        kw_only=True,
+    )
+    return named()
+
+
+def changed(plain: Any, given: Any) -> dict[str, Any]:
+    """The parameters that flags have changed."""
+    from palestra.tools.task import differences
+
+    return differences(plain, vars(given))
+
+
+def nearest(word: str, known: Iterable[str], usage: str = "palestra") -> str:
+    """A hint at what was meant, or where to look."""
+    near = get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else f"`{usage} --help` tells what there is."
+
+
+def value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    """The value after a flag, read ahead of the parser since the other defaults hang on it."""
+    for i, argument in enumerate(arguments):
+        if argument == flag and i + 1 < len(arguments):
+            return arguments[i + 1]
+        if argument.startswith(f"{flag}="):
+            return argument.split("=", 1)[1]
+    return None

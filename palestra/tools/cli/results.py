@@ -1,0 +1,194 @@
+"""What commands show: results of runs, tables, a busy line."""
+
+import atexit
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    redirect_stdout,
+)
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from palestra.tools.cli import INTERRUPTED
+
+
+def _show_results(results: Sequence[Any]) -> None:
+    """Evaluations of one or more finished runs, whether they solve the task, and the files."""
+    from palestra.tools.agents.evaluate import gymnasium_has
+    from palestra.tools.task import Task
+
+    summaries = [result.summary for result in results]
+    first, task = summaries[0], Task.from_json(summaries[0])
+    simulators = [name for name in ("gymnasium", "ale", "palestra") if name in first["best"]]
+    labels = {
+        "gymnasium": f"in Gymnasium's {first['environment']}",
+        "ale": "in whole games, unclipped",
+        "palestra": "in Palestra's",
+    }
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("seed", justify="right")
+    table.add_column("agent")
+    table.add_column("at step", justify="right")
+    for name in simulators:
+        table.add_column(labels[name])
+    exact = "exact" in first["best"]
+    if exact:
+        table.add_column("exact value", justify="right")
+    unended: list[str] = []
+    for summary in summaries:
+        for which in ("best", "last"):
+            scores = [interval_said(summary[which][name]) for name in simulators]
+            scores += [f"{summary[which]['exact']:.4f}"] if exact else []
+            step = f"{summary[which]['step']:,}"
+            table.add_row(str(summary["seed"]), which, step, *scores)
+            unended += [
+                f"Seed {summary['seed']}, {which}, {labels[name]}: {given_up} of "
+                f"{summary[which][name]['episodes']} episodes did not end and were given up."
+                for name in simulators
+                if (given_up := summary[which][name]["given_up"])
+            ]
+    console = Console(soft_wrap=True, highlight=False)
+    episodes = first["best"][simulators[0]]["episodes"]
+    each = " a seed" if len(summaries) > 1 else ""
+    console.print(
+        f"\n[bold]{first['algorithm']} on {escape(str(task))}[/]: "
+        f"{first['steps']:,} steps{each}, {first['seconds']:.1f} s. "
+        f"Mean return and 95 % interval over {episodes} greedy episodes:\n"
+    )
+    console.print(table)
+    for told in unended:
+        console.print(f"\n{told}")
+    if simulators == ["palestra"] and task.altered and gymnasium_has(task.env_id):
+        console.print(
+            f"\nJudged in Palestra's simulator alone: this is not the {task.env_id} of Gymnasium."
+        )
+    _show_verdict(console, summaries, simulators[0])
+    folders = [escape(str(result.folder)) for result in results]
+    console.print("\nFiles in " + "\n         ".join(folders))
+    if len(results) > 1:
+        console.print(f"All seeds in one picture: {escape(str(_plot_together(results)))}")
+    else:
+        drawn = "video.mp4, " if (results[0].folder / "video.mp4").exists() else ""
+        console.print(f"         agent.safetensors, curve.png, {drawn}summary.json and more")
+        names = (task.env_id, first["algorithm"])
+        modules = dict.fromkeys(name.rpartition(":")[0] for name in names if ":" in name)
+        trust = f" --trust {','.join(modules)}" if modules else ""
+        first_folder = str(results[0].folder)
+        typed = f"./{first_folder}" if first_folder.startswith("-") else first_folder
+        console.print(f"Next: palestra evaluate {escape(shlex.quote(typed))}{trust}")
+
+
+def show_and_code(made: Any) -> int:
+    """Show what a run, or several, have come to; the exit code."""
+    results = made if isinstance(made, list) else [made]
+    _show_results(results)
+    if not any(result.summary["interrupted"] for result in results):
+        return 0
+    print(f"Go on: palestra resume {' '.join(str(result.folder) for result in results)}")
+    return INTERRUPTED
+
+
+def _plot_together(results: Sequence[Any]) -> Path:
+    """One picture of all seeds, in the folder that --run named, else beside their folders."""
+    from palestra.tools.pictures.plot import plot as draw
+
+    folders = [result.folder for result in results]
+    parent = folders[0].parent
+    if folders[0].name == "seed0":
+        return draw(folders, parent / "curve.png")
+    name = folders[0].name.replace("__seed0__", f"__{len(folders)}seeds__")
+    return draw(folders, parent / f"{name}.png")
+
+
+def _show_verdict(console: Console, summaries: Sequence[dict[str, Any]], simulator: str) -> None:
+    from palestra.tools.intervals import interval
+
+    threshold = summaries[0]["threshold"]
+    if len(summaries) > 1:
+        for which in ("best", "last"):
+            scores = [summary[which][simulator] for summary in summaries]
+            seen = [x for score in scores for x in score["returns"]]
+            between = interval([score["mean"] for score in scores], seen)
+            console.print(f"\n{which} agents, mean over seeds: {between}", end="")
+        console.print()
+    if threshold is None:
+        return
+    if len(summaries) == 1:
+        met = summaries[0]["solved"]
+        verdict = "[green]Solved[/]: the best agent is at or above" if met else "Not solved: below"
+    else:
+        met = sum(summary["solved"] for summary in summaries)
+        verdict = f"Solved by {met} of {len(summaries)} best agents: at or above"
+    console.print(f"\n{verdict} the threshold of {threshold:g}.")
+
+
+def interval_said(result: dict[str, Any]) -> str:
+    """A mean and its interval, in the digits that they share."""
+    from palestra.tools.intervals import shown, shown_alike
+
+    if result["low"] is None:
+        return shown(result["mean"])
+    mean, low, high = shown_alike(result["mean"], result["low"], result["high"])
+    return f"{mean} ({low} to {high})"
+
+
+def episodes_said(result: dict[str, Any], asked: int) -> str:
+    """How many there were, and how they ended."""
+    count, given_up = result["episodes"], result["given_up"]
+    fewer = f" of {asked} asked for" if count < asked else ""
+    told = "" if result["low"] is None else " (95 % interval)"
+    unended = f"; {given_up} did not end and were given up" if given_up else ""
+    kind = "exploring" if result["explore"] else "greedy"
+    return f"{count} {kind} episode{'s' if count > 1 else ''}{fewer}{told}{unended}"
+
+
+def show_list(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Print names and what they are, in two columns."""
+    width = max(len(name) for name, _ in rows)
+    print(f"{title}\n" + "".join(f"  {name:<{width}}  {line}\n" for name, line in rows))
+
+
+def busy(what: str) -> AbstractContextManager:
+    """A sign of life in a terminal, for what takes some seconds."""
+    console = Console(stderr=True)
+    return console.status(f"{what} ...") if console.is_terminal else nullcontext()
+
+
+@contextmanager
+def printing_aside() -> Iterator[None]:
+    """What is printed meanwhile goes to standard error: modules and environments print, their
+    libraries and processes too, and that is no answer. It may come later out of a library's own
+    buffers, or when the process ends: from then on all goes there."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is no standard output
+        yield
+        return
+    _turn_output(2)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _turn_output(kept)
+        os.close(kept)
+        atexit.register(_turn_output, 2)
+
+
+def _turn_output(descriptor: int) -> None:
+    """What was printed goes where it was to go, and what follows to the descriptor."""
+    sys.stdout.flush()
+    os.dup2(descriptor, 1)
+
+
+def say(text: str) -> None:
+    """Print a line as it is, in a terminal of any width."""
+    Console(soft_wrap=True).print(text, highlight=False, markup=False)
