@@ -420,7 +420,7 @@ def test_arrays_of_somebodys_own_class_come_from_another_process_and_words_do_no
 
 
 def test_an_environment_that_hangs_when_it_is_closed_is_left(monkeypatch):
-    monkeypatch.setattr("palestra.envs.host.many.one.CLOSING", 0.2)
+    monkeypatch.setattr("palestra.envs.host.closing.CLOSING", 0.2)
     release = threading.Event()
 
     class Hangs(Clock):

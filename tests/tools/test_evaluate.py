@@ -25,8 +25,8 @@ from palestra.runners.streams import WIDTH
 from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.evaluate import LONGEST, OnHost, exact, in_gymnasium, in_ours, judge
 from palestra.tools.cli.results import (
-    _episodes,
     _show_results,
+    episodes_said,
 )
 from palestra.tools.intervals import interval
 from palestra.tools.runs.run_folder import read_metrics
@@ -233,7 +233,7 @@ def test_episodes_that_did_not_end_are_told(tmp_path, monkeypatch, capsys):
 def test_of_one_episode_there_is_no_interval():
     result = judge(agent_of("Discrete/CartPole-v0", np.zeros(5184, int)), episodes=1)
     assert (result["low"], result["high"], result["episodes"]) == (None, None, 1)
-    assert _episodes(result, 1) == "1 greedy episode"
+    assert episodes_said(result, 1) == "1 greedy episode"
 
 
 @pytest.mark.parametrize("flags", [{}, {"eval_every": 40, "eval_episodes": 3}])
@@ -253,7 +253,7 @@ def test_training_judging_exam_and_seeds_have_streams_of_their_own(tmp_path, mon
     """Every reset of two seeds with two environments, of going on, and of a film."""
     # What tries an environment out, and throws it away, resets it with 0.
     monkeypatch.setattr(host, "step_cost", lambda name, make_env: (1e-6, False))
-    monkeypatch.setattr("palestra.tools.training.train.try_out", lambda name, env: 1)
+    monkeypatch.setattr("palestra.tools.training.settings.try_out", lambda name, env: 1)
     monkeypatch.setattr(Logged, "seen", [])
     learner = DQN(hidden=(4,), learning_starts=10, memory_size=100)
     begin = partial(train, Logged, learner, num_envs=2, steps=200, episodes=3, quiet=True)

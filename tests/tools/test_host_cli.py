@@ -211,7 +211,7 @@ def test_what_goes_wrong_in_an_environment_is_told_and_all_files_are_kept(
 def test_an_environment_that_hangs_at_close_does_not_hold_up_the_run(
     beside: Path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("palestra.envs.host.many.one.CLOSING", 0.1)
+    monkeypatch.setattr("palestra.envs.host.closing.CLOSING", 0.1)
     command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "200", *QUICK[1:], "--run", "run"]
     assert main([*command, "--env.fault", "hangs", "--no-video"]) == 0
     assert "Maze-v0 did not close within 0.1 s; it was left as it is." in capsys.readouterr().err
@@ -243,9 +243,9 @@ gymnasium.register("Left-v0", entry_point=Left)
 """
 IN_A_HURRY = """if True:
     import sys
-    import palestra.envs.host.many
+    import palestra.envs.host.closing
     from palestra.tools.cli import main
-    palestra.envs.host.CLOSING = 0.3
+    palestra.envs.host.closing.CLOSING = 0.3
     sys.exit(main())
 """
 
@@ -359,7 +359,7 @@ def test_who_plays_beside_learning_has_stopped_when_its_games_are_closed(tmp_pat
         if step == 16:
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    monkeypatch.setattr("palestra.tools.training.train.close", closed)
+    monkeypatch.setattr("palestra.tools.training.session.close", closed)
     monkeypatch.setattr("palestra.tools.training.progress.Display.update", interrupt)
     monkeypatch.setattr("palestra.tools.training.settings.HOST_REPORT_STEPS", 16)
     run = palestra.train(

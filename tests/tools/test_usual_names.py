@@ -18,7 +18,7 @@ from palestra.tools.cli import (
 from palestra.tools.cli.parsing import (
     _as_parsed,
     _flag_kinds,
-    _seeds,
+    seeds_of,
     whole_number,
 )
 
@@ -127,13 +127,13 @@ def test_flags_as_people_write_them():
 
 
 def test_seeds_as_people_write_them():
-    assert _seeds("10") == 10
-    assert _seeds("10:13") == [10, 11, 12]
-    assert _seeds("3,5,8") == [3, 5, 8]
+    assert seeds_of("10") == 10
+    assert seeds_of("10:13") == [10, 11, 12]
+    assert seeds_of("3,5,8") == [3, 5, 8]
     for wrong in ("3:3", "5:3", "a", "3,", "-1", "1.5"):
         if wrong != "3,":
             with pytest.raises(ValueError, match="--seeds must say how many, as 10, or which"):
-                _seeds(wrong)
+                seeds_of(wrong)
 
 
 SENTENCES = {

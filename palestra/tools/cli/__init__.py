@@ -40,6 +40,7 @@ from palestra.tools.cli.parsing import (
     whole_number,
 )
 from palestra.tools.cli.results import (
+    INTERRUPTED,
     busy,
     episodes_said,
     interval_said,
@@ -53,7 +54,6 @@ from palestra.version import __version__
 # What is told in one sentence; what else is raised is a fault of ours.
 BAD_INPUT = InputError, FileNotFoundError, PermissionError, DependencyNotInstalled, NameNotFound
 DEBUG = "PALESTRA_DEBUG"  # in the environment: raise what is a fault of ours
-INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
 HELP = """\
 usage: palestra COMMAND ...
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: Any = _run(sys.argv[1:])
     except SystemExit as end:  # of SIGTERM, and of --help
         code = end.code or 0
-    if "palestra.envs.host.many.many" in sys.modules:
+    if "palestra.envs.host.many" in sys.modules:
         _leave(code)
     return code
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from palestra.tools.cli import INTERRUPTED
+INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
 
 def _show_results(results: Sequence[Any]) -> None:

@@ -4,7 +4,6 @@ import json
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -50,7 +49,6 @@ from palestra.tools import presets
 from palestra.tools.agents import evaluate
 from palestra.tools.agents.agent import UNFIT, algorithm_of
 from palestra.tools.task import Task, ignored
-from palestra.tools.training.train import train
 
 REPORTS = 100  # per run, at least; between two of them all stays inside one compiled program
 
@@ -206,9 +204,10 @@ def settle(
     preset: str | Path | None,
     ignore: str | Sequence[str],
     changes: Mapping[str, Any],
+    options: Sequence[str],
 ) -> Job:
     """The settings of a run, from what was asked and the preset. Raises ValueError, and TypeError
-    for a change of what is no hyper-parameter."""
+    for a change of what is no hyper-parameter, whose message may name one of the `options`."""
     chosen, by_word = None, isinstance(algorithm, str)
     if isinstance(algorithm, str):
         import_for(algorithm)
@@ -228,8 +227,7 @@ def settle(
     if by_word:
         algorithm = stretched(algorithm, usual, steps)
     if changes:
-        fields = [*vars(algorithm), *signature(train).parameters]
-        refuse("train", changes, fields[:-1])
+        refuse("train", changes, [*vars(algorithm), *options])
         algorithm = replace(algorithm, **changes)  # type: ignore[type-var]
     known = chosen.env_kwargs if chosen else {}
     if known and isinstance(env_kwargs, Mapping | None):

@@ -141,6 +141,7 @@ def training(
         asked.preset,
         asked.ignore,
         asked.changes,
+        [*bound.signature.parameters][:-1],
     )
     each = which(asked.seed, asked.seeds)
     if asked.episodes is None:
