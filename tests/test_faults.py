@@ -7,9 +7,7 @@ import gymnasium
 import pytest
 
 from palestra.envs.host.many import make_from
-from palestra.envs.host.one import (
-    try_out,
-)
+from palestra.envs.host.one import try_out
 from palestra.faults import EnvironmentFaultError, RaisedElsewhereError, elsewhere, said, trace_of
 
 

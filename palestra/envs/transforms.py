@@ -24,16 +24,7 @@ from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from jaxtyping import Array, Float, Int, PyTree
 
-from palestra.core import (
-    Count,
-    CountOrZero,
-    Environment,
-    Key,
-    Range,
-    Share,
-    Step,
-    hyperparameters,
-)
+from palestra.core import Count, CountOrZero, Environment, Key, Range, Share, Step, hyperparameters
 from palestra.faults import InputError
 from palestra.names import hint
 

@@ -44,14 +44,7 @@ from palestra.faults import EnvironmentFaultError
 from palestra.parts.spaces import example, example_transition, legal
 from palestra.runners import streams
 from palestra.runners.compiled import ends, plan
-from palestra.runners.host import (
-    Carry,
-    Leaves,
-    Loop,
-    Players,
-    Profile,
-    Turn,
-)
+from palestra.runners.host import Carry, Leaves, Loop, Players, Profile, Turn
 from palestra.runners.leaves import rebuilt
 from palestra.runners.report import Episodes, Report, Since
 from palestra.runners.switches import as_written, throughout

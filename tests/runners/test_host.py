@@ -30,16 +30,10 @@ from palestra.algorithms.pqn import PQN
 from palestra.algorithms.q_learning import QLearning
 from palestra.algorithms.sarsa import Sarsa
 from palestra.core import Transition
-from palestra.envs.host.closing import (
-    close,
-)
+from palestra.envs.host.closing import close
 from palestra.envs.host.many import make_from
-from palestra.envs.host.one import (
-    lone,
-)
-from palestra.envs.host.processes import (
-    apart as made_apart,
-)
+from palestra.envs.host.one import lone
+from palestra.envs.host.processes import apart as made_apart
 from palestra.faults import EnvironmentFaultError, InputError, RaisedElsewhereError
 from palestra.parts.spaces import example_transition
 from palestra.runners import compiled, host, threads

@@ -26,15 +26,8 @@ from palestra.core import Frames, Spec
 from palestra.envs import make
 from palestra.envs.classic.cartpole import CartPole
 from palestra.parts.spaces import flat_action_space, flat_observation_space
-from palestra.tools.agents.agent import (
-    Agent,
-    load,
-    reads,
-)
-from palestra.tools.agents.spaces_json import (
-    _describe,
-    _spaces,
-)
+from palestra.tools.agents.agent import Agent, load, reads
+from palestra.tools.agents.spaces_json import _describe, _spaces
 from palestra.tools.cli import main
 from palestra.tools.task import Task
 

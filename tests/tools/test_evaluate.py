@@ -24,19 +24,12 @@ from palestra.runners import streams
 from palestra.runners.streams import WIDTH
 from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.evaluate import LONGEST, OnHost, exact, in_gymnasium, in_ours, judge
-from palestra.tools.cli.results import (
-    _show_results,
-    episodes_said,
-)
+from palestra.tools.cli.results import _show_results, episodes_said
 from palestra.tools.intervals import interval
 from palestra.tools.runs.run_folder import read_metrics
 from palestra.tools.task import Task
-from palestra.tools.training.resume import (
-    resume,
-)
-from palestra.tools.training.train import (
-    train,
-)
+from palestra.tools.training.resume import resume
+from palestra.tools.training.train import train
 
 TABULAR = ["FrozenLake-v1", "FrozenLake8x8-v1", "CliffWalking-v1", "Taxi-v4", "Blackjack-v1"]
 

@@ -19,9 +19,7 @@ from gymnasium.spaces import Box, Discrete
 import palestra
 from palestra import prng
 from palestra.envs.host import one
-from palestra.envs.host.closing import (
-    close,
-)
+from palestra.envs.host.closing import close
 from palestra.tools.agents.agent import Agent
 from palestra.tools.cli import main
 from palestra.tools.task import Task

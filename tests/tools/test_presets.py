@@ -10,9 +10,7 @@ import pytest
 from palestra.algorithms import ALGORITHMS, served
 from palestra.tools.presets import preset, presets
 from palestra.tools.task import Task
-from palestra.tools.training.settings import (
-    spaces_of,
-)
+from palestra.tools.training.settings import spaces_of
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS, PRESETS_FOLDER = ROOT / "benchmarks", ROOT / "palestra" / "tools" / "presets"

@@ -12,12 +12,8 @@ from palestra.tools.agents import evaluate
 from palestra.tools.agents.evaluate import InOurs
 from palestra.tools.runs.run import Run
 from palestra.tools.runs.run_folder import read_metrics
-from palestra.tools.training.session import (
-    EVALUATIONS,
-)
-from palestra.tools.training.settings import (
-    settle,
-)
+from palestra.tools.training.session import EVALUATIONS
+from palestra.tools.training.settings import settle
 
 TINY = PQN(hidden=(), rollout_length=4, epochs=1, minibatches=1)
 

@@ -11,16 +11,8 @@ import pytest
 import palestra
 from palestra.algorithms import ALGORITHMS
 from palestra.names import OURS_AND_THEIRS, hint
-from palestra.tools.cli import (
-    TrainFlags,
-    main,
-)
-from palestra.tools.cli.parsing import (
-    _as_parsed,
-    _flag_kinds,
-    seeds_of,
-    whole_number,
-)
+from palestra.tools.cli import TrainFlags, main
+from palestra.tools.cli.parsing import _as_parsed, _flag_kinds, seeds_of, whole_number
 
 CALLED = {
     ("ppo", "--n-steps"): "--rollout-length",

@@ -10,10 +10,7 @@ import gymnasium
 import psutil
 from gymnasium.vector import AsyncVectorEnv, VectorEnv
 
-from palestra.faults import (
-    RAISED,
-    said,
-)
+from palestra.faults import RAISED, said
 
 CLOSING = 5.0  # [s] given to an environment to close
 

@@ -17,11 +17,7 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from palestra.envs import ENVIRONMENTS, UnknownEnvironmentError
 from palestra.envs.host.one import with_reason
-from palestra.faults import (
-    RAISED,
-    InputError,
-    said,
-)
+from palestra.faults import RAISED, InputError, said
 
 WORDS = bool, int, float, str  # types of parameters that a word says
 

@@ -19,10 +19,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from palestra.envs.host.closing import (
-    close,
-    playing,
-)
+from palestra.envs.host.closing import close, playing
 from palestra.envs.host.ids import find
 from palestra.envs.host.ignoring import cut
 from palestra.envs.host.one import (
@@ -35,10 +32,7 @@ from palestra.envs.host.one import (
     with_reason,
 )
 from palestra.envs.host.processes import apart
-from palestra.faults import (
-    RAISED,
-    said,
-)
+from palestra.faults import RAISED, said
 
 ROUND_TRIP = 150e-6  # [s] what a vector step costs where the environments have own processes ...
 PER_PROCESS = 40e-6  # [s] ... and each of them beside

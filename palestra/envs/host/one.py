@@ -10,13 +10,7 @@ from weakref import WeakValueDictionary
 import gymnasium
 import numpy as np
 
-from palestra.faults import (
-    RAISED,
-    EnvironmentFaultError,
-    InputError,
-    environment_fault,
-    said,
-)
+from palestra.faults import RAISED, EnvironmentFaultError, InputError, environment_fault, said
 
 MakeEnv = Callable[[], gymnasium.Env]
 

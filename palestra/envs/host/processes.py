@@ -12,20 +12,9 @@ import gymnasium
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 from gymnasium.vector.async_vector_env import _async_worker
 
-from palestra.envs.host.closing import (
-    close,
-    end_children,
-)
-from palestra.envs.host.one import (
-    MakeEnv,
-    plainly,
-)
-from palestra.faults import (
-    RAISED,
-    RaisedElsewhereError,
-    elsewhere,
-    quiet,
-)
+from palestra.envs.host.closing import close, end_children
+from palestra.envs.host.one import MakeEnv, plainly
+from palestra.faults import RAISED, RaisedElsewhereError, elsewhere, quiet
 
 
 def apart(makers: list[MakeEnv]) -> VectorEnv:

@@ -17,9 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from palestra import prng
 from palestra.core import Algorithm, Environment, Key, Range, Seed, Spec, check
-from palestra.envs.host.closing import (
-    close,
-)
+from palestra.envs.host.closing import close
 from palestra.envs.toy_text.model import Model, evaluate
 from palestra.envs.transforms import TimeLimit, simulator
 from palestra.faults import EnvironmentFaultError, InputError

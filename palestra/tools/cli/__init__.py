@@ -12,9 +12,7 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import (
-    suppress,
-)
+from contextlib import suppress
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from tempfile import mkstemp
@@ -167,10 +165,7 @@ def _fault(fault: Exception, arguments: Sequence[str]) -> str:
 
 def _leave(code: int) -> None:
     """End the processes that are left, and this one where threads or `atexit` hold it for long."""
-    from palestra.envs.host.closing import (
-        CLOSING,
-        end_children,
-    )
+    from palestra.envs.host.closing import CLOSING, end_children
 
     def end() -> None:
         told = f"palestra: an environment did not end within {CLOSING:g} s; it was left as it is."
@@ -277,9 +272,7 @@ def train(arguments: list[str]) -> int:
     from palestra.core import Count, check, stretched
     from palestra.tools import presets
     from palestra.tools.task import Task
-    from palestra.tools.training.settings import (
-        STEPS,
-    )
+    from palestra.tools.training.settings import STEPS
     from palestra.tools.training.train import train as run_training
 
     name, env_id = as_named(*names)
@@ -352,9 +345,7 @@ def train(arguments: list[str]) -> int:
 def _as_in(run: str, arguments: Sequence[str]) -> list[str]:
     """The arguments that train what a run has trained, with those behind `--like RUN` as changes.
     Nothing that the run names is imported, but by --trust. Raises ValueError."""
-    from palestra.envs.host.ids import (
-        find,
-    )
+    from palestra.envs.host.ids import find
     from palestra.tools.presets import files
     from palestra.tools.runs.run_folder import runs_in
 
@@ -406,9 +397,7 @@ def resume(arguments: list[str]) -> int:
         """Show no progress, only the result."""
 
     flags = parse(Flags, arguments, "palestra resume")
-    from palestra.tools.training.resume import (
-        resume as go_on,
-    )
+    from palestra.tools.training.resume import resume as go_on
 
     return show_and_code(go_on(flags.run, steps=flags.steps, quiet=flags.quiet))
 

@@ -5,10 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import (
-    redirect_stderr,
-    suppress,
-)
+from contextlib import redirect_stderr, suppress
 from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -220,9 +217,7 @@ def _flag_kinds(cls: Any) -> dict[str, Any]:
 def import_trusted(module: str | None) -> None:
     """Import what an agent's file may name, but never has imported by itself: one module, or
     several with commas between them."""
-    from palestra.envs.host.ids import (
-        import_for,
-    )
+    from palestra.envs.host.ids import import_for
 
     with printing_aside():
         for name in (module or "").split(","):
@@ -254,9 +249,7 @@ def simulator_of(env_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
             return row.simulator(**row.parameters)
         case "atari":
             return _preprocessing(kwargs or {})
-    from palestra.envs.host.ids import (
-        parameters,
-    )
+    from palestra.envs.host.ids import parameters
 
     plain = parameters(env_id)
     kinds = [(f.name, Annotated[Any, JSON] if f.type is object else f.type) for f in fields(plain)]

@@ -21,9 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from palestra.core import Environment, Key, plain
 from palestra.envs import entry
 from palestra.envs.drawing import draw, drawable, frames_per_second
-from palestra.envs.host.closing import (
-    playing,
-)
+from palestra.envs.host.closing import playing
 from palestra.faults import InputError, said
 from palestra.runners import streams
 from palestra.runners.host import EnvironmentFaultError

@@ -8,13 +8,7 @@ from typing import Any, NamedTuple
 
 import gymnasium
 
-from palestra.core import (
-    Count,
-    check,
-    plain,
-    schedules,
-    stretched,
-)
+from palestra.core import Count, check, plain, schedules, stretched
 from palestra.faults import InputError
 from palestra.names import by_name
 from palestra.runners.leaves import MisfitError
@@ -23,20 +17,10 @@ from palestra.tools.json_files import fit, write_json
 from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.checkpoint import Checkpoint
 from palestra.tools.runs.run import Run
-from palestra.tools.training.events import (
-    Events,
-    Reported,
-)
+from palestra.tools.training.events import Events, Reported
 from palestra.tools.training.seed_run import Header
 from palestra.tools.training.session import carry_out
-from palestra.tools.training.settings import (
-    Flags,
-    Job,
-    goes_with,
-    identity,
-    plan_of,
-    settings_of,
-)
+from palestra.tools.training.settings import Flags, Job, goes_with, identity, plan_of, settings_of
 from palestra.tools.training.train import displayed
 
 

@@ -20,16 +20,8 @@ from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.checkpoint import Checkpoint, Keeper
 from palestra.tools.runs.run import Run
 from palestra.tools.runs.run_folder import Recorder
-from palestra.tools.training.doctor import (
-    Doctor,
-    DoctorState,
-    Finding,
-)
-from palestra.tools.training.events import (
-    Event,
-    Found,
-    Said,
-)
+from palestra.tools.training.doctor import Doctor, DoctorState, Finding
+from palestra.tools.training.events import Event, Found, Said
 from palestra.tools.training.settings import Flags, Job, identity
 
 TRACEBACK = "traceback.txt"  # in a run folder, of an environment that raised

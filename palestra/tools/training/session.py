@@ -13,12 +13,8 @@ import jax
 import numpy as np
 
 from palestra.algorithms import entry, name_of
-from palestra.core import (
-    Algorithm,
-)
-from palestra.envs.host.closing import (
-    close,
-)
+from palestra.core import Algorithm
+from palestra.envs.host.closing import close
 from palestra.faults import EnvironmentFaultError
 from palestra.runners import compiled, host, threads
 from palestra.runners.cache import use_compilation_cache
@@ -28,11 +24,7 @@ from palestra.tools.agents import evaluate
 from palestra.tools.agents.agent import Agent, reads
 from palestra.tools.runs.checkpoint import Checkpoint
 from palestra.tools.runs.run import Run
-from palestra.tools.training.doctor import (
-    learning_over,
-    on_cpu,
-    shown,
-)
+from palestra.tools.training.doctor import learning_over, on_cpu, shown
 from palestra.tools.training.events import (
     Begun,
     Ended,

@@ -31,14 +31,10 @@ from palestra.core import (
     stretched,
 )
 from palestra.envs import current
-from palestra.envs.host.closing import (
-    playing,
-)
+from palestra.envs.host.closing import playing
 from palestra.envs.host.ids import import_for
 from palestra.envs.host.ignoring import without
-from palestra.envs.host.one import (
-    try_out,
-)
+from palestra.envs.host.one import try_out
 from palestra.faults import RAISED, EnvironmentFaultError, InputError
 from palestra.names import refuse
 from palestra.parts.spaces import example_transition, flat_action_space, flat_observation_space

@@ -9,20 +9,14 @@ from typing import Any
 
 import gymnasium
 
-from palestra.core import (
-    Algorithm,
-    plain,
-)
+from palestra.core import Algorithm, plain
 from palestra.runners.switches import as_written, check_devices, throughout
 from palestra.tools import presets
 from palestra.tools.agents import evaluate
 from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.run import Run
 from palestra.tools.task import named_parts
-from palestra.tools.training.events import (
-    Begun,
-    Events,
-)
+from palestra.tools.training.events import Begun, Events
 from palestra.tools.training.progress import Display
 from palestra.tools.training.session import carry_out
 from palestra.tools.training.settings import (
