@@ -13,7 +13,7 @@ pytestmark = pytest.mark.tiny
 ROOT = Path(__file__).parents[1] / "palestra"
 FILES = {".".join(f.relative_to(ROOT.parent).with_suffix("").parts): f for f in ROOT.rglob("*.py")}
 TREES = {module: ast.parse(file.read_text()) for module, file in FILES.items()}
-HOUSES = {"names", "own", "faults", "version", "core", "prng"}
+HOUSES = {"names", "own", "faults", "version", "core", "prng", "traced"}
 HOUSES |= {"parts", "envs", "algorithms", "runners"}
 MAY_IMPORT = {
     "names": set(),
@@ -22,10 +22,11 @@ MAY_IMPORT = {
     "version": set(),
     "core": {"names", "own", "faults"},
     "prng": set(),
+    "traced": set(),
     "parts": {"faults", "core", "parts"},
-    "envs": {"names", "own", "faults", "core", "prng", "envs"},
+    "envs": {"names", "own", "faults", "core", "prng", "traced", "envs"},
     "algorithms": {"names", "own", "faults", "core", "parts"},
-    "runners": {"faults", "core", "prng", "parts", "runners"},
+    "runners": {"faults", "core", "prng", "traced", "parts", "runners"},
     "testing": HOUSES,
     "tools": HOUSES | {"tools", "testing"},
     "__main__": {"tools"},

@@ -36,7 +36,6 @@ from palestra.faults import (
     quiet,
     said,
 )
-from palestra.parts.control import reads
 from palestra.parts.spaces import (
     example,
     flat_action_space,
@@ -50,6 +49,7 @@ from palestra.runners.compiled import ends, plan
 from palestra.runners.leaves import MisfitError, fingerprint, named, rebuilt
 from palestra.runners.report import Episodes, Report, Since, printed
 from palestra.runners.switches import as_the_user_has_it, throughout
+from palestra.traced import reads
 
 Leaves = list[Array]  # the arrays of a learner, in the order of its tree
 

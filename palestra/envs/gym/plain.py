@@ -23,7 +23,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal, jaxpr_as_fun
+from jax.extend.core import jaxpr_as_fun
+
+from palestra.traced import CALLS, computed, walk
 
 MOST_LINES = 150  # beyond, XLA is the faster one
 MOST_OPERATIONS = 1000  # beyond, it is not even tried
@@ -63,7 +65,6 @@ _NAMED: dict[str, list[tuple[str, Callable]]] = {
 # All that a line may call. Its text is made of names given here, of variables and of numbers alone.
 _BUILTINS = {"abs": abs, "float": float, "int": int, "max": max, "min": min, "round": round}
 _VARIABLE = re.compile(r"\bv\d+\b")
-_RENAMES = ("copy", "stop_gradient", "optimization_barrier")
 
 
 def translate(function: Callable, arguments: Any, key: Any) -> Plain:
@@ -71,26 +72,24 @@ def translate(function: Callable, arguments: Any, key: Any) -> Plain:
 
     Arguments and results are pytrees of small arrays; their numbers are listed leaf after leaf.
     """
-    traced = jax.make_jaxpr(function)(arguments, key)
-    lines = _Lines()
-    *given, key_variable = traced.jaxpr.invars
-    for variable in given:
-        lines.numbers[variable] = lines.fresh(variable.aval.size)
-    taken = [name for variable in given for name in lines.numbers[variable]]
-    drawn = _Drawn(key_variable)
-    outputs = _sort(traced.jaxpr, traced.consts, lines, drawn, {v: v for v in traced.jaxpr.invars})
-    columns = [(_numbers(variable, lines, drawn), variable) for variable in outputs]
+    program = jax.make_jaxpr(function)(arguments, key)
+    *given, of_key = [variable.aval for variable in program.jaxpr.invars]
+    parts = _Parts(of_key)
+    inputs = [_Now(aval, parts.fresh(aval.size)) for aval in given]
+    taken = [name for x in inputs for name in x.numbers]
+    outputs = walk(program, [*inputs, parts.key], _Constant, parts.visit)
+    columns = [(parts.numbers(x), x) for x in outputs]
     results = [name for names, _ in columns for name in names]
     floats = sorted(
         {n for names, v in columns for n in names if _is_float(v) and n.startswith("v")}
     )
-    handed = [name for variable in drawn.used for name in lines.numbers[variable]]
+    handed = [name for x in parts.used for name in x.numbers]
     source = "\n    ".join(
         [
             "def now(arguments, drawn):",
             *([f"{', '.join(taken)}, = arguments"] if taken else []),
             *([f"{', '.join(handed)}, = drawn"] if handed else []),
-            *lines.trimmed(results),
+            *parts.trimmed(results),
             *([f"{', '.join(floats)}, = unpack(pack({', '.join(floats)}))"] if floats else []),
             f"return [{', '.join(results)}]",
         ]
@@ -101,20 +100,127 @@ def translate(function: Callable, arguments: Any, key: Any) -> Plain:
         "math": math,
         "pack": single.pack,
         "unpack": single.unpack,
-        **lines.tables,
+        **parts.tables,
     }
     exec(compile(source, "<translated by palestra>", "exec"), names)
-    return Plain(drawn.compute, names["now"], source)
+    return Plain(parts.ahead, names["now"], source)
 
 
-class _Lines:
-    """The Python under way: what each variable's numbers are called, and the lines so far."""
+class _Constant:
+    """An array that is known now."""
 
-    def __init__(self):
+    def __init__(self, value: Any):
+        self.value = value
+
+
+class _Drawn:
+    """An array of the key alone. Its numbers have names once a line asks for them."""
+
+    def __init__(self, aval: Any):
+        self.aval = aval
+        self.numbers: list[str] = []
+
+
+class _Now:
+    """Any other array, and what its numbers are called."""
+
+    def __init__(self, aval: Any, numbers: list[str]):
+        self.aval, self.numbers = aval, numbers
+
+
+class _Parts:
+    """The two parts under way: operations on the key alone, and lines of Python."""
+
+    def __init__(self, of_key: Any):
+        self.key = _Drawn(of_key)
+        self.operations: list[tuple[Any, list, list[_Drawn]]] = []  # in order
+        self.used: list[_Drawn] = []  # the results of these that lines ask for
         self.code: dict[str, str] = {}  # variable: expression
-        self.numbers: dict[Any, list[str]] = {}
         self.tables: dict[str, list] = {}
         self.count = 0
+
+    def visit(self, equation: Any, inputs: list) -> Sequence[Any] | None:
+        """Put an operation where it belongs; what stands for its results."""
+        name, avals = equation.primitive.name, [variable.aval for variable in equation.outvars]
+        if name in CALLS:
+            return self._own(equation, inputs, avals)
+        if all(isinstance(x, _Constant) for x in inputs):
+            with jax.ensure_compile_time_eval():
+                values = [x.value for x in inputs]
+                return [*map(_Constant, computed(equation.primitive, values, equation.params))]
+        if not any(isinstance(x, _Now) for x in inputs):
+            self.operations.append((equation, inputs, [*map(_Drawn, avals)]))
+            return self.operations[-1][-1]
+        if name == "scan":
+            return self._loop(equation, inputs, avals)
+        if name == "unstack":
+            array = np.array(inputs[0].numbers, object).reshape(inputs[0].aval.shape)
+            rows = np.moveaxis(array, equation.params["axis"], 0)
+            return [_Now(aval, list(np.ravel(x))) for aval, x in zip(avals, rows, strict=True)]
+        if len(avals) != 1:
+            raise UntranslatableError(f"no line for {name}")
+        operands = [self.numbers(x) for x in inputs]
+        return [_Now(avals[0], _write(equation, operands, inputs, self))]
+
+    def _own(self, equation: Any, inputs: list, avals: list) -> list[_Now] | None:
+        """Python's own function in place of one of the same name, on numbers; else None."""
+        own = _NAMED.get(equation.params.get("name", ""), [])
+        sizes = [np.size(x.value) if isinstance(x, _Constant) else x.aval.size for x in inputs]
+        single = {*sizes, *(aval.size for aval in avals)} == {1}
+        if not (single and any(isinstance(x, _Now) for x in inputs) and _agrees(equation, own)):
+            return None
+        names = [self.numbers(x)[0] for x in inputs]
+        lines = [self.assign([form.format(*names)]) for form, _ in own]
+        return [_Now(aval, line) for aval, line in zip(avals, lines, strict=True)]
+
+    def _loop(self, equation: Any, inputs: list, avals: list) -> list[Any]:
+        """A scan, its lines written once for each turn."""
+        given, body = equation.params, equation.params["jaxpr"]
+        length = given["length"]
+        # Inputs are constants, carry and arrays to go through, outputs carry and arrays that are
+        # put together; the arrays have an axis more outside of the body.
+        last = _same_axes(equation.invars, body.in_avals)
+        first = last - _same_axes(equation.outvars, body.out_avals)
+        consts, carry, xs = inputs[:first], inputs[first:last], inputs[last:]
+        ys: dict[int, list[list[str]]] = {}
+        for turn in range(length)[:: -1 if given["reverse"] else 1]:
+            arguments = [*consts, *carry, *(self._row(x, turn) for x in xs)]
+            results = walk(body, arguments, _Constant, self.visit)
+            carry, out = results[: len(carry)], results[len(carry) :]
+            ys[turn] = [self.numbers(y) for y in out]
+        stacked = [
+            _Now(aval, [name for turn in range(length) for name in ys[turn][i]])
+            for i, aval in enumerate(avals[len(carry) :])
+        ]
+        return [*carry, *stacked]
+
+    def _row(self, x: Any, turn: int) -> Any:
+        """What a scan's turn sees of an array."""
+        if isinstance(x, _Constant):
+            return _Constant(np.asarray(x.value)[turn])
+        row = jax.ShapeDtypeStruct(x.aval.shape[1:], x.aval.dtype)
+        size = math.prod(row.shape)
+        return _Now(row, self.numbers(x)[turn * size : (turn + 1) * size])
+
+    def numbers(self, x: Any) -> list[str]:
+        """What the numbers of an array are called; literals for constants."""
+        if isinstance(x, _Constant):
+            return [_literal(number) for number in np.ravel(np.asarray(x.value))]
+        if isinstance(x, _Drawn) and not x.numbers:
+            if jnp.issubdtype(x.aval.dtype, jax.dtypes.prng_key):
+                raise UntranslatableError("a key among the results")
+            self.used.append(x)
+            x.numbers = self.fresh(x.aval.size)
+        return x.numbers
+
+    def ahead(self, key: Any) -> list[Any]:
+        """What is drawn of a key."""
+        values = {self.key: key}
+        for equation, inputs, outputs in self.operations:
+            operands = [x.value if isinstance(x, _Constant) else values[x] for x in inputs]
+            results = computed(equation.primitive, operands, equation.params)
+            values.update(zip(outputs, results, strict=True))
+        return [values[x] for x in self.used]
 
     def fresh(self, size: int) -> list[str]:
         self.count += size
@@ -147,117 +253,8 @@ class _Lines:
         return kept
 
 
-class _Drawn:
-    """The operations on the key alone, in order, and which of their results are asked for."""
-
-    def __init__(self, key: Any):
-        self.key = key
-        self.equations: list[tuple[Any, list, list]] = []
-        self.variables = {key}
-        self.used: list[Any] = []
-
-    def compute(self, key: Any) -> list[Any]:
-        values = {self.key: key}
-        for equation, inputs, outputs in self.equations:
-            operands = [values[x] if x in self.variables else x.value for x in inputs]
-            bound = equation.primitive.get_bind_params(equation.params)
-            # Before JAX 0.10 a pair, of functions and parameters.
-            functions, given = ([], bound) if isinstance(bound, dict) else bound
-            results = equation.primitive.bind(*functions, *operands, **given)
-            results = results if equation.primitive.multiple_results else [results]
-            values.update(zip(outputs, results, strict=True))
-        return [values[variable] for variable in self.used]
-
-
-class _Constant:
-    """A value known now; hashed by identity, as variables are."""
-
-    def __init__(self, value: Any):
-        self.value = value
-
-
-def _is_float(variable: Any) -> bool:
-    return not isinstance(variable, _Constant) and jnp.issubdtype(variable.aval.dtype, jnp.floating)
-
-
-def _sort(jaxpr: Any, consts: Any, lines: _Lines, drawn: _Drawn, known: dict) -> list[Any]:
-    """Put every operation into one of the three parts; the variables of the results."""
-    known = dict(known)
-    known.update(zip(jaxpr.constvars, map(_Constant, consts), strict=True))
-    look = lambda atom: _Constant(atom.val) if isinstance(atom, Literal) else known[atom]
-    for equation in jaxpr.eqns:
-        inputs = [look(atom) for atom in equation.invars]
-        if equation.primitive.name in ("jit", "pjit"):
-            results = _call(equation, inputs, lines, drawn)
-            known.update(zip(equation.outvars, results, strict=True))
-            continue
-        known.update((variable, _Fresh(variable.aval)) for variable in equation.outvars)
-        outputs = [known[variable] for variable in equation.outvars]
-        if all(isinstance(x, _Constant) for x in inputs):
-            with jax.ensure_compile_time_eval():
-                values = equation.primitive.bind(*[x.value for x in inputs], **equation.params)
-            values = values if equation.primitive.multiple_results else [values]
-            known.update(zip(equation.outvars, map(_Constant, values), strict=True))
-        elif all(isinstance(x, _Constant) or x in drawn.variables for x in inputs):
-            drawn.equations.append((equation, inputs, outputs))
-            drawn.variables.update(outputs)
-        elif equation.primitive.name == "scan":
-            results = _loop(equation, inputs, lines, drawn)
-            known.update(zip(equation.outvars, results, strict=True))
-        elif equation.primitive.name in _RENAMES:
-            for output, x in zip(outputs, inputs, strict=True):
-                lines.numbers[output] = _numbers(x, lines, drawn)
-        elif equation.primitive.name == "unstack":
-            (x,), shape = inputs, equation.invars[0].aval.shape
-            array = np.array(_numbers(x, lines, drawn), object).reshape(shape)
-            for output, part in zip(
-                outputs, np.moveaxis(array, equation.params["axis"], 0), strict=True
-            ):
-                lines.numbers[output] = list(np.ravel(part))
-        else:
-            if len(outputs) != 1:
-                raise UntranslatableError(f"no line for {equation.primitive.name}")
-            operands = [_numbers(x, lines, drawn) for x in inputs]
-            avals = [atom.aval for atom in equation.invars]
-            lines.numbers[outputs[0]] = _write(equation, avals, operands, inputs, lines)
-    return [look(atom) for atom in jaxpr.outvars]
-
-
-def _call(equation: Any, inputs: list, lines: _Lines, drawn: _Drawn) -> list[Any]:
-    """A function within the function: its lines are put here, or Python's own function."""
-    function = equation.params["jaxpr"]
-    own = _NAMED.get(equation.params["name"], [])
-    outputs = [_Fresh(variable.aval) for variable in equation.outvars]
-    if not (_is_now(inputs, outputs, drawn) and _agrees(function, [python for _, python in own])):
-        called = dict(zip(function.jaxpr.invars, inputs, strict=True))
-        return _sort(function.jaxpr, function.consts, lines, drawn, called)
-    names = [_numbers(x, lines, drawn)[0] for x in inputs]
-    for output, (form, _) in zip(outputs, own, strict=True):
-        lines.numbers[output] = lines.assign([form.format(*names)])
-    return outputs
-
-
-def _loop(equation: Any, inputs: list, lines: _Lines, drawn: _Drawn) -> list[Any]:
-    """A scan, its lines written once for each turn."""
-    given, body = equation.params, equation.params["jaxpr"]
-    length = given["length"]
-    # Inputs are constants, carry and arrays to go through, outputs carry and arrays that are
-    # put together; the arrays have an axis more outside of the body.
-    last = _same_axes(equation.invars, body.in_avals)
-    first = last - _same_axes(equation.outvars, body.out_avals)
-    consts, carry, xs = inputs[:first], inputs[first:last], inputs[last:]
-    turns = range(length)[::-1] if given["reverse"] else range(length)
-    ys: dict[int, list[list[str]]] = {}
-    for turn in turns:
-        arguments = [*consts, *carry, *(_row(x, turn, lines, drawn) for x in xs)]
-        called = dict(zip(body.jaxpr.invars, arguments, strict=True))
-        results = _sort(body.jaxpr, body.consts, lines, drawn, called)
-        carry, out = results[: len(carry)], results[len(carry) :]
-        ys[turn] = [_numbers(y, lines, drawn) for y in out]
-    stacked = [_Fresh(variable.aval) for variable in equation.outvars[len(carry) :]]
-    for i, output in enumerate(stacked):
-        lines.numbers[output] = [name for turn in range(length) for name in ys[turn][i]]
-    return [*carry, *stacked]
+def _is_float(x: Any) -> bool:
+    return not isinstance(x, _Constant) and jnp.issubdtype(x.aval.dtype, jnp.floating)
 
 
 def _same_axes(outside: Sequence[Any], inside: Sequence[Any]) -> int:
@@ -266,30 +263,14 @@ def _same_axes(outside: Sequence[Any], inside: Sequence[Any]) -> int:
     return sum(len(variable.aval.shape) == len(aval.shape) for variable, aval in pairs)
 
 
-def _row(x: Any, turn: int, lines: _Lines, drawn: _Drawn) -> Any:
-    """What a scan's turn sees of an array."""
-    if isinstance(x, _Constant):
-        return _Constant(np.asarray(x.value)[turn])
-    row = _Fresh(jax.ShapeDtypeStruct(x.aval.shape[1:], x.aval.dtype))
-    size = math.prod(row.aval.shape)
-    lines.numbers[row] = _numbers(x, lines, drawn)[turn * size : (turn + 1) * size]
-    return row
-
-
-def _is_now(inputs: list, outputs: list, drawn: _Drawn) -> bool:
-    """Whether single numbers come of single numbers, and not of constants and the key alone."""
-    known = all(isinstance(x, _Constant) or x in drawn.variables for x in inputs)
-    sizes = [np.size(x.value) if isinstance(x, _Constant) else x.aval.size for x in inputs]
-    return not known and all(size == 1 for size in (*sizes, *(x.aval.size for x in outputs)))
-
-
-def _agrees(function: Any, pythons: Sequence[Callable]) -> bool:
+def _agrees(equation: Any, own: Sequence[tuple[str, Callable]]) -> bool:
     """Whether a JAX function gives what Python's of its name give, on some pairs of numbers.
 
     For a name is no proof: anyone may call a function `remainder`.
     """
-    if len(pythons) != len(function.out_avals):
+    if len(own) != len(equation.outvars):
         return False
+    function = equation.params["jaxpr"]
     for pair in ((7, 3), (-7, 3), (7, -3), (-5, -4)):
         if min(pair) < 0 and any(aval.dtype.kind == "u" for aval in function.in_avals):
             continue
@@ -297,29 +278,10 @@ def _agrees(function: Any, pythons: Sequence[Callable]) -> bool:
         numbers = [np.asarray(x, aval.dtype) for x, aval in kinds]
         with jax.ensure_compile_time_eval():
             results = jaxpr_as_fun(function)(*numbers)
-        for python, result in zip(pythons, results, strict=True):
+        for (_, python), result in zip(own, results, strict=True):
             if not np.allclose(result, python(*[x.item() for x in numbers]), atol=1e-5):
                 return False
     return True
-
-
-class _Fresh:
-    """A variable of the flattened program: an inlined function may be called more than once."""
-
-    def __init__(self, aval: Any):
-        self.aval = aval
-
-
-def _numbers(variable: Any, lines: _Lines, drawn: _Drawn) -> list[str]:
-    """What the numbers of a variable are called; literals for constants."""
-    if isinstance(variable, _Constant):
-        return [_literal(x) for x in np.ravel(np.asarray(variable.value))]
-    if variable in drawn.variables and variable not in lines.numbers:
-        if jnp.issubdtype(variable.aval.dtype, jax.dtypes.prng_key):
-            raise UntranslatableError("a key among the results")
-        drawn.used.append(variable)
-        lines.numbers[variable] = lines.fresh(variable.aval.size)
-    return lines.numbers[variable]
 
 
 def _literal(x: Any) -> str:
@@ -333,21 +295,22 @@ def _literal(x: Any) -> str:
     return f"({value!r})" if value < 0 else repr(value)
 
 
-def _write(equation: Any, avals: list, operands: list, inputs: list, lines: _Lines) -> list[str]:
+def _write(equation: Any, operands: list, inputs: list, parts: _Parts) -> list[str]:
     """The lines of one operation; the names of its result's numbers."""
     name, aval, given = equation.primitive.name, equation.outvars[0].aval, equation.params
+    avals = [atom.aval for atom in equation.invars]
     arranged = _arrange(name, given, avals, operands, aval)
     if arranged is not None:
         return arranged
     if name in ("gather", "dynamic_slice"):
-        return _look_up(name, given, aval, operands, inputs, lines)
+        return _look_up(name, given, aval, operands, inputs, parts)
     if name in _REDUCE or name in ("reduce_max", "reduce_min"):
-        return lines.assign(_reduced(name, given, avals[0], operands[0]))
+        return parts.assign(_reduced(name, given, avals[0], operands[0]))
     try:
         rows = _together(operands, avals, aval)
     except ValueError:  # it is not number by number
         raise UntranslatableError(f"no line for {name}") from None
-    return lines.assign([_expression(name, given, avals, x, aval) for x in rows])
+    return parts.assign([_expression(name, given, avals, x, aval) for x in rows])
 
 
 def _together(operands: list[list[str]], avals: list, aval: Any) -> list[tuple[str, ...]]:
@@ -398,7 +361,7 @@ def _reduced(name: str, given: dict, aval: Any, operand: list[str]) -> list[str]
 
 
 def _look_up(
-    name: str, given: dict, aval: Any, operands: list, inputs: list, lines: _Lines
+    name: str, given: dict, aval: Any, operands: list, inputs: list, parts: _Parts
 ) -> list[str]:
     """One entry of a constant table."""
     if aval.size != 1 or not isinstance(inputs[0], _Constant):
@@ -409,10 +372,10 @@ def _look_up(
         raise UntranslatableError("a gather of another form")
     if given.get("mode") is jax.lax.GatherScatterMode.FILL_OR_DROP:
         raise UntranslatableError("a gather that gives no number beyond the end")
-    label = f"table{len(lines.tables)}"
-    lines.tables[label] = table.tolist()
+    label = f"table{len(parts.tables)}"
+    parts.tables[label] = table.tolist()
     inside = [f"min(max({p}, 0), {n - 1})" for p, n in zip(places, table.shape, strict=True)]
-    return lines.assign([label + "".join(f"[{i}]" for i in inside)])
+    return parts.assign([label + "".join(f"[{i}]" for i in inside)])
 
 
 def _expression(name: str, given: dict, avals: list, x: tuple[str, ...], aval: Any) -> str:

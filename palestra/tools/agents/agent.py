@@ -23,12 +23,11 @@ from jaxtyping import Array, Float, PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from palestra import prng
+from palestra import prng, traced
 from palestra.algorithms import algorithm_class, name_of
 from palestra.core import Algorithm, HasPolicy, HasValues, Key, Seed, Spec, check
 from palestra.faults import InputError
 from palestra.names import by_name
-from palestra.parts import control
 from palestra.parts.distributions import MultiCategorical
 from palestra.parts.spaces import (
     example,
@@ -293,7 +292,7 @@ def reads(
     obs = jax.tree.map(lambda x: x[None], example(spec.observation_space))
     act = lambda learner, obs: algorithm.act(learner, obs, prng.key(0), explore=explore)
     leaves = jax.tree_util.tree_leaves_with_path(learner)
-    read = control.reads(act, learner, obs)
+    read = traced.reads(act, learner, obs)
     return {
         name_of_leaf(path): x for (path, x), is_read in zip(leaves, read, strict=True) if is_read
     }

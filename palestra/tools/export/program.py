@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal
 from jaxtyping import PyTree
 
 from palestra.faults import InputError
 from palestra.parts.spaces import example
 from palestra.tools.agents.agent import Agent, greedy
+from palestra.traced import CALLS, computed, walk
 
 OPEN = "n"  # how many observations there are, as a number in shapes
 
@@ -34,10 +34,6 @@ NUMBER_BY_NUMBER = {
     *("eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "clamp", "select_n"),
     "convert_element_type",
 }
-CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr"}
-CALLS |= {"custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
-RENAMES = {"stop_gradient", "copy", "optimization_barrier"}
-
 Shape = tuple[int | str, ...]
 
 
@@ -102,8 +98,7 @@ def values(agent: Agent, arrays: Mapping[str, jax.Array], obs: PyTree) -> list[j
         operands = [known[x] if x.array is None else look(x) for x in operation.inputs]
         if operation.name == "argmax":
             found.append(operands[0])
-        results = operation.primitive.bind(*operands, **operation.given)
-        results = results if operation.primitive.multiple_results else [results]
+        results = computed(operation.primitive, operands, operation.given)
         known.update(zip(operation.outputs, results, strict=True))
     return found
 
@@ -111,51 +106,26 @@ def values(agent: Agent, arrays: Mapping[str, jax.Array], obs: PyTree) -> list[j
 def _flat(agent: Agent, seen: PyTree) -> tuple[list[Variable], list[Operation], Variable, bool]:
     """Inputs, JAX's operations without calls, the output, and whether bfloat16 was met."""
     arrays = dict(agent.arrays)
-    traced = jax.make_jaxpr(partial(greedy, agent.algorithm, agent.spec))(arrays, seen)
-    taken, given = traced.jaxpr.invars[: len(arrays)], traced.jaxpr.invars[len(arrays) :]
-    inputs = [_fresh(variable) for variable in given]
-    known = dict(zip(given, inputs, strict=True))
-    for variable, name in zip(taken, sorted(arrays), strict=True):  # as JAX flattens a dict
-        known[variable] = _constant(arrays[name], name)
-    flat = _Flat()
-    (output,) = flat.put(traced.jaxpr, traced.consts, known)
-    return inputs, _needed(flat.operations, output), output, flat.half
+    program = jax.make_jaxpr(partial(greedy, agent.algorithm, agent.spec))(arrays, seen)
+    weights = [_constant(arrays[name], name) for name in sorted(arrays)]  # as JAX flattens a dict
+    inputs = [_fresh(variable) for variable in program.jaxpr.invars[len(weights) :]]
+    operations: list[Operation] = []
+    half = False
 
+    def visit(equation: Any, given: list[Variable]) -> list[Variable] | None:
+        nonlocal half
+        name, params = equation.primitive.name, equation.params
+        if name in CALLS:
+            return None
+        if name == "convert_element_type" and params["new_dtype"] == jnp.bfloat16:
+            half = True
+            return given
+        outputs = [_fresh(variable) for variable in equation.outvars]
+        operations.append(Operation(name, given, outputs, params, equation.primitive))
+        return outputs
 
-class _Flat:
-    """Operations under way, functions put where they are called."""
-
-    def __init__(self) -> None:
-        self.operations: list[Operation] = []
-        self.half = False
-
-    def put(self, jaxpr: Any, consts: Sequence[Any], known: dict) -> list[Variable]:
-        """Add a function's operations; the variables of its results."""
-        known = dict(known)
-        known.update(zip(jaxpr.constvars, map(_constant, consts), strict=True))
-        look = lambda atom: _literal(atom) if isinstance(atom, Literal) else known[atom]
-        for equation in jaxpr.eqns:
-            name, inputs = equation.primitive.name, [look(atom) for atom in equation.invars]
-            if name in CALLS:
-                function = equation.params[CALLS[name]]
-                called = dict(zip(function.jaxpr.invars, inputs, strict=True))
-                outputs = self.put(function.jaxpr, function.consts, called)
-            elif name in RENAMES or self._to_half(equation):
-                outputs = inputs
-            else:
-                outputs = [_fresh(variable) for variable in equation.outvars]
-                given, primitive = equation.params, equation.primitive
-                self.operations.append(Operation(name, inputs, outputs, given, primitive))
-            known.update(zip(equation.outvars, outputs, strict=True))
-        return [look(atom) for atom in jaxpr.outvars]
-
-    def _to_half(self, equation: Any) -> bool:
-        half = (
-            equation.primitive.name == "convert_element_type"
-            and equation.params["new_dtype"] == jnp.bfloat16
-        )
-        self.half |= half
-        return half
+    (output,) = walk(program, [*weights, *inputs], _constant, visit)
+    return inputs, _needed(operations, output), output, half
 
 
 def _needed(operations: list[Operation], output: Variable) -> list[Operation]:
@@ -230,8 +200,7 @@ class _Simple:
         known = [x.array for x in now if x.array is not None]
         values = [jnp.broadcast_to(x, shape) for x, shape in zip(known, shapes, strict=True)]
         with jax.ensure_compile_time_eval():
-            results = operation.primitive.bind(*values, **operation.given)
-        results = results if operation.primitive.multiple_results else [results]
+            results = computed(operation.primitive, values, operation.given)
         self._now.update(zip(operation.outputs, map(_constant, results), strict=True))
 
     def _spread(self, x: Variable, before: Shape, given: dict, after: Shape) -> Variable:
@@ -319,11 +288,6 @@ def _fresh(variable: Any) -> Variable:
     shape, dtype = variable.aval.shape, variable.aval.dtype
     # Keys are of no type that NumPy has; what hangs on them is not needed.
     return Variable(_sizes(shape), dtype if isinstance(dtype, np.dtype) else np.dtype("V"))
-
-
-def _literal(atom: Literal) -> Variable:
-    aval: Any = atom.aval
-    return _constant(np.asarray(atom.val, aval.dtype))
 
 
 def _constant(value: Any, name: str = "") -> Variable:
