@@ -61,7 +61,7 @@ _HOMES = {
     "make": "palestra.envs.gym.single",
     "make_vec": "palestra.envs.gym.single",
     "preset": "palestra.tools.presets",
-    "resume": "palestra.tools.training.train",
+    "resume": "palestra.tools.training.resume",
     "train": "palestra.tools.training.train",
     "training": "palestra.tools.training.train",
     **{name: f"palestra.algorithms.{module}" for module, name in _LEARNERS},

@@ -95,7 +95,7 @@ def test_same_seed_in_another_process_that_has_no_stderr_gives_the_same_agent(
     run: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "elsewhere"
-    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "palestra.tools.cli"]
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "palestra"]
     command += ["train", "dqn", "CartPole-v1"]
     subprocess.run([*command, *FAST[:-1], "--run", str(folder)], check=True, capture_output=True)
     here, there = (f / "agent.safetensors" for f in (run, folder))
@@ -247,7 +247,7 @@ def test_seeds_side_by_side_equal_a_seed_alone(run: Path, tmp_path: Path) -> Non
 
 def test_ctrl_c_keeps_everything_so_far(tmp_path: Path) -> None:
     folder = tmp_path / "stopped"
-    command = [sys.executable, "-m", "palestra.tools.cli", "train", "dqn", "CartPole-v1"]
+    command = [sys.executable, "-m", "palestra", "train", "dqn", "CartPole-v1"]
     process = subprocess.Popen(
         [*command, "--steps", "100000000", "--run", str(folder)],
         stdout=subprocess.PIPE,

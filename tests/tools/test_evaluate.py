@@ -245,7 +245,7 @@ def test_evaluations_on_the_way_are_ten_or_as_asked_for(flags, tmp_path, monkeyp
 def test_training_judging_exam_and_seeds_have_streams_of_their_own(tmp_path, monkeypatch):
     """Every reset of two seeds with two environments, of going on, and of a film."""
     # What tries an environment out, and throws it away, resets it with 0.
-    monkeypatch.setattr(host, "step_cost", lambda name, make_env: (1e-6, False))
+    monkeypatch.setattr("palestra.envs.host.many.step_cost", lambda name, make_env: (1e-6, False))
     monkeypatch.setattr("palestra.tools.training.settings.try_out", lambda name, env: 1)
     monkeypatch.setattr(Logged, "seen", [])
     learner = DQN(hidden=(4,), learning_starts=10, memory_size=100)

@@ -189,7 +189,7 @@ def test_an_environment_from_python(beside: Path):
 def test_what_goes_wrong_in_an_environment_is_told_and_all_files_are_kept(
     beside: Path, capsys, fault, told, round_trip, monkeypatch
 ):
-    monkeypatch.setattr(host, "ROUND_TRIP", round_trip)  # so much do own processes seem to cost
+    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", round_trip)  # what processes cost
     monkeypatch.setattr(one, "MOST_PROBED", 3)  # not when a step is measured, but in training
     command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "90000", *QUICK, "--run", "run"]
     monkeypatch.setattr("palestra.tools.training.settings.HOST_REPORT_STEPS", 64)

@@ -134,7 +134,7 @@ def test_ctrl_c_leaves_with_the_total(monkeypatch, capsys):
 
 def test_single_key_presses_in_a_terminal():
     pty = pytest.importorskip("pty")
-    command = [sys.executable, "-m", "palestra.tools.cli", "play", "FrozenLake-v1", "--text"]
+    command = [sys.executable, "-m", "palestra", "play", "FrozenLake-v1", "--text"]
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*command, "--env.no-is-slippery"], stdin=theirs, stdout=theirs, stderr=theirs
