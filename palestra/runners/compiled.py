@@ -5,7 +5,7 @@ another learning rate or pole length, like another seed, needs no compiling.
 """
 
 import threading
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from palestra.core import Algorithm, Environment, Key, Spec, Transition
 from palestra.faults import InputError
 from palestra.parts.spaces import legal
 from palestra.runners.cache import use_compilation_cache
-from palestra.runners.leaves import fingerprint, rebuilt
+from palestra.runners.leaves import fingerprint, rebuilt, replaced
 from palestra.runners.report import Report, Since, Tally, count, is_sound, no_tally, printed
 from palestra.runners.switches import throughout
 
@@ -47,12 +47,14 @@ def train(
     reports: int,
     seeds: Sequence[int],
     since: Since | None = None,
+    start: Mapping[str, np.ndarray] | None = None,
 ) -> Generator[Report, None, None]:
     """Yield about `reports` reports, evenly spaced over `total_steps` steps. Leaves [seeds, ...].
 
     Steps are rounded up to whole reports. A report's learner is donated to the next epoch: copy
     what you keep. With `since`, training goes on from there, to the bit as if it had never stopped.
-    Raises ValueError where that is of another run.
+    Raises ValueError where that is of another run. A fresh learner takes over the arrays of
+    `start`, by name.
     """
     use_compilation_cache()
     updates, epochs, steps_per_update = plan(algorithm, num_envs, total_steps, reports)
@@ -60,6 +62,8 @@ def train(
     program = _program(env, algorithm, num_envs, updates, numbers)
     if since is None:
         carry = program.start(env, algorithm, numbers)
+        if start:
+            carry = carry._replace(learner=replaced(carry.learner, start))
     else:
         carry = rebuilt(_start.eval_shape(env, algorithm, num_envs, numbers), since.arrays)
     for done in ends(updates, epochs, since):

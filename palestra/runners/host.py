@@ -9,7 +9,7 @@ import inspect
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -46,7 +46,7 @@ from palestra.parts.spaces import (
 )
 from palestra.runners import streams
 from palestra.runners.compiled import ends, plan
-from palestra.runners.leaves import MisfitError, fingerprint, named, rebuilt
+from palestra.runners.leaves import MisfitError, fingerprint, named, rebuilt, replaced
 from palestra.runners.report import Episodes, Report, Since, printed
 from palestra.runners.switches import as_the_user_has_it, throughout
 from palestra.traced import reads
@@ -86,6 +86,7 @@ def train(
     seed: int,
     profile: Profile | None = None,
     since: Since | None = None,
+    start: Mapping[str, np.ndarray] | None = None,
 ) -> Generator[Report, None, None]:
     """Yield about `reports` reports, evenly spaced over `total_steps` steps, of one learner.
 
@@ -93,9 +94,10 @@ def train(
     are rounded up to whole reports. A report's learner is donated to the next update: copy what you
     keep. `profile` is given the seconds of each phase. With `since`, training goes on from there:
     to the bit where the environments' states could be kept, see `state_of`, and with new episodes
-    where not. Raises EnvironmentFaultError, and ValueError where `since` is of another run.
+    where not. A fresh learner takes over the arrays of `start`, by name. Raises
+    EnvironmentFaultError, and ValueError where `since` is of another run.
     """
-    loop = Loop(envs, algorithm, total_steps, reports, seed, profile, since)
+    loop = Loop(envs, algorithm, total_steps, reports, seed, profile, since, start)
     programs, players, leaves, key = loop.programs, loop.players, loop.leaves, loop.key
     players.begin()
     players.state()  # which says at once where states cannot be kept
@@ -143,6 +145,7 @@ class Loop:
         seed: int,
         profile: Profile | None,
         since: Since | None,
+        start: Mapping[str, np.ndarray] | None,
     ):
         self._plan = plan(algorithm, envs.num_envs, total_steps, reports)
         self._since = since
@@ -151,7 +154,7 @@ class Loop:
         self.key, init_key, _ = jax.random.split(prng.key(seed), 3)
         begin = jax.jit(partial(algorithm.init, self.players.spec))
         if since is None:
-            learner = begin(init_key)
+            learner = replaced(begin(init_key), start or {})
         else:
             learner = rebuilt(jax.eval_shape(begin, init_key), since.arrays, "learner.")
             self.key = rebuilt(Carry(None, self.key, None), since.arrays).key

@@ -63,6 +63,24 @@ def rebuilt(like: PyTree, arrays: Mapping[str, np.ndarray], prefix: str = "") ->
     return jax.tree_util.tree_map_with_path(leaf, like)
 
 
+def replaced(tree: PyTree, arrays: Mapping[str, np.ndarray]) -> PyTree:
+    """The tree with other arrays in place of those named, repeated where a leaf has more axes in
+    front (of seeds, of workers). Raises MisfitError where one is not there or has another form."""
+    left = dict(arrays)
+
+    def leaf(path: tuple, old: Any) -> Any:
+        if (new := left.pop(name_of(path), None)) is None:
+            return old
+        if old.shape[old.ndim - new.ndim :] != new.shape or old.dtype != new.dtype:
+            raise MisfitError(f"its {name_of(path)} is {new.shape} where {old.shape} fits")
+        return jnp.broadcast_to(new, old.shape) + 0  # an array of its own, which may be donated
+
+    tree = jax.tree_util.tree_map_with_path(leaf, tree)
+    if left:
+        raise MisfitError(f"there is no {next(iter(left))} to take over")
+    return tree
+
+
 def fingerprint(tree: PyTree) -> Any:
     """A uint32 that hangs on all bits of all leaves, NumPy's or JAX's, and on their order.
 

@@ -24,7 +24,7 @@ wrong about that is told which.
 """
 
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -45,7 +45,7 @@ from palestra.parts.spaces import example, example_transition, legal
 from palestra.runners import streams
 from palestra.runners.compiled import ends, plan
 from palestra.runners.host import Carry, Leaves, Loop, Players, Profile, Turn
-from palestra.runners.leaves import rebuilt
+from palestra.runners.leaves import rebuilt, replaced
 from palestra.runners.report import Episodes, Report, Since
 from palestra.runners.switches import as_written, throughout
 
@@ -76,6 +76,7 @@ def train(
     seed: int,
     profile: Profile | None = None,
     since: Since | None = None,
+    start: Mapping[str, np.ndarray] | None = None,
     close: Callable[[VectorEnv], object] = VectorEnv.close,
 ) -> Generator[Report, None, None]:
     """Yield about `reports` reports, evenly spaced over `total_steps` steps, of one learner.
@@ -85,7 +86,8 @@ def train(
     worker], its metrics [updates]; the learner is that of one worker. `profile` is given the
     seconds of each phase, summed over workers. Workers go on while a report is looked at; closing
     the iterator stops them and closes the environments. With `since`, the learner goes on from
-    there, in new episodes. Raises EnvironmentFaultError; RuntimeError, from what went wrong, where
+    there, in new episodes; a fresh one takes over the arrays of `start`, by name. Raises
+    EnvironmentFaultError; RuntimeError, from what went wrong, where
     a worker fails otherwise; ValueError where `since` is of another run.
     """
     check("workers", workers, Count)
@@ -105,7 +107,7 @@ def train(
         updates, count, steps_per_update = plan(algorithm, spec.num_envs, total_steps, reports)
         begin = jax.jit(partial(algorithm.init, spec))
         if since is None:
-            learner = begin(init_key)
+            learner = replaced(begin(init_key), start or {})
         else:
             learner = rebuilt(jax.eval_shape(begin, init_key), since.arrays, "learner.")
         leaves, structure = jax.tree.flatten(learner)
@@ -238,6 +240,7 @@ def beside(
     seed: int,
     profile: Profile | None = None,
     since: Since | None = None,
+    start: Mapping[str, np.ndarray] | None = None,
 ) -> Generator[Report, None, None]:
     """As `host.train`, but the next rollout is played while the algorithm learns from the last.
 
@@ -245,10 +248,11 @@ def beside(
     learn from whatever was done; and for those whose `update` takes `acted`, the State that acted,
     of which only what `act` reads is there. The two never wait longer than for each other: there is
     one rollout in the making and at most one in waiting. With `since`, the learner goes on from
-    there, in new episodes. Raises EnvironmentFaultError, and ValueError where `since` is of another
+    there, in new episodes; a fresh one takes over the arrays of `start`, by name. Raises
+    EnvironmentFaultError, and ValueError where `since` is of another
     run.
     """
-    loop = Loop(envs, algorithm, total_steps, reports, seed, profile, since)
+    loop = Loop(envs, algorithm, total_steps, reports, seed, profile, since, start)
     programs, players, leaves, last_key = loop.programs, loop.players, loop.leaves, loop.key
     update = compile_update(algorithm, loop.structure, programs.read)
     acting: SimpleQueue = SimpleQueue()  # what to act with in the next rollout; None to end

@@ -226,6 +226,8 @@ class TrainFlags:
     """End training where an evaluation on the way has this mean return."""
     keep: int | None = None
     """Steps between agents that are kept, as agents/step<N>.safetensors in the run [none]."""
+    start_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Start from the networks of this run or agent file, in place of random ones [none]."""
     quiet: bool = False
     """Show no progress, only the result."""
 
@@ -332,6 +334,7 @@ def train(arguments: list[str]) -> int:
         eval_envs=options.eval_envs,
         stop_at=options.stop_at,
         keep=options.keep,
+        start_from=options.start_from,
         quiet=options.quiet,
         preset=options.preset,
         **vars(algorithm),

@@ -1,5 +1,6 @@
 """Do a run once more, and say whether it comes to the same."""
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
@@ -12,7 +13,7 @@ from palestra.faults import InputError
 from palestra.runners.threads import Asynchronous
 from palestra.tools.json_files import read_json
 from palestra.tools.runs.run_folder import read_config, read_metrics, read_summary, surroundings
-from palestra.tools.training import session, settings, train
+from palestra.tools.training import session, settings, start, train
 from palestra.tools.training.events import Events, Reported
 
 AGENTS = "agent.safetensors", "last.safetensors"
@@ -57,6 +58,8 @@ def reproduce(
                 "never repeats."
             )
         folders = train.claim(job, [config["seed"]], again, True, flags._replace(video=False))
+        if (folder / start.NAME).is_file():
+            shutil.copy(folder / start.NAME, again / start.NAME)
         events = session.carry_out(job, folders, {}, flags._replace(video=False))
         compared = Compared(folder, again)
         train.displayed(compared.until_told(events), quiet)

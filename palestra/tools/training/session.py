@@ -24,6 +24,7 @@ from palestra.tools.agents import evaluate
 from palestra.tools.agents.agent import Agent, reads
 from palestra.tools.runs.checkpoint import Checkpoint
 from palestra.tools.runs.run import Run
+from palestra.tools.training import start
 from palestra.tools.training.doctor import learning_over, on_cpu, shown
 from palestra.tools.training.events import (
     Begun,
@@ -112,7 +113,8 @@ def follow(
     names = reads(job.algorithm, job.spec)
     flags, say = books[seeds[0]].flags, books[seeds[0]].say
     with ExitStack() as stack:
-        course = begin(job, seeds, books[seeds[0]].since, flags, say, stack)
+        first = books[seeds[0]]
+        course = begin(job, seeds, first.since, first.folder, flags, say, stack)
         yield from books[seeds[0]].told()
         # Closed before environments in which it may still play.
         reports = stack.enter_context(closing(course.reports))
@@ -199,6 +201,7 @@ def begin(
     job: Job,
     seeds: Sequence[int],
     since: Since | None,
+    folder: Path,
     flags: Flags,
     say: Callable[[str], None],
     stack: ExitStack,
@@ -207,6 +210,7 @@ def begin(
     profile = host.Profile()
     reports = wanted(job, flags.eval_every)
     settings: dict[str, Any] = {"total_steps": job.steps, "reports": reports, "since": since}
+    settings["start"] = start.read(folder)
     updates, count, per_update = plan_of(job, flags.eval_every)
     course = lambda reports: Course(reports, updates * count * per_update, per_update, profile)
     if job.env is not None:

@@ -13,9 +13,11 @@ from palestra.core import Algorithm, plain
 from palestra.runners.switches import as_written, check_devices, throughout
 from palestra.tools import presets
 from palestra.tools.agents import evaluate
+from palestra.tools.agents.agent import Agent
 from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.run import Run
 from palestra.tools.task import named_parts
+from palestra.tools.training import start
 from palestra.tools.training.events import Begun, Events
 from palestra.tools.training.progress import Display
 from palestra.tools.training.session import carry_out
@@ -54,6 +56,7 @@ def train(
     eval_envs: int | None = None,
     stop_at: float | None = None,
     keep: int | None = None,
+    start_from: str | Path | Run | Agent | None = None,
     quiet: bool = False,
     **changes: Any,
 ) -> Run | list[Run]:
@@ -93,6 +96,8 @@ def train(
                        be opened this is found out
     stop_at            end training where an evaluation on the way has this mean return
     keep               steps between agents that are kept, as agents/step<N>.safetensors [none]
+    start_from         a run, an agent's file or an agent, whose networks training starts from; its
+                       spaces and networks must be those of this run
     quiet              show nothing, but for a picture that could not be made
     changes            hyper-parameters, such as learning_rate=1e-3, in place of the preset's
 
@@ -142,8 +147,9 @@ def training(
         asked.episodes = evaluate.GAMES if job.task.kind == "atari" else evaluate.EPISODES
     flags = checked(Flags(*(getattr(asked, name) for name in Flags._fields)))
     check_several(job, len(each))
-    folders = claim(job, each, asked.run, asked.seeds is None, flags)
-    notes = []
+    started = None if asked.start_from is None else start.start_of(asked.start_from, job)
+    folders = claim(job, each, asked.run, asked.seeds is None, flags, started)
+    notes = [] if started is None else [started.said]
     if unseen := [name for name in job.task.ignore if name not in named_parts(asked.ignore)]:
         notes.append(
             f"Left out of what {job.task.env_id} shows, since no network can see it: "
@@ -171,7 +177,12 @@ def displayed(events: Events, quiet: bool) -> list[Run]:
 
 
 def claim(
-    job: Job, seeds: Sequence[int], run: str | Path | None, alone: bool, flags: Flags
+    job: Job,
+    seeds: Sequence[int],
+    run: str | Path | None,
+    alone: bool,
+    flags: Flags,
+    started: start.Start | None = None,
 ) -> dict[int, Path]:
     """Make one run folder per seed and write its config. Raises ValueError."""
     if run is None:
@@ -193,4 +204,6 @@ def claim(
             seed,
             flags._asdict(),
         )
+        if started is not None:
+            start.write(folder, started)
     return folders
