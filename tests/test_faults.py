@@ -5,6 +5,7 @@ import sys
 
 import gymnasium
 import pytest
+from sizes import stepping
 
 from palestra.envs.host.many import make_from
 from palestra.envs.host.one import try_out
@@ -69,7 +70,7 @@ def test_what_an_error_says_is_one_line_that_a_terminal_can_show():
 
 def test_a_process_of_a_pool_may_have_none_of_its_own(monkeypatch):
     monkeypatch.setattr("multiprocessing.process._current_process._config", {"daemon": True})
-    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", -1.0)
+    stepping(monkeypatch, apart=True)
     made = make_from(lambda: gymnasium.make("CartPole-v1"), 2)
     made.envs.close()
     assert made.how.endswith("in this process.")

@@ -6,8 +6,8 @@ import runpy
 from pathlib import Path
 
 import pytest
+from sizes import sizes
 
-from palestra.tools.agents import evaluate
 from palestra.tools.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -26,10 +26,7 @@ FEWER = (("steps=100_000", "steps=1_000"), ("seeds=10", "seeds=2, steps=1_000"))
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(evaluate, "EPISODES", 3)
-    monkeypatch.setattr(evaluate, "GAMES", 1)
-    monkeypatch.setattr(evaluate, "FEW", 1)
-    monkeypatch.setattr(evaluate, "LANES", 1)
+    sizes(monkeypatch, episodes=3, games=1, few=1, lanes=1)
 
 
 def shorter(code: str) -> str:

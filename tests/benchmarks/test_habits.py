@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 
 import gymnasium
+from sizes import stepping
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def test_whatever_an_environment_does_a_run_ends_with_its_summary(monkeypatch, capsys):
     habits = runpy.run_path(str(BENCHMARKS / "habits.py"))
-    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", 60.0)  # [s] all plays in this process
+    stepping(monkeypatch, apart=False)
     monkeypatch.setattr(gymnasium.logger, "min_level", gymnasium.logger.min_level)
     monkeypatch.setattr(sys, "argv", ["habits.py", "q_learning", "ppo", "ddpg"])
     try:

@@ -165,11 +165,11 @@ def test_both_players_take_the_same_course(env_id, monkeypatch):
     env = palestra.make(env_id, max_episode_steps=LIMIT)
     translated = translation(env.simulator) is not None
     ours = course(env)
-    assert type(env._player) is (Translated if translated else Compiled)
+    assert type(env.player) is (Translated if translated else Compiled)
     monkeypatch.setattr(gym, "player", Compiled)
     compiled = palestra.make(env_id, max_episode_steps=LIMIT)
     assert_same(course(compiled), ours, tolerance=1e-5)
-    assert type(compiled._player) is Compiled
+    assert type(compiled.player) is Compiled
 
 
 def test_numbers_drawn_ahead_last_for_long(monkeypatch):
@@ -328,7 +328,7 @@ def test_any_simulator_may_be_played(name, monkeypatch):
     assert all(result[0] in env.observation_space for result in ours)
     assert len(ours) > COUNT + 2
     if name == "medley":
-        assert type(env._player) is Translated
+        assert type(env.player) is Translated
         assert kinds(ours[1][-1]) == {
             "time": int, "late": bool, "both": (np.ndarray, np.dtype("float32"), (2,)),
         }  # fmt: skip
@@ -434,7 +434,7 @@ def test_a_state_is_all_there_is(env_id, monkeypatch):
             assert_same(play(other, after), expected)
         env.set_state(snapshot)
         assert_same(play(env, after), expected)
-        if type(env._player) is Compiled:
+        if type(env.player) is Compiled:
             break  # there is no other form
 
 

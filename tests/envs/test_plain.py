@@ -427,7 +427,7 @@ class Edge:
 def test_where_python_raises_xla_goes_on(monkeypatch):
     env = gym.PalestraEnv(Edge())
     env.reset(seed=0)
-    assert type(env._player) is Translated
+    assert type(env.player) is Translated
     monkeypatch.setattr(gym, "player", Compiled)
     other = gym.PalestraEnv(Edge())
     other.reset(seed=0)

@@ -21,6 +21,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Tuple
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import RecordEpisodeStatistics, TransformReward
 from gymnasium.wrappers.vector import RecordEpisodeStatistics as VectorRecords
+from sizes import sizes, stepping
 
 import palestra
 from palestra import envs
@@ -379,7 +380,7 @@ def of_nowhere():
 
 @pytest.mark.parametrize("maker", [held, of_nowhere])
 def test_what_cannot_be_made_in_another_process_plays_in_this_one(maker, monkeypatch, capfd):
-    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", -60.0)  # [s] others would be faster
+    stepping(monkeypatch, apart=True)
     made = make_from(maker(), 2)
     assert isinstance(made.envs, SyncVectorEnv)
     assert "in this process, since others cannot make them: " in made.how
@@ -414,7 +415,7 @@ def test_arrays_of_somebodys_own_class_come_from_another_process_and_words_do_no
 
 
 def test_an_environment_that_hangs_when_it_is_closed_is_left(monkeypatch):
-    monkeypatch.setattr("palestra.envs.host.closing.CLOSING", 0.2)
+    sizes(monkeypatch, closing=0.2)
     release = threading.Event()
 
     class Hangs(Clock):
@@ -537,7 +538,7 @@ class Filler(gymnasium.Env):
 @pytest.mark.parametrize("is_apart", [False, True])
 def test_habits_of_environments_alter_nothing(is_apart, monkeypatch):
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", -1.0 if is_apart else 1.0)
+    stepping(monkeypatch, apart=is_apart)
     venv = make_from(Filler, 2).envs
     assert isinstance(venv, AsyncVectorEnv) is is_apart
     (report,) = host.train(venv, Record(2), total_steps=16, reports=1, seed=0)
@@ -611,7 +612,7 @@ def test_gymnasiums_own_records_of_vectors_are_not_believed_where_they_are_wrong
 @pytest.mark.parametrize("num_envs", [1, 2])
 def test_the_same_environment_twice_is_refused(num_envs, monkeypatch):
     for round_trip in (1.0, -1.0):  # here, and in processes of their own
-        monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", round_trip)
+        stepping(monkeypatch, apart=round_trip < 0)
         one = Filler()
         with pytest.raises(ValueError, match="must make a new environment each time") as raised:
             make_from(lambda env=one: gymnasium.wrappers.TimeLimit(env, 9), num_envs)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
+from sizes import stepping
 
 import palestra
 from palestra.algorithms.a3c import A3C
@@ -36,7 +37,7 @@ class Own(gymnasium.Env):
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch):
     monkeypatch.setattr(Run, "plot", lambda run: None)
-    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", 60.0)  # [s] all plays in this process
+    stepping(monkeypatch, apart=False)
     yield
     for name in switches.SWITCHES:
         jax.config.update(name, False)

@@ -27,7 +27,7 @@ from palestra.envs import make
 from palestra.envs.classic.cartpole import CartPole
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.tools.agents.agent import Agent, load, reads
-from palestra.tools.agents.spaces_json import _describe, _spaces
+from palestra.tools.agents.spaces_json import describe, spaces_of
 from palestra.tools.cli import main
 from palestra.tools.task import Task
 
@@ -224,7 +224,7 @@ SPACES = [
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: type(space).__name__)
 def test_a_space_is_the_same_after_it_was_written(space) -> None:
-    (again,) = _spaces(json.loads(json.dumps(_describe(space), sort_keys=True)))
+    (again,) = spaces_of(json.loads(json.dumps(describe(space), sort_keys=True)))
     assert again == space
     assert (type(again), again.dtype) == (type(space), space.dtype)
     if isinstance(space, Box):
@@ -305,7 +305,7 @@ DAMAGE = {
                 "spaces": [
                     {"kind": "Frames", "shape": [1000, 1000, 1], "stack": 4},
                     {"kind": "Box", "shape": [1000, -5000], "low": 0, "high": 1},
-                    {"kind": "Dict", "keys": [0], "spaces": [_describe(MultiBinary([3000, 3000]))]},
+                    {"kind": "Dict", "keys": [0], "spaces": [describe(MultiBinary([3000, 3000]))]},
                 ],
             },
         ),
@@ -320,7 +320,7 @@ DAMAGE = {
         "spaces of nan numbers are larger than any",
     ),
     "spaces without a bottom": (
-        lambda p: _header(p, action_space=_wrapped(_describe(Discrete(2)), 40)),
+        lambda p: _header(p, action_space=_wrapped(describe(Discrete(2)), 40)),
         "spaces inside each other, more than 32 of them",
     ),
     "keys without spaces": (
@@ -328,11 +328,11 @@ DAMAGE = {
         "not an agent this palestra can use",
     ),
     "bounds of another size": (
-        lambda p: _header(p, observation_space=_describe(VECTOR) | {"low": [0, 1, 2]}),
+        lambda p: _header(p, observation_space=describe(VECTOR) | {"low": [0, 1, 2]}),
         "not an agent this palestra can use",
     ),
     "bytes beyond 255": (
-        lambda p: _header(p, observation_space=_describe(VECTOR) | {"dtype": "uint8", "high": 256}),
+        lambda p: _header(p, observation_space=describe(VECTOR) | {"dtype": "uint8", "high": 256}),
         "not an agent this palestra can use",
     ),
     "what nobody learns from": (

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sizes import sizes
 
 from palestra import envs, prng
 from palestra.algorithms.a3c import A3C
@@ -24,7 +25,7 @@ from palestra.runners import streams
 from palestra.runners.streams import WIDTH
 from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.evaluate import LONGEST, OnHost, exact, in_gymnasium, in_ours, judge
-from palestra.tools.cli.results import _show_results, episodes_said
+from palestra.tools.cli.results import episodes_said, show_results
 from palestra.tools.intervals import interval
 from palestra.tools.runs.run_folder import read_metrics
 from palestra.tools.task import Task
@@ -124,7 +125,7 @@ def test_tables_go_the_whole_way(env_id, simulators, tmp_path, capsys):
     """From training to a summary, a video and what the command line shows."""
     learner = QLearning()
     run = train(env_id, learner, steps=400, num_envs=4, run=tmp_path / "run", quiet=True)
-    _show_results([run])
+    show_results([run])
     assert ("exact value" in capsys.readouterr().out) == ("exact" in simulators)
     for which, agent in (("best", run.agent), ("last", run.last)):
         assert set(run.summary[which]) == {"step", *simulators}
@@ -165,7 +166,7 @@ def test_short_episodes_on_the_host_do_not_count_more_often(monkeypatch):
     spec = Spec(Turns.observation_space, Turns.action_space, 2)
     task = Task.of(Turns)
     agent = Agent.of(algorithm, spec, task, algorithm.init(spec, prng.key(0)), None)
-    monkeypatch.setattr("palestra.tools.agents.evaluate.LANES", 2)
+    sizes(monkeypatch, lanes=2)
     with closing(OnHost(task, algorithm, spec, 7)) as play:
         lengths = [env.unwrapped.length for env in play.envs.envs]
         returns, ended, steps = play.play(agent, seed=0)
@@ -206,7 +207,7 @@ class Endless(Logged):
 
 
 def test_episodes_that_did_not_end_are_told(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("palestra.tools.agents.evaluate.LONGEST", 3)
+    sizes(monkeypatch, longest=3)
     learner = DQN(hidden=(4,), learning_starts=10, memory_size=100)
     folder = tmp_path / "run"
     run = train(
@@ -215,7 +216,7 @@ def test_episodes_that_did_not_end_are_told(tmp_path, monkeypatch, capsys):
     told = run.summary["best"]["gymnasium"]
     assert (told["episodes"], told["ended"], told["given_up"]) == (7, 0, 7)  # one a lane, of 20
     assert len(told["returns"]) == 7
-    _show_results([run])
+    show_results([run])
     out = " ".join(capsys.readouterr().out.split())
     assert "7 of 7 episodes did not end and were given up" in out
     assert "0.0300 (0.0300 to 0.0300)" in out

@@ -5,9 +5,10 @@ import signal
 import threading
 
 import pytest
+from sizes import sizes
 
 import palestra
-from palestra.tools.training import events, seed_run, session, settings
+from palestra.tools.training import events, seed_run
 from palestra.tools.training.events import Begun, Ended, Evaluated, Finishing, Found, Reported, Said
 
 SETTINGS = {"episodes": 2, "video": False}
@@ -15,8 +16,7 @@ SETTINGS = {"episodes": 2, "video": False}
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr(settings, "REPORTS", 8)
-    monkeypatch.setattr(session, "EVALUATIONS", 4)
+    sizes(monkeypatch, reports=8, evaluations=4)
     monkeypatch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
 
 

@@ -285,13 +285,13 @@ def test_an_agent_from_a_stranger_writes_no_code(words: str, tmp_path: Path) -> 
 
 def test_names_of_weights_become_names(cartpole: Agent) -> None:
     """Those of an agent in memory may be anything."""
-    lines, x = export_numpy._Lines(), np.ones(2)
+    lines, x = export_numpy.Lines(), np.ones(2)
     wanted = ["q.layers.0", "q layers 0", "1; import os", "ENVIRONMENT", "\n", "ünï"]
-    found = [lines._named(name, x.copy()) for name in wanted]
+    found = [lines.named(name, x.copy()) for name in wanted]
     assert found[:4] == ["Q_LAYERS_0", "Q_LAYERS_0_1", "W_1_IMPORT_OS", "ENVIRONMENT_1"]
     assert all(name.isidentifier() and name.isascii() for name in found)
     assert len({*found}) == len(found)
-    assert lines._named("q.layers.0", lines.arrays["Q_LAYERS_0"]) == "Q_LAYERS_0"
+    assert lines.named("q.layers.0", lines.arrays["Q_LAYERS_0"]) == "Q_LAYERS_0"
 
 
 OPERATIONS = {

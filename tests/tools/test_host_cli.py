@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 from gymnasium.spaces import Box, Discrete
+from sizes import sizes, stepping
 
 import palestra
 from palestra import prng
@@ -189,10 +190,10 @@ def test_an_environment_from_python(beside: Path):
 def test_what_goes_wrong_in_an_environment_is_told_and_all_files_are_kept(
     beside: Path, capsys, fault, told, round_trip, monkeypatch
 ):
-    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", round_trip)  # what processes cost
+    stepping(monkeypatch, apart=round_trip < 0)
     monkeypatch.setattr(one, "MOST_PROBED", 3)  # not when a step is measured, but in training
     command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "90000", *QUICK, "--run", "run"]
-    monkeypatch.setattr("palestra.tools.training.settings.HOST_REPORT_STEPS", 64)
+    sizes(monkeypatch, host_report_steps=64)
     assert main([*command, "--env.fault", fault]) == 2
     said = capsys.readouterr().err
     assert len(said.strip().splitlines()) == 1
@@ -209,7 +210,7 @@ def test_what_goes_wrong_in_an_environment_is_told_and_all_files_are_kept(
 def test_an_environment_that_hangs_at_close_does_not_hold_up_the_run(
     beside: Path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("palestra.envs.host.closing.CLOSING", 0.1)
+    sizes(monkeypatch, closing=0.1)
     command = ["train", "ppo", "my_maze:Maze-v0", "--steps", "200", *QUICK[1:], "--run", "run"]
     assert main([*command, "--env.fault", "hangs", "--no-video"]) == 0
     assert "Maze-v0 did not close within 0.1 s; it was left as it is." in capsys.readouterr().err
@@ -359,7 +360,7 @@ def test_who_plays_beside_learning_has_stopped_when_its_games_are_closed(tmp_pat
 
     monkeypatch.setattr("palestra.tools.training.session.close", closed)
     monkeypatch.setattr("palestra.tools.training.progress.Display.update", interrupt)
-    monkeypatch.setattr("palestra.tools.training.settings.HOST_REPORT_STEPS", 16)
+    sizes(monkeypatch, host_report_steps=16)
     run = palestra.train(
         "ALE/Pong-v5",
         palestra.PQN(hidden=(8,), rollout_length=8),

@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, Text, Tuple
+from sizes import stepping
 
 import palestra
 from palestra.envs.host import closing, ignoring
@@ -70,7 +71,7 @@ class Talker(gymnasium.Env):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", 1.0)  # quick: in this process
+    stepping(monkeypatch, apart=False)
     if "Talker-v0" not in gymnasium.registry:
         gymnasium.register("Talker-v0", entry_point=Talker)
 
@@ -97,8 +98,7 @@ def test_what_no_network_can_see_is_left_out_of_a_whole_run(capsys):
 
 @pytest.mark.parametrize("round_trip", [1.0, -1.0], ids=["in this process", "in own processes"])
 def test_many_environments_with_a_space_of_ones_own(monkeypatch, round_trip):
-    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", round_trip)
-    monkeypatch.setattr("palestra.envs.host.many.PER_PROCESS", 0.0)
+    stepping(monkeypatch, apart=round_trip < 0)
     task = Task.of(Talker, ignore=("mission", "inner.wish"))
     made = task.make_envs(2)
     with closing.playing(made.envs) as envs:

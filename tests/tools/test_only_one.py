@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 from gymnasium.spaces import Box, Discrete
+from sizes import stepping
 
 import palestra
 from palestra.envs.host.closing import close, playing
@@ -73,7 +74,7 @@ class Robot(gymnasium.Env):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", 1.0)  # in this process
+    stepping(monkeypatch, apart=False)
     monkeypatch.setattr(Robot, "most", 0)
     if "Robot-v0" not in gymnasium.registry:
         gymnasium.register("Robot-v0", entry_point=Robot)
@@ -121,8 +122,7 @@ def test_several_at_once_are_refused(tmp_path, settings):
 
 
 def test_what_was_opened_before_the_first_refusal_is_closed(monkeypatch):
-    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", -1.0)  # in processes of their own
-    monkeypatch.setattr("palestra.envs.host.many.PER_PROCESS", 0.0)
+    stepping(monkeypatch, apart=True)
     with playing(as_many(Task("Robot-v0"), 2)) as envs:
         assert envs.num_envs == 1
         assert not [x for x in psutil.Process().children() if "spawn_main" in " ".join(x.cmdline())]
@@ -130,8 +130,7 @@ def test_what_was_opened_before_the_first_refusal_is_closed(monkeypatch):
 
 
 def test_one_that_fails_does_not_keep_the_others_from_closing(monkeypatch):
-    monkeypatch.setattr("palestra.envs.host.many.ROUND_TRIP", -1.0)
-    monkeypatch.setattr("palestra.envs.host.many.PER_PROCESS", 0.0)
+    stepping(monkeypatch, apart=True)
     envs = Task("Robot-v0", {"seats": 3, "fragile": "seat1"}).make_envs(2).envs
     envs.reset(seed=0)
     with host.quiet(True), pytest.raises(Exception, match="an arm broke"):

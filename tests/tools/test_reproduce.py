@@ -8,12 +8,11 @@ from pathlib import Path
 import gymnasium
 import pytest
 from learners import SMALL, E
+from sizes import sizes
 
 import palestra
-from palestra.tools.agents import evaluate
 from palestra.tools.cli import main
 from palestra.tools.json_files import read_json, write_json
-from palestra.tools.training import settings
 from palestra.tools.training.reproduce import first_difference, reproduce
 
 STEPS = 4_096
@@ -23,8 +22,7 @@ STEPS = 4_096
 def done(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "done"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings, "REPORTS", 8)
-        patch.setattr(evaluate, "EPISODES", 5)
+        sizes(patch, reports=8, episodes=5)
         options = {"video": False, "quiet": True, "episodes": 5}
         palestra.train("CartPole-v1", SMALL["dqn"], steps=STEPS, num_envs=E, run=folder, **options)
     return folder
@@ -32,8 +30,7 @@ def done(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def copy(done, tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr(settings, "REPORTS", 8)
-    monkeypatch.setattr(evaluate, "EPISODES", 5)
+    sizes(monkeypatch, reports=8, episodes=5)
     return Path(shutil.copytree(done, tmp_path / "run"))
 
 

@@ -14,10 +14,10 @@ import gymnasium
 import numpy as np
 import pytest
 from learners import SMALL, E
+from sizes import sizes
 
 import palestra
 from palestra.algorithms import ALGORITHMS
-from palestra.tools.agents import evaluate
 from palestra.tools.cli import main
 from palestra.tools.runs import checkpoint
 from palestra.tools.runs.checkpoint import NAME, PREVIOUS, Checkpoint, Keeper
@@ -40,10 +40,7 @@ def task_of(name: str) -> str:
 @pytest.fixture
 def quick(monkeypatch):
     """Few reports and evaluations, no pictures."""
-    monkeypatch.setattr("palestra.tools.training.settings.REPORTS", REPORTS)
-    monkeypatch.setattr(session, "EVALUATIONS", 4)
-    monkeypatch.setattr(evaluate, "EPISODES", 5)
-    monkeypatch.setattr(evaluate, "FEW", 2)
+    sizes(monkeypatch, reports=REPORTS, evaluations=4, episodes=5, few=2)
     monkeypatch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
 
 

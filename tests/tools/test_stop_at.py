@@ -3,16 +3,15 @@
 import json
 
 import pytest
+from sizes import sizes
 
 import palestra
 from palestra.tools.cli import main
-from palestra.tools.training import session, settings
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr(settings, "REPORTS", 8)
-    monkeypatch.setattr(session, "EVALUATIONS", 8)
+    sizes(monkeypatch, reports=8, evaluations=8)
     monkeypatch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
 
 

@@ -4,11 +4,11 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
+from sizes import sizes
 
 import palestra
 from palestra.algorithms import algorithm_class
 from palestra.algorithms.pqn import PQN
-from palestra.tools.agents import evaluate
 from palestra.tools.agents.evaluate import InOurs
 from palestra.tools.runs.run import Run
 from palestra.tools.runs.run_folder import read_metrics
@@ -27,7 +27,7 @@ def evaluated(env_id: str, folder, **settings) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(evaluate, "EPISODES", 1)
+    sizes(monkeypatch, episodes=1)
     monkeypatch.setattr(Run, "plot", lambda run: None)
 
 

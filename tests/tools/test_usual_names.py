@@ -12,7 +12,7 @@ import palestra
 from palestra.algorithms import ALGORITHMS
 from palestra.names import OURS_AND_THEIRS, hint
 from palestra.tools.cli import TrainFlags, main
-from palestra.tools.cli.parsing import _as_parsed, _flag_kinds, seeds_of, whole_number
+from palestra.tools.cli.parsing import as_parsed, flag_kinds, seeds_of, whole_number
 
 CALLED = {
     ("ppo", "--n-steps"): "--rollout-length",
@@ -105,8 +105,8 @@ def test_whole_numbers_as_people_write_them(given, digits):
 
 
 def test_flags_as_people_write_them():
-    kinds = _flag_kinds(TrainFlags) | _flag_kinds(palestra.DQN)
-    read = lambda text: " ".join(_as_parsed(text.split(), kinds))
+    kinds = flag_kinds(TrainFlags) | flag_kinds(palestra.DQN)
+    read = lambda text: " ".join(as_parsed(text.split(), kinds))
     assert read("--steps 1e6 --seed=1k") == "--steps=1000000 --seed=1000"
     assert read("--hidden 64,64 --double false") == "--hidden 64 64 --no-double"
     assert read("--hidden=(64,) --double=True --no-video") == "--hidden 64 --double --no-video"
@@ -114,8 +114,8 @@ def test_flags_as_people_write_them():
     assert read("--run -x --video no") == "--run=-x --no-video"
     assert read("--max_episode_steps -1 --unknown 1e6") == "--max_episode_steps=-1 --unknown 1e6"
     nested = {"env.is_slippery": bool, "env.desc": tuple}
-    assert _as_parsed(["--env.is-slippery", "false"], nested) == ["--env.no-is-slippery"]
-    assert _as_parsed(["--env.desc", "SF,FG"], nested) == ["--env.desc", "SF", "FG"]
+    assert as_parsed(["--env.is-slippery", "false"], nested) == ["--env.no-is-slippery"]
+    assert as_parsed(["--env.desc", "SF,FG"], nested) == ["--env.desc", "SF", "FG"]
 
 
 def test_seeds_as_people_write_them():

@@ -10,10 +10,10 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
+from sizes import sizes
 
 import palestra
 from palestra.algorithms.q_learning import QLearning
-from palestra.tools.agents import evaluate
 from palestra.tools.cli import main
 from palestra.tools.pictures.video import (
     FRAMES_PER_SECOND,
@@ -217,7 +217,7 @@ def test_a_picture_that_fails_costs_one_sentence(tmp_path, monkeypatch, capsys) 
 
 def test_blackjack_goes_slowly_enough_to_follow(tmp_path, monkeypatch, capsys) -> None:
     """Two pictures a second, and the last of them for a second."""
-    monkeypatch.setattr(evaluate, "EPISODES", 1)
+    sizes(monkeypatch, episodes=1)
     options = {"num_envs": 2, "episodes": 1, "quiet": True, "video": False}
     run = palestra.train("Blackjack-v1", QLearning(), steps=100, run=tmp_path / "run", **options)
     path = run.video(seed=1)

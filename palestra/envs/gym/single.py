@@ -149,7 +149,7 @@ class PalestraEnv(gymnasium.Env):
         self._view = View(self.simulator, self._asked)
         self.render_mode = self._view.mode
         self._checked = action_check(self.simulator.action_space)
-        self._player: Compiled | None = None
+        self.player: Compiled | None = None
         self._ended = False
 
     def reset(
@@ -162,20 +162,20 @@ class PalestraEnv(gymnasium.Env):
         seed = int(seed) if isinstance(seed, np.integer) else seed
         super().reset(seed=seed)
         env = with_options(self.simulator, options)
-        if self._player is None:
+        if self.player is None:
             refuse_after_fork()
-            self._player = player(self.simulator)
-        if seed is not None or self._player.stream is None:
+            self.player = player(self.simulator)
+        if seed is not None or self.player.stream is None:
             seed = int(self.np_random.integers(2**63)) if seed is None else seed
-            self._player.stream, self._player.events = streams([seed])[0], 0
-        returned = self._player.reset(env)
+            self.player.stream, self.player.events = streams([seed])[0], 0
+        returned = self.player.reset(env)
         self._ended = False
-        self._view.begin(self._player)
+        self._view.begin(self.player)
         return returned
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One step. Raises ResetNeeded before the first reset, and InvalidAction."""
-        playing = self._player
+        playing = self.player
         if playing is None or playing.stream is None:  # a call less on the way that is always gone
             playing = self._playing("step")
         action = self._checked(action)
@@ -217,12 +217,12 @@ class PalestraEnv(gymnasium.Env):
         Raises ValueError for the state of another kind of environment.
         """
         check_fits(self.simulator, snapshot, ())
-        if self._player is None:
-            self._player = player(self.simulator)
-        self._player.state = snapshot.state
-        self._player.stream, self._player.events = snapshot.stream.copy(), int(snapshot.events)
+        if self.player is None:
+            self.player = player(self.simulator)
+        self.player.state = snapshot.state
+        self.player.stream, self.player.events = snapshot.stream.copy(), int(snapshot.events)
         self._ended = bool(snapshot.ended)
-        self._view.begin(self._player)
+        self._view.begin(self.player)
 
     @property
     def P(self) -> dict[int, dict[int, list[tuple[float, int, float, bool]]]]:  # noqa: N802
@@ -237,8 +237,8 @@ class PalestraEnv(gymnasium.Env):
     __repr__ = __str__
 
     def __getstate__(self) -> dict[str, Any]:
-        begun = self._player is not None and self._player.stream is not None
-        passing = ("_player", "_view", "_checked")  # made anew: programs, windows
+        begun = self.player is not None and self.player.stream is not None
+        passing = ("player", "_view", "_checked")  # made anew: programs, windows
         kept = {name: value for name, value in vars(self).items() if name not in passing}
         return kept | {"snapshot": self.get_state() if begun else None}
 
@@ -250,9 +250,9 @@ class PalestraEnv(gymnasium.Env):
             self.set_state(snapshot)
 
     def _playing(self, what: str) -> Compiled:
-        if self._player is None or self._player.stream is None:
+        if self.player is None or self.player.stream is None:
             raise ResetNeeded(f"Call env.reset() before env.{what}.")
-        return self._player
+        return self.player
 
 
 def action_check(space: gymnasium.Space) -> Callable[[Any], Any]:

@@ -39,7 +39,7 @@ from palestra.parts.spaces import (
 )
 from palestra.runners.leaves import name_of as name_of_leaf
 from palestra.runners.switches import as_written, check_devices
-from palestra.tools.agents.spaces_json import _describe, _spaces
+from palestra.tools.agents.spaces_json import describe, spaces_of
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, parsed
 from palestra.tools.task import Task
@@ -163,8 +163,8 @@ class Agent:
             "algorithm": name_of(self.algorithm),
             "hyperparameters": asdict(self.algorithm),  # type: ignore[call-overload]
             "num_envs": self.spec.num_envs,
-            "observation_space": _describe(self.observation_space),
-            "action_space": _describe(self.action_space),
+            "observation_space": describe(self.observation_space),
+            "action_space": describe(self.action_space),
         }
         # One entry, because safetensors writes several in an order that changes from run to run.
         content = save(dict(self.arrays), {"palestra": json.dumps(header, sort_keys=True)})
@@ -330,7 +330,7 @@ def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) ->
     try:
         if header["format"] > FORMAT:
             raise InputError(f"written by palestra {header['palestra']}, newer than this one")
-        spaces = _spaces(header["observation_space"], header["action_space"])
+        spaces = spaces_of(header["observation_space"], header["action_space"])
         flat = flat_observation_space(spaces[0]), flat_action_space(spaces[1])
         spec = Spec(*flat, header["num_envs"])
         algorithm = algorithm_of(header["algorithm"], header["hyperparameters"])

@@ -22,7 +22,7 @@ LARGEST = 2**24  # numbers in the spaces that a file describes
 DEEPEST = 32  # Dicts and Tuples inside each other
 
 
-def _describe(space: gymnasium.Space) -> dict[str, Any]:
+def describe(space: gymnasium.Space) -> dict[str, Any]:
     """A space as JSON; an infinite bound is null, and equal bounds are one."""
     # Gymnasium's own choices are int64; older versions know no others.
     dtype = {} if space.dtype == np.int64 else {"dtype": str(space.dtype)}
@@ -35,9 +35,9 @@ def _describe(space: gymnasium.Space) -> dict[str, Any]:
         case MultiBinary():
             return {"kind": "MultiBinary", "n": space.n if isinstance(space.n, int) else [*space.n]}
         case Tuple():
-            return {"kind": "Tuple", "spaces": [_describe(part) for part in space]}
+            return {"kind": "Tuple", "spaces": [describe(part) for part in space]}
         case Dict() if all(isinstance(key, str | int) for key in space):
-            parts = [_describe(part) for part in space.spaces.values()]
+            parts = [describe(part) for part in space.spaces.values()]
             return {"kind": "Dict", "keys": [*space], "spaces": parts}  # the order is kept
         case Frames():
             height, width, channels = space.shape
@@ -60,12 +60,12 @@ def _numbers(bound: np.ndarray) -> Any:
     return several[0] if several and all(x == several[0] for x in several) else several
 
 
-def _spaces(*descriptions: dict[str, Any]) -> tuple[gymnasium.Space, ...]:
-    """What `_describe` said. Raises one of UNFIT, before anything large is allocated."""
+def spaces_of(*descriptions: dict[str, Any]) -> tuple[gymnasium.Space, ...]:
+    """What `describe` said. Raises one of UNFIT, before anything large is allocated."""
     size = sum(_size(description, 0) for description in descriptions)
     if not size <= LARGEST:
         raise InputError(f"spaces of {size:,} numbers are larger than any")
-    return tuple(map(_space, descriptions))
+    return tuple(map(space_of, descriptions))
 
 
 def _size(description: dict[str, Any], depth: int) -> float:
@@ -84,7 +84,8 @@ def _size(description: dict[str, Any], depth: int) -> float:
     return 1
 
 
-def _space(description: dict[str, Any]) -> gymnasium.Space:
+def space_of(description: dict[str, Any]) -> gymnasium.Space:
+    """The space of one description. Raises one of UNFIT."""
     dtype = {name: description[name] for name in ("dtype",) if name in description}
     match description["kind"]:
         case "Discrete":
@@ -94,9 +95,9 @@ def _space(description: dict[str, Any]) -> gymnasium.Space:
         case "MultiBinary":
             return MultiBinary(description["n"])
         case "Tuple":
-            return Tuple([_space(part) for part in description["spaces"]])
+            return Tuple([space_of(part) for part in description["spaces"]])
         case "Dict":
-            parts = map(_space, description["spaces"])
+            parts = map(space_of, description["spaces"])
             return Dict([*zip(description["keys"], parts, strict=True)])
         case "Frames":
             return Frames(*description["shape"], stack=description["stack"])

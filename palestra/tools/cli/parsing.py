@@ -39,14 +39,14 @@ Trust = Annotated[
 def parse(cls: type[T], arguments: list[str], usage: str, default: T | None = None) -> T:
     """Flags by tyro, its errors as one sentence. Raises ValueError."""
     given: dict[str, Any] = {} if default is None else {"default": default}
-    kinds = _flag_kinds(cls)
+    kinds = flag_kinds(cls)
     said = io.StringIO()
     try:
         with redirect_stderr(said):
             flags, unknown = tyro.cli(
                 cls,
                 prog=usage,
-                args=_as_parsed(arguments, kinds),
+                args=as_parsed(arguments, kinds),
                 return_unknown_args=True,
                 **given,
             )
@@ -77,7 +77,7 @@ def _missing(cls: Any, usage: str) -> str:
     return f"{command} needs {words} first: {usage} {' '.join(needed).upper()}."
 
 
-def _as_parsed(arguments: Sequence[str], kinds: Mapping[str, Any]) -> list[str]:
+def as_parsed(arguments: Sequence[str], kinds: Mapping[str, Any]) -> list[str]:
     """The arguments in the forms that the parser reads, of those that people write.
 
     1e6, 1M and 1,000,000 are whole numbers; 64,64 and (64, 64) are tuples; a flag may have true or
@@ -196,7 +196,7 @@ def _one_sentence(box: str, usage: str) -> str:
     return f"{told}. `{usage} --help` tells the flags."
 
 
-def _flag_kinds(cls: Any) -> dict[str, Any]:
+def flag_kinds(cls: Any) -> dict[str, Any]:
     """What kind of value each flag takes: int, float, bool, tuple, str, ..., by the flag's name."""
     kinds: dict[str, Any] = {}
     for one in fields(cls):
@@ -205,7 +205,7 @@ def _flag_kinds(cls: Any) -> dict[str, Any]:
             inside = get_args(inside)[0]
         if is_dataclass(inside):
             prefix = f"{one.name}." if inside is one.type else ""  # none with OmitArgPrefixes
-            kinds |= {prefix + name: kind for name, kind in _flag_kinds(inside).items()}
+            kinds |= {prefix + name: kind for name, kind in flag_kinds(inside).items()}
             continue
         known = [kind for kind in get_args(inside) if kind is not type(None)]
         if isinstance(inside, UnionType) and len(known) == 1:  # int | None

@@ -16,7 +16,7 @@ from rich.table import Table
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
 
-def _show_results(results: Sequence[Any]) -> None:
+def show_results(results: Sequence[Any]) -> None:
     """Evaluations of one or more finished runs, whether they solve the task, and the files."""
     from palestra.tools.agents.evaluate import gymnasium_has
     from palestra.tools.task import Task
@@ -85,7 +85,7 @@ def _show_results(results: Sequence[Any]) -> None:
 def show_and_code(made: Any) -> int:
     """Show what a run, or several, have come to; the exit code."""
     results = made if isinstance(made, list) else [made]
-    _show_results(results)
+    show_results(results)
     if not any(result.summary["interrupted"] for result in results):
         return 0
     print(f"Go on: palestra resume {' '.join(str(result.folder) for result in results)}")

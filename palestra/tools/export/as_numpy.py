@@ -149,7 +149,7 @@ if __name__ == "__main__":
 def source(agent: Agent, program: Program, module: str) -> str:
     """The file. `module` is how it is called, without .py. Raises ValueError for an agent whose
     program or spaces have something that is not known here."""
-    lines = _Lines()
+    lines = Lines()
     policy = lines.policy(program)
     act = lines.act(agent)
     settings, register, plays = _settings(agent)
@@ -202,7 +202,7 @@ def _harmless(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_./: -]", "?", text)[:200]
 
 
-class _Lines:
+class Lines:
     """The source under way: what each variable is called, and the arrays that it names."""
 
     def __init__(self) -> None:
@@ -280,9 +280,9 @@ class _Lines:
             return self._names[x]
         if x.shape == ():
             return f"{_type(x.dtype)}({_number(x.array)})" if typed else _number(x.array)
-        return self._named(x.name or "constant", x.array)
+        return self.named(x.name or "constant", x.array)
 
-    def _named(self, wanted: str, array: np.ndarray) -> str:
+    def named(self, wanted: str, array: np.ndarray) -> str:
         """A name for an array, of capitals, digits and _ alone."""
         base = re.sub(r"[^A-Z0-9]+", "_", wanted.upper()).strip("_")
         base = base if base[:1].isalpha() else f"W_{base}"
@@ -390,7 +390,7 @@ class _Lines:
                 return x
             case Box():
                 low, high = (
-                    self._named(*bound) for bound in (("low", leaf.low), ("high", leaf.high))
+                    self.named(*bound) for bound in (("low", leaf.low), ("high", leaf.high))
                 )
                 if leaf.dtype.kind == "f":
                     return f"np.clip({x}.astype({kind}), {low}, {high})"

@@ -116,7 +116,7 @@ def _draw(axes, task: Task, curves: Sequence[Curve]) -> None:
         label += f", {count} seeds" if count > 1 else ""
         label += f" (without {curve.again} more of the same seed)" if curve.again else ""
         _episodes(axes, curve.folders, color, legend=len(curves) == 1)
-        _evaluations(axes, curve.folders, color, _plain(label))
+        evaluations(axes, curve.folders, color, _plain(label))
     if task.threshold is not None:
         solved = f"solved: {task.threshold:g}"
         axes.axhline(task.threshold, color="#6b7280", lw=1, ls="--", label=solved)
@@ -163,7 +163,7 @@ def _episodes(axes, folders: Sequence[Path], color: str, legend: bool) -> None:
                 )
 
 
-def _evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
+def evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
     """The mean of greedy evaluations and its interval: over episodes, or over seeds.
 
     Of several seeds only as far as all of them have come; between two of its evaluations a seed
