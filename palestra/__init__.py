@@ -5,18 +5,21 @@
     agent = palestra.load(run.folder)
 
 Programs written for Gymnasium run on `import palestra as gym`: `make` and `make_vec` give our own
-environments where we have them, and everything else that Gymnasium names is Gymnasium's. Our own
-names are imported when first used, so that `import palestra` does not load JAX.
+environments where we have them, and everything else that Gymnasium names is Gymnasium's. All names
+are imported when first used, so that `import palestra` loads neither JAX nor Gymnasium; whenever
+that is imported, our environments are made known to it.
 """
 
+import sys
 from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
-
-import gymnasium
 
 from palestra import algorithms, envs
 from palestra import faults as faults  # which notices from now on when this process is forked
-from palestra.version import __version__
+from palestra.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from gymnasium import Env as Env
@@ -66,21 +69,46 @@ _HOMES = {
     "training": "palestra.tools.training.train",
     **{name: f"palestra.algorithms.{module}" for module, name in _LEARNERS},
 }
-__all__ = ["__version__", "algorithms", "envs"]
-__all__ += _HOMES
-_GYMNASIUMS = [name for name in gymnasium.__all__ if name not in __all__]
-__all__ += _GYMNASIUMS
+_OURS = ["__version__", "algorithms", "envs", *_HOMES]
 
-envs.register()
+
+class _WithGymnasium:
+    """A finder of modules that makes our environments known once Gymnasium has been imported."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != "gymnasium":
+            return None
+        others = [finder for finder in sys.meta_path if finder is not self]
+        found = (finder.find_spec(name, path, target) for finder in others)
+        spec = next((one for one in found if one is not None), None)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def and_register(module: ModuleType) -> None:
+            execute(module)
+            envs.register()
+
+        spec.loader.exec_module = and_register  # type: ignore[method-assign]
+        return spec
+
+
+if "gymnasium" in sys.modules:
+    envs.register()
+else:
+    sys.meta_path.insert(0, _WithGymnasium())
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
-    if name in _GYMNASIUMS:
+    if name == "__all__":
+        return _OURS + [name for name in import_module("gymnasium").__all__ if name not in _OURS]
+    hidden = name.startswith("_") or find_spec(f"palestra.{name}")  # a module that is yet to come
+    if not hidden and name in (gymnasium := import_module("gymnasium")).__all__:
         return getattr(gymnasium, name)
     raise AttributeError(f"module 'palestra' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+    return sorted({*globals(), *__getattr__("__all__")})

@@ -16,9 +16,6 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-import gymnasium
-from gymnasium import logger
-
 RAISED = Exception, SystemExit  # what environments raise
 LONGEST = 500  # letters that are told of what an error says
 
@@ -80,6 +77,8 @@ def environment_fault(sentence: str, fault: BaseException) -> EnvironmentFaultEr
 def quiet(apart: bool) -> Iterator[None]:
     """Without Gymnasium's own words on what happened in another process, a traceback among them:
     the error itself follows."""
+    from gymnasium import logger
+
     level = logger.min_level
     logger.min_level = logger.ERROR + 1 if apart else level
     try:
@@ -108,6 +107,8 @@ def _place(fault: BaseException) -> str:
 @cache
 def _libraries() -> tuple[list[Path], list[Path]]:
     """Where that lies through which every call to an environment passes; and where libraries do."""
+    import gymnasium
+
     ours = Path(__file__).parent
     theirs = Path(gymnasium.__path__[0])
     passing = ["core.py", "vector", "wrappers", "envs/registration.py"]

@@ -4,12 +4,12 @@ A class under `@hyperparameters` (core.py) is known as module:Name as soon as it
 imported. A file names it; nothing here imports what a file names.
 """
 
-from importlib.metadata import EntryPoint, entry_points
-
-import gymnasium
-from gymnasium.vector import VectorEnv
+from typing import TYPE_CHECKING
 
 from palestra.faults import InputError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 CLASSES: dict[str, type] = {}  # by module:Name; those of this package too
 ALGORITHM, ENVIRONMENT = ("init", "act", "update"), ("reset", "step")  # what they have
@@ -53,14 +53,19 @@ def summary(cls: type) -> str:
     return (cls.__doc__ or "").strip().partition("\n")[0]
 
 
-def installed(kind: str) -> dict[str, EntryPoint]:
+def installed(kind: str) -> dict[str, "EntryPoint"]:
     """What installed packages register: the entry points of palestra.algorithms or
     palestra.environments, by name."""
+    from importlib.metadata import entry_points
+
     return {point.name: point for point in entry_points(group=f"palestra.{kind}")}
 
 
 def is_like(thing: object, methods: tuple[str, ...]) -> bool:
     """Whether a class or an instance has such methods and is not one of Gymnasium's."""
+    import gymnasium
+    from gymnasium.vector import VectorEnv
+
     kind = thing if isinstance(thing, type) else type(thing)
     theirs = issubclass(kind, gymnasium.Env | VectorEnv)
     return all(hasattr(kind, method) for method in methods) and not theirs

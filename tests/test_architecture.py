@@ -13,19 +13,21 @@ pytestmark = pytest.mark.tiny
 ROOT = Path(__file__).parents[1] / "palestra"
 FILES = {".".join(f.relative_to(ROOT.parent).with_suffix("").parts): f for f in ROOT.rglob("*.py")}
 TREES = {module: ast.parse(file.read_text()) for module, file in FILES.items()}
-HOUSES = {"names", "own", "faults", "version", "core", "prng", "traced"}
+HOUSES = {"names", "own", "faults", "version", "ranges", "sketch", "core", "prng", "traced"}
 HOUSES |= {"parts", "envs", "algorithms", "runners"}
 MAY_IMPORT = {
     "names": set(),
     "own": {"faults"},
     "faults": set(),
     "version": set(),
-    "core": {"names", "own", "faults"},
+    "ranges": {"names", "faults"},
+    "sketch": {"ranges"},
+    "core": {"own", "ranges"},
     "prng": set(),
     "traced": set(),
     "parts": {"faults", "core", "parts"},
-    "envs": {"names", "own", "faults", "core", "prng", "traced", "envs"},
-    "algorithms": {"names", "own", "faults", "core", "parts"},
+    "envs": {"names", "own", "faults", "sketch", "core", "prng", "traced", "envs"},
+    "algorithms": {"names", "own", "faults", "sketch", "core", "parts"},
     "runners": {"faults", "core", "prng", "traced", "parts", "runners"},
     "testing": HOUSES,
     "tools": HOUSES | {"tools", "testing"},

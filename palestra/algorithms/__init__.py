@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from palestra.faults import InputError
 from palestra.own import full_name, load_installed, own_algorithm, summary
+from palestra.sketch import sketch
 
 if TYPE_CHECKING:
     import gymnasium
@@ -39,6 +40,14 @@ class Entry(NamedTuple):
             return found
         module, name = self.home.split(":")
         return getattr(import_module(f"palestra.algorithms.{module}"), name)
+
+    @property
+    def settings(self) -> type[Any]:
+        """A class with the same fields: of ours a sketch, for which JAX is not imported."""
+        if (found := own_algorithm(self.home)) is not None:
+            return found
+        module, name = self.home.split(":")
+        return getattr(sketch(f"palestra.algorithms.{module}"), name)
 
 
 ALGORITHMS: dict[str, Entry] = {

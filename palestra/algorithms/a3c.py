@@ -33,6 +33,7 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from palestra.core import (
+    Activation,
     Count,
     Finite,
     Key,
@@ -48,7 +49,6 @@ from palestra.core import (
 from palestra.faults import InputError
 from palestra.parts.control import anneal
 from palestra.parts.distributions import Distribution
-from palestra.parts.networks import Activation
 from palestra.parts.policies import ActorCritic
 from palestra.parts.returns import gae
 

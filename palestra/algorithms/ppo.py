@@ -30,6 +30,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from palestra.core import (
+    Activation,
     Count,
     Finite,
     Key,
@@ -45,7 +46,6 @@ from palestra.core import (
 from palestra.faults import InputError
 from palestra.parts.control import anneal, when
 from palestra.parts.distributions import Distribution
-from palestra.parts.networks import Activation
 from palestra.parts.policies import ActorCritic
 from palestra.parts.returns import gae
 from palestra.parts.shuffle import permutation

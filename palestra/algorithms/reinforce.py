@@ -36,6 +36,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from palestra.core import (
+    Activation,
     Count,
     Finite,
     Key,
@@ -50,7 +51,7 @@ from palestra.core import (
 )
 from palestra.parts.control import anneal
 from palestra.parts.distributions import Distribution
-from palestra.parts.networks import Activation, Network
+from palestra.parts.networks import Network
 from palestra.parts.policies import Policy
 from palestra.parts.statistics import (
     Moments,

@@ -1,6 +1,7 @@
 """The table of environments: an id, what it makes, and what the field knows about it.
 
-Nothing here imports JAX: a simulator is imported when it is made, so that listing is quick.
+Nothing here imports JAX or Gymnasium: a simulator is imported when it is made, so that listing is
+quick.
 """
 
 import reprlib
@@ -12,14 +13,14 @@ from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 
-import gymnasium
-
 from palestra.faults import InputError
 from palestra.names import hint
 from palestra.own import load_installed, own_environment, summary
+from palestra.sketch import sketch
 
 if TYPE_CHECKING:
     from palestra.core import Environment
+    from palestra.envs.unknown import UnknownEnvironmentError as UnknownEnvironmentError
 
 
 LARGEST_FLOAT, LARGEST_INT = 3.4e38, 2**31 - 1  # that simulators compute with
@@ -45,6 +46,14 @@ class Entry(NamedTuple):
             return found
         module, name = self.home.split(":")
         return getattr(import_module(f"palestra.envs.{module}"), name)
+
+    @property
+    def settings(self) -> type[Any]:
+        """A class with the same fields: of ours a sketch, for which JAX is not imported."""
+        if (found := own_environment(self.home)) is not None:
+            return found
+        module, name = self.home.split(":")
+        return getattr(sketch(f"palestra.envs.{module}"), name)
 
 
 ENVIRONMENTS: dict[str, Entry] = {
@@ -155,10 +164,6 @@ RENAMED = {
 }
 
 
-class UnknownEnvironmentError(gymnasium.error.NameNotFound, InputError):
-    """There is no environment of that id."""
-
-
 def entry(env_id: str) -> Entry:
     """The table's row for an id, or what a class from outside says of itself: how long its
     episodes are (`max_episode_steps`) and from which mean total it is solved (`reward_threshold`).
@@ -172,6 +177,8 @@ def entry(env_id: str) -> Entry:
         return Entry(env_id, summary(cls), limit, threshold)
     by_lower = {name.lower(): name for name in ENVIRONMENTS}
     near = get_close_matches(env_id.lower(), by_lower, n=1, cutoff=0.4)
+    from palestra.envs.unknown import UnknownEnvironmentError
+
     meant = f"did you mean {by_lower[near[0]]}?" if near else "`palestra list` names them all."
     raise UnknownEnvironmentError(f"There is no environment {env_id!r}; {meant}")
 
@@ -190,6 +197,8 @@ def current(env_id: str) -> str:
         return max(versions, key=lambda name: int(name.rpartition("-v")[2]))
     if env_id not in RENAMED:
         return (env_id not in ENVIRONMENTS and load_installed("environments", env_id)) or env_id
+    import gymnasium
+
     name, change = RENAMED[env_id]
     gymnasium.logger.warn(f"{env_id} is called {name} now: {change}.")
     return name
@@ -202,6 +211,8 @@ def registered(env_id: str) -> str:
 
 def register() -> None:
     """Make all environments known to gymnasium.make and gymnasium.make_vec."""
+    import gymnasium
+
     for env_id, row in ENVIRONMENTS.items():
         if registered(env_id) not in gymnasium.registry:
             gymnasium.register(
@@ -270,3 +281,11 @@ def _number(name: str, value: Any) -> Any:
     if LARGEST_FLOAT < abs(value) < inf:
         raise InputError(f"{name} must be a number that float32 holds, not {reprlib.repr(value)}.")
     return float(value)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "UnknownEnvironmentError":  # one of Gymnasium's, which is imported with it
+        from palestra.envs.unknown import UnknownEnvironmentError
+
+        return UnknownEnvironmentError
+    raise AttributeError(f"module 'palestra.envs' has no attribute {name!r}")

@@ -8,7 +8,7 @@ activation it is, and other words and sizes, belong to the structure.
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import gymnasium
@@ -17,11 +17,9 @@ import jax.numpy as jnp
 from gymnasium.spaces import Box, Discrete
 from jaxtyping import Array, Float, Int, PyTree, Shaped
 
-from palestra.core import Key
+from palestra.core import Activation, Key
 from palestra.faults import InputError
 from palestra.parts.spaces import MOST_THINGS
-
-Activation = Literal["relu", "tanh"]
 
 
 class Linear(eqx.Module):

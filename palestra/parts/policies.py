@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from jaxtyping import Array, Float, PyTree
 
-from palestra.core import Key, Spec
+from palestra.core import Activation, Key, Spec
 from palestra.faults import InputError
 from palestra.parts.distributions import (
     Categorical,
@@ -25,7 +25,7 @@ from palestra.parts.distributions import (
     MultiCategorical,
     SquashedGaussian,
 )
-from palestra.parts.networks import Activation, Network
+from palestra.parts.networks import Network
 
 
 class CategoricalHead(eqx.Module):

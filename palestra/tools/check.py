@@ -21,10 +21,10 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, served
 from palestra.core import Spec
-from palestra.envs import UnknownEnvironmentError
 from palestra.envs.host.closing import playing
 from palestra.envs.host.ids import import_for
 from palestra.envs.host.ignoring import without
+from palestra.envs.unknown import UnknownEnvironmentError
 from palestra.faults import RAISED, EnvironmentFaultError, said
 from palestra.own import load_installed, own_algorithm
 from palestra.parts.spaces import flat_action_space, flat_observation_space

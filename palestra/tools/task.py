@@ -35,6 +35,7 @@ from palestra.parts.spaces import (
     flatten_observation,
     unflatten_action,
 )
+from palestra.ranges import differences
 from palestra.runners.switches import as_the_user_has_it
 
 # Ids whose parameter env_id names an environment of the old Gym, with a module to be imported.
@@ -486,9 +487,3 @@ def altered(given: Mapping[str, Any]) -> dict[str, Any]:
     name = given.get("preprocessing", atari.DEFAULT)
     changed = differences(atari.SPECIFICATIONS[name], vars(asked))
     return ({} if name == atari.DEFAULT else {"preprocessing": name}) | changed
-
-
-def differences(plain: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the parameters whose values are not the plain simulator's, in its fields' order."""
-    names = [field.name for field in fields(plain) if field.name in asked]
-    return {name: asked[name] for name in names if asked[name] != getattr(plain, name)}

@@ -13,6 +13,7 @@ step of fourth order, after which velocities are clipped. Reference: Gymnasium's
 replayed step for step in tests/envs/test_against_gymnasium.py.
 """
 
+import math
 from typing import ClassVar, NamedTuple
 
 import gymnasium
@@ -25,7 +26,7 @@ from palestra.core import Finite, Key, NonNegative, Positive, Step, check_bounds
 from palestra.envs.classic.trigonometry import sin_cos, within_a_turn
 from palestra.faults import InputError
 
-MAX_VELOCITY_1, MAX_VELOCITY_2 = 4 * np.pi, 9 * np.pi  # [rad/s]
+MAX_VELOCITY_1, MAX_VELOCITY_2 = 4 * math.pi, 9 * math.pi  # [rad/s]
 
 
 class State(NamedTuple):

@@ -13,6 +13,7 @@ friction; Euler integration. Reference: Gymnasium's CartPole-v1, replayed step f
 tests/envs/test_against_gymnasium.py.
 """
 
+import math
 from typing import ClassVar, NamedTuple
 
 import gymnasium
@@ -24,7 +25,7 @@ from jaxtyping import Array, Float, Int
 from palestra.core import Finite, Key, Positive, Step, check_bounds, hyperparameters
 from palestra.envs.classic.trigonometry import sin_cos
 
-MAX_ANGLE = 12 * 2 * np.pi / 360  # [rad]
+MAX_ANGLE = 12 * 2 * math.pi / 360  # [rad]
 
 
 class State(NamedTuple):

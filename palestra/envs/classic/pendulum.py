@@ -12,6 +12,7 @@ in continuous time and space. Reference: Gymnasium's Pendulum-v1, replayed step 
 tests/envs/test_against_gymnasium.py.
 """
 
+import math
 from typing import ClassVar, NamedTuple
 
 import gymnasium
@@ -49,7 +50,7 @@ class Pendulum:
     """The rod never turns faster than this [rad/s]."""
     max_torque: Positive = 2.0
     """The motor is never stronger than this [N m]."""
-    x_init: NonNegative = np.pi
+    x_init: NonNegative = math.pi
     """Episodes begin at a random angle of up to this, to either side [rad]."""
     y_init: NonNegative = 1.0
     """Episodes begin at a random velocity of up to this, either way [rad/s]."""

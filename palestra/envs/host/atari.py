@@ -13,18 +13,14 @@ Sources
     article-pong: Karpathy, "Deep Reinforcement Learning: Pong from Pixels", 2016, the picture.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from difflib import get_close_matches
-from importlib.util import find_spec
 from typing import Any, Literal
 
-import gymnasium
 import numpy as np
 from gymnasium.error import (
     AlreadyPendingCallError,
-    DependencyNotInstalled,
     InvalidAction,
     NoAsyncCallError,
     ResetNeeded,
@@ -34,6 +30,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from palestra.core import Count, CountOrZero, Frames, Share, check, hyperparameters
+from palestra.envs.host.games import game_of as game_of
+from palestra.envs.host.games import games
+from palestra.envs.host.games import ids as ids
+from palestra.envs.host.games import is_atari as is_atari
 from palestra.faults import InputError
 
 LARGEST, MOST_FRAMES = 1_000, 64  # sizes may come from a stranger's file
@@ -139,35 +139,6 @@ def differences() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def ids() -> tuple[str, ...]:
-    """All ids under which ale-py has a game; none where it is not installed."""
-    return tuple(_games()) if find_spec("ale_py") else ()
-
-
-def is_atari(env_id: str) -> bool:
-    """Whether an id has Atari's form: one that only Atari has, or that of a game ale-py knows."""
-    if re.fullmatch(r"ALE/.*|\w+(NoFrameskip|Deterministic)-v\d+", env_id):
-        return True
-    return bool(re.fullmatch(r"\w+-v[04]", env_id)) and env_id in ids()  # CartPole-v0 is not
-
-
-def game_of(env_id: str) -> str | None:
-    """The game's name in ale-py: "pong" for ALE/Pong-v5, PongNoFrameskip-v4 and the like.
-
-    None for any other id. Raises ValueError, with the nearest id, for an unknown game in a form
-    that Atari alone has, and DependencyNotInstalled where ale-py would have to tell.
-    """
-    if not is_atari(env_id):
-        return None
-    games = _games()
-    for name in list(games):  # Gymnasium has given up these ids, papers have not
-        games[name.replace("NoFrameskip", "Deterministic")] = games[name]
-    if env_id not in games:
-        nearest = get_close_matches(env_id, games, n=1, cutoff=0)[0]
-        raise InputError(f"There is no Atari game {env_id!r}; did you mean {nearest!r}?")
-    return games[env_id]
-
-
 class AtariVector(VectorEnv):
     """E games of a kind, in the emulator's own threads, reset in the step that ends them.
 
@@ -206,7 +177,7 @@ class AtariVector(VectorEnv):
         check("num_threads", num_threads, CountOrZero)
         if render_mode not in (None, "rgb_array"):
             raise InputError(f"render_mode must be None or 'rgb_array', not {render_mode!r}.")
-        known = sorted(set(_games().values()))
+        known = sorted(set(games().values()))
         if game not in known:
             nearest = get_close_matches(game, known, n=1, cutoff=0)[0]
             raise InputError(f"There is no Atari game {game!r}; did you mean {nearest!r}?")
@@ -411,18 +382,3 @@ class AtariVector(VectorEnv):
         if seeds.ndim == 0:
             seeds = seeds + np.arange(self.num_envs, dtype=seeds.dtype)
         return (seeds % 2**31).astype(np.int64)  # what the emulator takes
-
-
-def _games() -> dict[str, str]:
-    """ale-py's games by the ids under which it registers them. Raises DependencyNotInstalled."""
-    try:
-        import ale_py.vector_env  # noqa: F401
-    except ImportError:
-        raise DependencyNotInstalled(
-            "Atari games need ale-py, which is not installed: pip install 'palestra[atari]'"
-        ) from None
-    return {
-        env_id: spec.kwargs["game"]
-        for env_id, spec in gymnasium.registry.items()
-        if spec.entry_point == "ale_py.env:AtariEnv"
-    }

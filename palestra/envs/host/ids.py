@@ -15,8 +15,9 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
-from palestra.envs import ENVIRONMENTS, UnknownEnvironmentError
+from palestra.envs import ENVIRONMENTS
 from palestra.envs.host.one import with_reason
+from palestra.envs.unknown import UnknownEnvironmentError
 from palestra.faults import RAISED, InputError, said
 
 WORDS = bool, int, float, str  # types of parameters that a word says

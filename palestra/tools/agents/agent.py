@@ -42,6 +42,7 @@ from palestra.runners.switches import as_written, check_devices
 from palestra.tools.agents.spaces_json import describe, spaces_of
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, parsed
+from palestra.tools.runs.paths import agent_of
 from palestra.tools.task import Task
 from palestra.version import __version__
 
@@ -307,13 +308,7 @@ def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) ->
     damaged, cut short, from a newer palestra or not an agent.
     """
     check_devices()
-    path = Path(path)
-    if path.is_dir():
-        path = path / "agent.safetensors"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no agent at {path}; name a run folder or its agent file."
-        )
+    path = agent_of(Path(path))
     if is_zipfile(path):
         raise InputError(
             f"{path} is a zip file, as Stable-Baselines3 writes its models; Palestra reads its own "

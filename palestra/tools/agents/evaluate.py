@@ -5,7 +5,7 @@ from contextlib import closing, suppress
 from functools import partial
 from itertools import count
 from math import prod
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import gymnasium
 import jax
@@ -16,12 +16,13 @@ from gymnasium.vector import VectorEnv
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from palestra import prng
-from palestra.core import Algorithm, Environment, Key, Range, Seed, Spec, check
+from palestra.core import Algorithm, Environment, Key, Seed, Spec, check
 from palestra.envs.host.closing import close
 from palestra.envs.toy_text.model import Model, evaluate
 from palestra.envs.transforms import TimeLimit, simulator
 from palestra.faults import EnvironmentFaultError, InputError
 from palestra.parts.spaces import flat_action_space, flat_observation_space
+from palestra.ranges import Episodes as Episodes
 from palestra.runners import streams
 from palestra.runners.cache import use_compilation_cache
 from palestra.runners.host import Players
@@ -34,8 +35,6 @@ EPISODES = 100  # per evaluation, unless asked otherwise
 GAMES = 30  # of Atari's, likewise
 FEW = 10  # per evaluation on the way, on the host
 LANES = 8  # environments side by side, at most, unless asked otherwise
-MOST = 1_000_000  # episodes of one evaluation: their returns are kept
-Episodes = Annotated[int, Range("a whole number from 1 to 1,000,000", lambda x: 1 <= x <= MOST)]
 NO_WORDS = np.zeros((1, 0), np.uint32)  # of a key, which greedy play does not need
 LONGEST = 5_000  # steps after which an episode is given up in an environment without a limit
 

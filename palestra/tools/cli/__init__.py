@@ -19,17 +19,28 @@ from tempfile import mkstemp
 from typing import Annotated, Any, Literal
 
 import tyro
-from gymnasium.error import DependencyNotInstalled, NameNotFound
-from rich.console import Console
-from rich.markup import escape
 
+from palestra.envs import current
 from palestra.faults import InputError, said, trace_of
+from palestra.own import installed
+from palestra.ranges import (
+    Count,
+    CountOrZero,
+    Episodes,
+    Finite,
+    Limit,
+    NonNegative,
+    Seed,
+    check,
+    stretched,
+)
 from palestra.tools.cli.parsing import (
     Trust,
     as_named,
     changed,
     id_today,
     import_trusted,
+    limit_of,
     nearest,
     parse,
     seeds_of,
@@ -43,14 +54,14 @@ from palestra.tools.cli.results import (
     episodes_said,
     interval_said,
     printing_aside,
+    refuse,
     say,
     show_and_code,
     show_list,
 )
+from palestra.tools.runs.paths import agent_of, config_of, runs_in, settings_at
 from palestra.version import __version__
 
-# What is told in one sentence; what else is raised is a fault of ours.
-BAD_INPUT = InputError, FileNotFoundError, PermissionError, DependencyNotInstalled, NameNotFound
 DEBUG = "PALESTRA_DEBUG"  # in the environment: raise what is a fault of ours
 
 HELP = """\
@@ -131,10 +142,8 @@ def _run(arguments: list[str]) -> int:
             case [name, *_]:
                 raise InputError(f"There is no command {name!r}; {nearest(name, commands)}")
         raise AssertionError("not reached")
-    except BAD_INPUT as fault:
-        Console(stderr=True, soft_wrap=True).print(
-            f"[bold red]palestra:[/] {escape(str(fault))}", highlight=False
-        )
+    except _bad_input() as fault:
+        refuse(fault)
         return 2
     except BrokenPipeError:  # the reader went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -150,6 +159,13 @@ def _run(arguments: list[str]) -> int:
             raise
         print(_fault(fault, arguments), file=sys.stderr)
         return 1
+
+
+def _bad_input() -> tuple[type[BaseException], ...]:
+    """What is told in one sentence; what else is raised is a fault of ours."""
+    ours = InputError, FileNotFoundError, PermissionError
+    theirs = sys.modules.get("gymnasium.error")  # which raises nothing before it is imported
+    return (*ours, theirs.DependencyNotInstalled, theirs.NameNotFound) if theirs else ours
 
 
 def _fault(fault: Exception, arguments: Sequence[str]) -> str:
@@ -186,16 +202,16 @@ def _leave(code: int) -> None:
 class TrainFlags:
     """What `palestra train` takes beside the algorithm's hyper-parameters."""
 
-    steps: int
+    steps: Count
     """Environment steps, summed over environments; rounded up to a whole report. What falls or
     rises with time, such as --epsilon-steps and --anneal-steps, stretches with them."""
-    num_envs: int
+    num_envs: Count
     """Environments side by side in each seed."""
-    seed: int = 0
+    seed: Seed = 0
     """The seed; the same seed on the same machine gives the same agent."""
     seeds: str | None = None
     """Train several seeds side by side (in place of --seed): 10 for 0 to 9, 10:20, or 3,5,8."""
-    max_episode_steps: int = -1
+    max_episode_steps: Limit = -1
     """Steps after which an episode is cut off; -1 for never."""
     ignore: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
     """A part of the Dict that the environment shows which is left out, or several, by name; what no
@@ -207,24 +223,24 @@ class TrainFlags:
     [default, where there is one]."""
     save_preset: Path | None = None
     """Write the settings of this run to a new JSON file, for --preset."""
-    episodes: int | None = None
+    episodes: Episodes | None = None
     """Greedy episodes of the final evaluation [100; of Atari's games 30]."""
     video: bool = True
     """Record an episode at the end."""
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: NonNegative = 60.0
     """Seconds between checkpoints, where `palestra resume` goes on; 0 for one after each report."""
     on_nan: Literal["stop", "continue"] = "stop"
     """What to do when NaN or infinity is met: stop, with the last good agent, or continue."""
-    eval_every: int | None = None
+    eval_every: Count | None = None
     """Steps between evaluations on the way, at the next report [25 a run, 10 where slow]."""
-    eval_episodes: int | None = None
+    eval_episodes: Episodes | None = None
     """Greedy episodes of each of those [100; where environments are not ours 10]."""
-    eval_envs: int | None = None
+    eval_envs: CountOrZero | None = None
     """Environments in which an evaluation plays at once, where they are not ours [8]; 0 where none
     may be open beside those that train."""
-    stop_at: float | None = None
+    stop_at: Finite | None = None
     """End training where an evaluation on the way has this mean return."""
-    keep: int | None = None
+    keep: Count | None = None
     """Steps between agents that are kept, as agents/step<N>.safetensors in the run [none]."""
     start_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Start from the networks of this run or agent file, in place of random ones [none]."""
@@ -236,11 +252,11 @@ class TrainFlags:
 class PlayFlags:
     """What `palestra play` takes beside the environment's parameters."""
 
-    seed: int | None = None
+    seed: CountOrZero | None = None
     """The same seed and the same moves give the same game [another one each time]."""
-    fps: int | None = None
+    fps: Count | None = None
     """Frames per second in the window; fewer make a slower game [as the environment's are]."""
-    max_episode_steps: int = -1
+    max_episode_steps: Limit = -1
     """Steps after which an episode is cut off; -1 for never."""
     text: bool = False
     """Play with typed keys in the terminal, where the game has a text."""
@@ -270,20 +286,16 @@ def train(arguments: list[str]) -> int:
             f"train needs an algorithm and an environment first: {usage}, "
             "for example palestra train dqn CartPole-v1."
         )
-    from palestra.algorithms import algorithm_class, entry
-    from palestra.core import Count, check, stretched
+    from palestra.algorithms import entry
     from palestra.tools import presets
-    from palestra.tools.task import Task
-    from palestra.tools.training.settings import STEPS
-    from palestra.tools.training.train import train as run_training
 
     name, env_id = as_named(*names)
-    cls = algorithm_class(name)
-    chosen = presets.preset(name, env_id, value_of("--preset", arguments))
+    cls = entry(name).settings
+    chosen = presets.preset(name, env_id, value_of("--preset", arguments), sketched=True)
     preset_kwargs = dict(chosen.env_kwargs) if chosen else {}
     if (seen := value_of("--env.preprocessing", arguments)) is not None:
         preset_kwargs = {"preprocessing": seen}
-    limit = Task.of(env_id).limit  # which imports the module that an id may name
+    limit = limit_of(env_id)
     simulator = simulator_of(env_id, preset_kwargs)
     flags = make_dataclass(
         "Flags",
@@ -293,7 +305,10 @@ def train(arguments: list[str]) -> int:
             ("env", type(simulator)),
         ],
     )
-    usual, settings = chosen.steps if chosen else STEPS, chosen.algorithm if chosen else cls()
+    usual, settings = (
+        chosen.steps if chosen else presets.STEPS,
+        chosen.algorithm if chosen else cls(),
+    )
     asked = whole_number(value_of("--steps", arguments) or "")
     if asked.isdecimal():  # what else it may be, the parser refuses
         check("steps", int(asked), Count)
@@ -312,8 +327,11 @@ def train(arguments: list[str]) -> int:
     if options.seeds is not None and value_of("--seed", arguments) is not None:
         raise InputError("--seed and --seeds exclude each other; give one of them.")
     seeds = None if options.seeds is None else seeds_of(options.seeds)
+    from palestra.tools.presets import files
+    from palestra.tools.training.train import train as run_training
+
     if options.save_preset is not None:
-        presets.files.check_new(options.save_preset)
+        files.check_new(options.save_preset)
     made = run_training(
         env_id,
         name,
@@ -341,17 +359,13 @@ def train(arguments: list[str]) -> int:
     )
     if options.save_preset is not None:
         config = (made[0] if isinstance(made, list) else made).config
-        presets.files.write(config, options.save_preset)
+        files.write(config, options.save_preset)
     return show_and_code(made)
 
 
 def _as_in(run: str, arguments: Sequence[str]) -> list[str]:
     """The arguments that train what a run has trained, with those behind `--like RUN` as changes.
     Nothing that the run names is imported, but by --trust. Raises ValueError."""
-    from palestra.envs.host.ids import find
-    from palestra.tools.presets import files
-    from palestra.tools.runs.run_folder import runs_in
-
     import_trusted(value_of("--trust", arguments))
     rest = _without("--trust", _without("--like", arguments))
     if rest and not rest[0].startswith("-"):
@@ -360,6 +374,10 @@ def _as_in(run: str, arguments: Sequence[str]) -> list[str]:
             f"its settings alone: --preset {run}."
         )
     folder = runs_in(Path(run))[0] if Path(run).is_dir() else Path(run)
+    settings_at(folder)
+    from palestra.envs.host.ids import find
+    from palestra.tools.presets import files
+
     saved = files.read(folder)
     task = saved.task
     if task.kind == "gymnasium":
@@ -392,7 +410,7 @@ def resume(arguments: list[str]) -> int:
 
         run: tyro.conf.Positional[Path]
         """A run folder, or one that holds a run for each of several seeds."""
-        steps: int | None = None
+        steps: Count | None = None
         """Go on to so many steps, of a finished run too [those that it was begun for]; what falls
         or rises with time, such as epsilon, stretches with them."""
         trust: Trust = None
@@ -400,6 +418,8 @@ def resume(arguments: list[str]) -> int:
         """Show no progress, only the result."""
 
     flags = parse(Flags, arguments, "palestra resume")
+    for run in runs_in(flags.run):
+        config_of(run)  # raises, before JAX is imported
     from palestra.tools.training.resume import resume as go_on
 
     return show_and_code(go_on(flags.run, steps=flags.steps, quiet=flags.quiet))
@@ -419,7 +439,8 @@ def reproduce(arguments: list[str]) -> int:
         """Show no progress, only the verdict."""
 
     flags = parse(Flags, arguments, "palestra reproduce")
-    from palestra.tools.runs.run_folder import runs_in
+    for run in runs_in(flags.run):
+        config_of(run)
     from palestra.tools.training.reproduce import reproduce as do_again
 
     same = True
@@ -440,9 +461,9 @@ def evaluate(arguments: list[str]) -> int:
 
         run: tyro.conf.Positional[Path]
         """A run folder, one of several seeds' runs, or an agent's .safetensors file."""
-        episodes: int = 100
+        episodes: Episodes = 100
         """Number of episodes."""
-        seed: int = 0
+        seed: Seed = 0
         """Seed of the episodes' start states, which are never those of training."""
         explore: bool = False
         """Draw actions as at the end of training, in place of the greedy ones."""
@@ -451,14 +472,13 @@ def evaluate(arguments: list[str]) -> int:
         trust: Trust = None
 
     flags = parse(Flags, arguments, "palestra evaluate")
+    runs = _with_agents(flags.run)
     from palestra.tools.agents.agent import load
     from palestra.tools.agents.evaluate import judge
     from palestra.tools.intervals import interval
-    from palestra.tools.runs.run_folder import runs_in
     from palestra.tools.task import Task
 
     results = []
-    runs = runs_in(flags.run)
     for run in runs:
         with busy(f"playing {flags.episodes} episodes"), printing_aside():
             results.append(
@@ -479,6 +499,14 @@ def evaluate(arguments: list[str]) -> int:
     return 0
 
 
+def _with_agents(path: Path) -> list[Path]:
+    """The runs that a path stands for. Raises FileNotFoundError where one has no agent."""
+    runs = runs_in(path)
+    for run in runs:
+        agent_of(run)
+    return runs
+
+
 def plot(arguments: list[str]) -> int:
     """palestra plot RUN... [--output FILE]"""
 
@@ -494,6 +522,8 @@ def plot(arguments: list[str]) -> int:
     flags = parse(Flags, arguments, "palestra plot")
     if not flags.runs:
         raise InputError("plot needs at least one run folder: palestra plot RUN...")
+    for path in flags.runs:
+        path.exists() or config_of(path)
     from palestra.tools.pictures.plot import plot as draw
 
     alone = len(flags.runs) == 1
@@ -511,20 +541,17 @@ def video(arguments: list[str]) -> int:
 
         run: tyro.conf.Positional[Path]
         """A run folder, one of several seeds' runs, or an agent's .safetensors file."""
-        seed: int = 0
+        seed: Seed = 0
         """Seed of the episode's start state."""
         output: Path | None = None
         """The mp4 to write [video.mp4 in the run folder]."""
         trust: Trust = None
 
     flags = parse(Flags, arguments, "palestra video")
-    from palestra.core import Seed, check
+    runs = _with_agents(flags.run)
     from palestra.tools.agents.agent import load
     from palestra.tools.pictures.video import record
-    from palestra.tools.runs.run_folder import runs_in
 
-    check("seed", flags.seed, Seed)
-    runs = runs_in(flags.run)
     if flags.output and len(runs) > 1:
         raise InputError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
     for run in runs:
@@ -559,6 +586,7 @@ def watch(arguments: list[str]) -> int:
     ):
         raise InputError(f"watch needs a video and a run first: {usage}.")
     flags = parse(Flags, arguments, "palestra watch")
+    agent_of(flags.run)
     from palestra.tools.agents.agent import load
     from palestra.tools.pictures.watch import watch as look_on
 
@@ -591,11 +619,10 @@ def export(arguments: list[str]) -> int:
         raise InputError("export needs --numpy, for a file of plain NumPy, or --onnx, or both.")
     if flags.onnx and flags.numpy and flags.output:
         raise InputError("--output names one file; give it with --numpy or with --onnx alone.")
+    runs = _with_agents(flags.run)
     from palestra.tools.agents.agent import load
     from palestra.tools.export import to_numpy, to_onnx
-    from palestra.tools.runs.run_folder import runs_in
 
-    runs = runs_in(flags.run)
     if flags.output and len(runs) > 1:
         raise InputError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
     kinds = (flags.numpy, ".py", to_numpy), (flags.onnx, ".onnx", to_onnx)
@@ -637,13 +664,10 @@ def play(arguments: list[str]) -> int:
     )
     default = flags(PlayFlags(max_episode_steps=entry(env_id).limit or -1), simulator)
     given = parse(flags, arguments[1:], usage.replace("ENV", env_id), default)
-    from palestra.core import Count, CountOrZero, check
     from palestra.tools.pictures.play import play as sit_down
     from palestra.tools.task import Task
 
     options = given.play
-    check("seed", options.seed or 0, CountOrZero)
-    check("fps", 1 if options.fps is None else options.fps, Count)
     task = Task.of(env_id, changed(simulator, given.env), options.max_episode_steps)
     sit_down(task, seed=options.seed, fps=options.fps, text=options.text)
     return 0
@@ -663,6 +687,8 @@ def check_it(arguments: list[str]) -> int:
         """Print JSON: name, kind, mend, remarks, told, learn, refuse."""
 
     flags = parse(Flags, arguments, "palestra check")
+    if ":" not in flags.env and flags.env not in installed("algorithms"):
+        limit_of(current(flags.env))  # raises where there is none
     from palestra.tools.check import check
 
     with busy(f"checking {flags.env}"), printing_aside():
@@ -681,7 +707,6 @@ def list_all(arguments: list[str]) -> int:
     parse(Flags, arguments, "palestra list")
     from palestra.algorithms import ALGORITHMS
     from palestra.envs import ENVIRONMENTS
-    from palestra.own import installed
     from palestra.tools.cite import in_words
     from palestra.tools.presets import presets
 
@@ -707,7 +732,7 @@ def list_all(arguments: list[str]) -> int:
         [
             (f"{algorithm} {env_id} --preset {name}", f"{preset.steps:,} steps. {preset.score}")
             for algorithm in ALGORITHMS
-            for env_id, known in presets(algorithm).items()
+            for env_id, known in presets(algorithm, sketched=True).items()
             for name, preset in known.items()
         ],
     )

@@ -10,13 +10,14 @@ from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import tyro
 
 from palestra.faults import InputError
 from palestra.names import hint
+from palestra.ranges import Seeds, check, differences
 from palestra.tools.cli.results import printing_aside
 
 T = TypeVar("T")
@@ -65,8 +66,16 @@ def parse(cls: type[T], arguments: list[str], usage: str, default: T | None = No
         written = lambda name: f"--{name.replace('_', '-')}"
         meant = hint(flag.strip("-"), kinds, written) or f"`{usage} --help` tells what there is."
         raise InputError(f"There is no flag {flag!r}; {meant}")
+    _check(flags)
     import_trusted(getattr(flags, "trust", None))
     return flags
+
+
+def _check(flags: Any) -> None:
+    """Raise ValueError where a flag's value is outside of its range."""
+    for one in fields(flags):
+        value, kind = getattr(flags, one.name), one.type
+        _check(value) if is_dataclass(value) else check(one.name, value, kind)
 
 
 def _missing(cls: Any, usage: str) -> str:
@@ -125,6 +134,7 @@ def whole_number(text: str) -> str:
 def seeds_of(text: str) -> int | list[int]:
     """How many seeds, or which: 10, 10:20 and 3,5,8. Raises ValueError."""
     if re.fullmatch(r"\d+", text):
+        check("seeds", int(text), Seeds)
         return int(text)
     if found := re.fullmatch(r"(\d+):(\d+)", text):
         begin, end = map(int, found.groups())
@@ -207,9 +217,9 @@ def flag_kinds(cls: Any) -> dict[str, Any]:
             prefix = f"{one.name}." if inside is one.type else ""  # none with OmitArgPrefixes
             kinds |= {prefix + name: kind for name, kind in flag_kinds(inside).items()}
             continue
-        known = [kind for kind in get_args(inside) if kind is not type(None)]
-        if isinstance(inside, UnionType) and len(known) == 1:  # int | None
-            inside = known[0]
+        known = [kind for kind in get_args(inside) if kind is not NoneType]
+        if get_origin(inside) in (Union, UnionType) and len(known) == 1:  # int | None
+            inside = get_args(known[0])[0] if get_origin(known[0]) is Annotated else known[0]
         kinds[one.name] = get_origin(inside) or inside
     return kinds
 
@@ -217,12 +227,13 @@ def flag_kinds(cls: Any) -> dict[str, Any]:
 def import_trusted(module: str | None) -> None:
     """Import what an agent's file may name, but never has imported by itself: one module, or
     several with commas between them."""
+    if not module:
+        return
     from palestra.envs.host.ids import import_for
 
     with printing_aside():
-        for name in (module or "").split(","):
-            if name:
-                import_for(f"{name}:")
+        for name in filter(None, module.split(",")):
+            import_for(f"{name}:")
 
 
 def id_today(env_id: str) -> str:
@@ -236,21 +247,32 @@ def id_today(env_id: str) -> str:
     return name
 
 
+def limit_of(env_id: str) -> int | None:
+    """Steps after which an environment's episodes are cut off. Raises ValueError where there is no
+    such environment."""
+    from palestra.envs import entry, is_ours
+
+    if is_ours(env_id):
+        return entry(env_id).limit
+    from palestra.envs.host.games import game_of
+    from palestra.envs.host.ids import find
+
+    return find(env_id).max_episode_steps if game_of(env_id) is None else None
+
+
 def simulator_of(env_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
-    """What `--env.` flags set, as an instance of a dataclass: a simulator of ours, a game's
+    """What `--env.` flags set, as an instance of a dataclass: a simulator's settings, a game's
     preprocessing, or the parameters of another environment."""
-    from palestra.tools.task import kind_of
+    from palestra.envs import entry, is_ours
 
-    match kind_of(env_id):
-        case "palestra":
-            from palestra.envs import entry
-
-            row = entry(env_id)
-            return row.simulator(**row.parameters)
-        case "atari":
-            return _preprocessing(kwargs or {})
+    if is_ours(env_id):
+        row = entry(env_id)
+        return row.settings(**row.parameters)
+    from palestra.envs.host.games import is_atari
     from palestra.envs.host.ids import parameters
 
+    if is_atari(env_id):
+        return _preprocessing(kwargs or {})
     plain = parameters(env_id)
     kinds = [(f.name, Annotated[Any, JSON] if f.type is object else f.type) for f in fields(plain)]
     given = vars(plain) | {k: x for k, x in (kwargs or {}).items() if hasattr(plain, k)}
@@ -292,8 +314,6 @@ def _preprocessing(kwargs: Mapping[str, Any]) -> Any:
 
 def changed(plain: Any, given: Any) -> dict[str, Any]:
     """The parameters that flags have changed."""
-    from palestra.tools.task import differences
-
     return differences(plain, vars(given))
 
 

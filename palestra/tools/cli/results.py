@@ -7,17 +7,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
 
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
 
 def show_results(results: Sequence[Any]) -> None:
     """Evaluations of one or more finished runs, whether they solve the task, and the files."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     from palestra.tools.agents.evaluate import gymnasium_has
     from palestra.tools.task import Task
 
@@ -104,7 +107,7 @@ def _plot_together(results: Sequence[Any]) -> Path:
     return draw(folders, parent / f"{name}.png")
 
 
-def _show_verdict(console: Console, summaries: Sequence[dict[str, Any]], simulator: str) -> None:
+def _show_verdict(console: "Console", summaries: Sequence[dict[str, Any]], simulator: str) -> None:
     from palestra.tools.intervals import interval
 
     threshold = summaries[0]["threshold"]
@@ -154,8 +157,11 @@ def show_list(title: str, rows: Sequence[tuple[str, str]]) -> None:
 
 def busy(what: str) -> AbstractContextManager:
     """A sign of life in a terminal, for what takes some seconds."""
-    console = Console(stderr=True)
-    return console.status(f"{what} ...") if console.is_terminal else nullcontext()
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(f"{what} ...")
 
 
 @contextmanager
@@ -184,6 +190,20 @@ def _turn_output(descriptor: int) -> None:
     os.dup2(descriptor, 1)
 
 
+def refuse(fault: BaseException) -> None:
+    """Say on standard error what cannot be."""
+    if not sys.stderr.isatty():
+        print(f"palestra: {fault}", file=sys.stderr)
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    told = f"[bold red]palestra:[/] {escape(str(fault))}"
+    Console(stderr=True, soft_wrap=True).print(told, highlight=False)
+
+
 def say(text: str) -> None:
     """Print a line as it is, in a terminal of any width."""
+    from rich.console import Console
+
     Console(soft_wrap=True).print(text, highlight=False, markup=False)

@@ -4,41 +4,56 @@ A preset is chosen before flags override it. Each names its source and the score
 greedy, 100 episodes in Gymnasium's environment, mean over as many seeds as it says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from palestra.algorithms import ALGORITHMS
 from palestra.faults import InputError
-from palestra.tools.presets import files
+from palestra.sketch import sketch
 from palestra.tools.presets.types import Preset
+from palestra.tools.runs.paths import settings_at
+
+STEPS = 100_000  # environment steps of a run, where neither caller nor preset says
 
 
-def presets(algorithm: str) -> Mapping[str, Mapping[str, Preset]]:
+def presets(algorithm: str, *, sketched: bool = False) -> Mapping[str, Mapping[str, Preset]]:
     """The presets of an algorithm, by environment and name, imported now; none where it has no
-    file of them."""
+    file of them. Where they are `sketched`, their algorithms are `Entry.settings`, without JAX."""
     home = f"palestra.tools.presets.{algorithm}"
     if algorithm not in ALGORITHMS or find_spec(home) is None:
         return {}
-    return import_module(home).PRESETS
+    load: Callable[[str], Any] = sketch if sketched else import_module
+    return load(home).PRESETS
 
 
-def preset(algorithm: str, env_id: str, name: str | Path | None = None) -> Preset | None:
+def is_file(name: str | Path) -> bool:
+    """Whether a preset's name is that of a file or of a run folder."""
+    return Path(name).suffix == ".json" or Path(name).is_dir()
+
+
+def preset(
+    algorithm: str, env_id: str, name: str | Path | None = None, *, sketched: bool = False
+) -> Preset | None:
     """The preset of that name; without a name the default one, or None where there is none. The
     name may also be that of a JSON file or of a run folder.
 
     Raises ValueError, naming those there are, for a name that the table lacks; FileNotFoundError
     where there is no such file.
     """
-    if name is not None and files.is_file(name):
+    if name is not None and is_file(name):
+        settings_at(Path(name))  # raises, before JAX is imported
+        from palestra.tools.presets import files
+
         saved = files.read(name)
         if saved.algorithm != algorithm:
             raise InputError(f"{name} holds settings of {saved.algorithm}, not of {algorithm}.")
         same = saved.task.env_id == env_id
         return saved.preset if same else saved.preset._replace(env_kwargs={})
-    known = presets(algorithm).get(env_id, {})
+    known = presets(algorithm, sketched=sketched).get(env_id, {})
     if name is None:
         return known.get("default")
     if name not in known:

@@ -8,6 +8,7 @@ from palestra.faults import InputError
 from palestra.tools.agents.agent import UNFIT, algorithm_of
 from palestra.tools.json_files import Whole, read_json, write_json
 from palestra.tools.presets.types import Preset
+from palestra.tools.runs.paths import settings_at
 from palestra.tools.task import Task
 
 
@@ -36,20 +37,13 @@ class Saved(NamedTuple):
     seed: int | None  # of the run
 
 
-def is_file(name: str | Path) -> bool:
-    """Whether a preset's name is that of a file or of a run folder."""
-    return Path(name).suffix == ".json" or Path(name).is_dir()
-
-
 def read(path: str | Path) -> Saved:
     """The settings of a file, or of a run folder. Nothing is imported for it.
 
     Raises FileNotFoundError where there is none, and ValueError, in one sentence, where it does not
     hold such.
     """
-    path = Path(path) / "config.json" if Path(path).is_dir() else Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There are no settings at {path}; name a JSON file or a run.")
+    path = settings_at(Path(path))
     content = read_json(path, Content)
     try:
         for name in ("num_envs", "steps"):

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from palestra.core import Algorithm
+if TYPE_CHECKING:
+    from palestra.core import Algorithm
 
 
 class Preset(NamedTuple):
     """Settings, where they come from, and what they reached."""
 
-    algorithm: Algorithm
+    algorithm: "Algorithm"
     num_envs: int
     steps: int
     source: str

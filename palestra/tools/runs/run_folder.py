@@ -40,6 +40,8 @@ from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.evaluate import Played
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, Whole, fit, parsed, read_json, write_json
+from palestra.tools.runs.paths import config_of
+from palestra.tools.runs.paths import runs_in as runs_in
 from palestra.tools.task import Task
 
 KEPT_EPISODES = 1_000  # listed one by one per report, evenly spread where there were more
@@ -218,23 +220,6 @@ def commit() -> str | None:
     return head + ("+" if changes else "")
 
 
-def runs_in(path: Path) -> list[Path]:
-    """The run folders that a path stands for: itself, or those of the seeds in it.
-
-    Raises FileNotFoundError, naming the newest run in it, for a folder of other runs.
-    """
-    seeds = [folder for folder in path.glob("seed*") if (folder / "config.json").is_file()]
-    if (path / "config.json").is_file() or not path.is_dir():
-        return [path]
-    if seeds:
-        return sorted(seeds, key=lambda folder: (len(folder.name), folder.name))
-    inside = [config.parent for config in path.glob("*/config.json")]
-    if inside:
-        newest = max(inside, key=lambda folder: (folder / "config.json").stat().st_mtime)
-        raise FileNotFoundError(f"{path} holds several runs; name one, the newest is {newest}.")
-    return [path]
-
-
 class Recorder:
     """Turns one seed's reports, and agents where given, into metrics.jsonl and two agent files.
 
@@ -375,10 +360,7 @@ def _finished(report: Report, before: int) -> tuple[np.ndarray, np.ndarray, np.n
 
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json of a run folder. FileNotFoundError or ValueError where it is none."""
-    path = folder / "config.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} is not a run folder: it has no config.json.")
-    return read_json(path, Config)
+    return read_json(config_of(folder), Config)
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

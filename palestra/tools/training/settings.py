@@ -5,7 +5,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import gymnasium
 import jax
@@ -23,7 +23,6 @@ from palestra.core import (
     Environment,
     Finite,
     NonNegative,
-    Range,
     Seed,
     Spec,
     check,
@@ -38,6 +37,7 @@ from palestra.envs.host.one import try_out
 from palestra.faults import RAISED, EnvironmentFaultError, InputError
 from palestra.names import refuse
 from palestra.parts.spaces import example_transition, flat_action_space, flat_observation_space
+from palestra.ranges import Seeds
 from palestra.runners import compiled
 from palestra.runners.switches import as_the_user_has_it
 from palestra.runners.threads import Asynchronous
@@ -57,9 +57,6 @@ REPORT_STEPS = (
 HOST_REPORT_STEPS = 5_000  # environment steps between reports on the host, at most
 
 
-STEPS = 100_000  # environment steps of a run, where neither caller nor preset says
-
-
 EXPLORING = "epsilon_steps", "initial_value", "entropy_coef", "noise_std", "temperature"
 
 
@@ -67,9 +64,6 @@ SIZES = "rollout_length", "memory_size", "hidden"  # hyper-parameters that memor
 
 
 ON_HOST = 6_000  # bytes that an environment in Python takes, at least
-
-
-Seeds = Annotated[int, Range("a whole number from 1 to 10,000", lambda x: 1 <= x <= 10_000)]
 
 
 class Job(NamedTuple):
@@ -208,7 +202,7 @@ def settle(
     if isinstance(algorithm, str):
         import_for(algorithm)
         name, cls = named_algorithm(algorithm), algorithm_class(algorithm)
-        if isinstance(env, str) or (preset is not None and presets.files.is_file(preset)):
+        if isinstance(env, str) or (preset is not None and presets.is_file(preset)):
             env_id = current(env) if isinstance(env, str) else ""
             chosen = presets.preset(name, env_id, preset)
         algorithm = chosen.algorithm if chosen else cls()
@@ -216,7 +210,7 @@ def settle(
         name = name_of(algorithm)
     else:
         raise InputError("a preset goes with an algorithm's name, not with an instance of it.")
-    usual = chosen.steps if chosen else STEPS
+    usual = chosen.steps if chosen else presets.STEPS
     if steps is None:
         steps = usual
     check("steps", steps, Count)
