@@ -42,6 +42,7 @@ WRONG = {
     f"{TRAIN} --steps": "--steps needs a value",
     f"{TRAIN} --preset zoo": "did you mean rl-zoo?",
     f"{TRAIN} --preset nowhere.json": "There are no settings at nowhere.json",
+    f"{TRAIN} --from nowhere": "There is no agent at nowhere",
     "train --like nowhere": "There are no settings at nowhere",
     "evaluate nowhere": "There is no agent at nowhere",
     "evaluate nowhere --episodes 0": "episodes must be a whole number from 1 to 1,000,000, not 0.",

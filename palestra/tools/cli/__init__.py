@@ -305,10 +305,8 @@ def train(arguments: list[str]) -> int:
             ("env", type(simulator)),
         ],
     )
-    usual, settings = (
-        chosen.steps if chosen else presets.STEPS,
-        chosen.algorithm if chosen else cls(),
-    )
+    usual = chosen.steps if chosen else presets.STEPS
+    settings = cls(**vars(chosen.algorithm)) if chosen else cls()
     asked = whole_number(value_of("--steps", arguments) or "")
     if asked.isdecimal():  # what else it may be, the parser refuses
         check("steps", int(asked), Count)
@@ -327,6 +325,8 @@ def train(arguments: list[str]) -> int:
     if options.seeds is not None and value_of("--seed", arguments) is not None:
         raise InputError("--seed and --seeds exclude each other; give one of them.")
     seeds = None if options.seeds is None else seeds_of(options.seeds)
+    if options.start_from is not None:
+        agent_of(options.start_from)  # raises, before JAX is imported
     from palestra.tools.presets import files
     from palestra.tools.training.train import train as run_training
 
