@@ -28,7 +28,7 @@ from palestra import envs
 from palestra.algorithms import ALGORITHMS, served
 from palestra.envs.drawing import readable
 from palestra.envs.host import atari
-from palestra.tools.pictures.play import CONTROLS
+from palestra.tools.pictures.controls import CONTROLS
 from palestra.tools.presets import presets
 from palestra.tools.presets.types import Preset
 

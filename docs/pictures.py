@@ -13,8 +13,8 @@ import palestra
 from palestra import prng
 from palestra.envs import make
 from palestra.envs.drawing import draw
+from palestra.tools.pictures.film import episode
 from palestra.tools.pictures.plot import plot
-from palestra.tools.pictures.video import episode
 
 IMAGES = Path(__file__).parent / "images"
 HEIGHT = 600  # [pixels]

@@ -134,6 +134,14 @@ class HasPolicy(Protocol):
     def policy(self, state: PyTree, obs: PyTree) -> Any: ...
 
 
+@runtime_checkable
+class ToldWhoActed(Protocol):
+    """An algorithm that learns from what an earlier State has done: its `update` takes that State
+    as `acted`, of which only what `act` reads is there."""
+
+    told_who_acted: bool
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def hyperparameters(cls: type[T]) -> type[T]:
     """A frozen dataclass and pytree: floats and nested environments are traced, the rest static.

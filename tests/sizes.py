@@ -9,13 +9,13 @@ import pytest
 
 HOMES = {
     "reports": "tools.training.settings.REPORTS",  # of a run, at least
-    "host_report_steps": "tools.training.settings.HOST_REPORT_STEPS",
+    "host_report_steps": "tools.environments.hosted.Hosted.report_steps",
     "evaluations": "tools.training.session.EVALUATIONS",  # of a run
-    "episodes": "tools.agents.evaluate.EPISODES",  # of an evaluation
-    "games": "tools.agents.evaluate.GAMES",  # of Atari's, likewise
-    "few": "tools.agents.evaluate.FEW",  # of an evaluation on the way, on the host
-    "lanes": "tools.agents.evaluate.LANES",  # environments in which it plays at once
-    "longest": "tools.agents.evaluate.LONGEST",  # steps of an endless episode
+    "episodes": "tools.environments.task.Task.episodes",  # of an evaluation
+    "games": "tools.environments.atari.Atari.episodes",  # of Atari's, likewise
+    "few": "tools.agents.episodes.FEW",  # of an evaluation on the way, on the host
+    "lanes": "tools.agents.episodes.LANES",  # environments in which it plays at once
+    "longest": "tools.agents.episodes.LONGEST",  # steps of an endless episode
     "closing": "envs.host.closing.CLOSING",  # [s] given to an environment to close
     "round_trip": "envs.host.many.ROUND_TRIP",  # [s] what processes seem to cost ...
     "per_process": "envs.host.many.PER_PROCESS",  # ... and each of them

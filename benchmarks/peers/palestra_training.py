@@ -13,8 +13,8 @@ from palestra.envs import make
 from palestra.runners import compiled
 from palestra.runners.cache import use_compilation_cache
 from palestra.tools import presets
-from palestra.tools.agents import evaluate
-from palestra.tools.agents.agent import Agent, reads
+from palestra.tools.agents import episodes
+from palestra.tools.agents.agent import Agent, Snapshots
 
 AS_SEEN = {"normalize_obs": False}
 # The setting in which all systems' rates are compared: number of environments, and what differs
@@ -85,7 +85,7 @@ def settings(name: str, env_id: str, same: bool) -> tuple[Algorithm, int, int]:
 
 def score(env_id: str, agent: Agent, first_seed: int) -> float:
     """As protocol.score, by the library's own means."""
-    played = evaluate.in_gymnasium(env_id, agent, episodes=EPISODES, seed=first_seed)
+    played = episodes.in_gymnasium(env_id, agent, episodes=EPISODES, seed=first_seed)
     return float(played.returns.mean())
 
 
@@ -97,7 +97,7 @@ def main() -> None:
     trial = Trial(asked, steps, score)
     env = make(env_id)
     spec = Spec(env.observation_space, env.action_space, num_envs)
-    names = reads(algorithm, spec)
+    agents = Snapshots(algorithm, spec, env_id)
     reports = compiled.train(
         env,
         algorithm,
@@ -108,7 +108,7 @@ def main() -> None:
     )
     for report in reports:
         jax.block_until_ready(report)
-        policy = lambda report=report: Agent.of(algorithm, spec, env_id, report.learner, 0, names)
+        policy = lambda report=report: agents.of(report.learner, 0)
         if not trial.report(report.step, policy):
             break
     trial.finish(setting_steps=steps, setting=str(algorithm), num_envs=num_envs)

@@ -18,7 +18,7 @@ import palestra
 from palestra.core import Spec
 from palestra.envs.host.atari import AtariVector
 from palestra.runners import threads
-from palestra.tools.task import Task
+from palestra.tools.environments.whose import task_of
 
 flags = argparse.ArgumentParser(description="A3C on Pong")
 flags.add_argument("--workers", type=int, default=os.cpu_count(), help="threads")
@@ -31,7 +31,7 @@ flags.add_argument("--output", default="pong_a3c.safetensors")
 options = flags.parse_args()
 
 # SPECIFICATIONS["article-pong"] of palestra.envs.host.atari, but for the longest game.
-task = Task.of("ALE/Pong-v5", {"preprocessing": "article-pong", "max_frames": options.max_frames})
+task = task_of("ALE/Pong-v5", {"preprocessing": "article-pong", "max_frames": options.max_frames})
 
 
 class Told(VectorWrapper):

@@ -22,7 +22,7 @@ Departures
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -92,6 +92,8 @@ class Learned(NamedTuple):
 @hyperparameters
 class PPO:
     """The hyper-parameters of proximal policy optimization; the algorithm as three functions."""
+
+    told_who_acted: ClassVar = True
 
     learning_rate: Positive = 3e-4
     """Adam's step size."""

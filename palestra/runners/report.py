@@ -1,7 +1,7 @@
 """What a runner tells the world, and the count of episodes that goes into it."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,30 @@ class Since(NamedTuple):
 
     updates: int  # that were done
     arrays: Mapping[str, np.ndarray]  # of the last one's carry, by name
+
+
+class Alone:
+    """An array under an axis of one seed. JAX would copy it, and a replay may hold gigabytes."""
+
+    def __init__(self, array: Array):
+        self.array, self.dtype = array, array.dtype
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.array, dtype)[None]
+
+    def __getitem__(self, row: int) -> Array:
+        assert row == 0
+        return self.array
+
+
+def as_one_seed(report: Report) -> Report:
+    """The report of a runner of one learner in the form of one of several seeds: an axis more in
+    front of all leaves but the carry's."""
+    numbers = report.metrics, report.episodes, report.prints, report.obs
+    metrics, episodes, prints, obs = jax.tree.map(lambda x: np.asarray(x)[None], numbers)
+    learner = jax.tree.map(Alone, report.learner)
+    led = {"metrics": metrics, "episodes": episodes, "prints": prints, "obs": obs}
+    return report._replace(learner=learner, **led)
 
 
 REPLAY = ("memory", "priorities")  # fields of a State that may hold gigabytes

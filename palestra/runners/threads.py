@@ -23,7 +23,6 @@ but the first is played with the learner of exactly one update ago, and an algor
 wrong about that is told which.
 """
 
-import inspect
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -39,7 +38,7 @@ from gymnasium.vector import VectorEnv
 from jaxtyping import Array, PyTree
 
 from palestra import prng
-from palestra.core import Algorithm, Count, Key, Metrics, Spec, Transition, check
+from palestra.core import Algorithm, Count, Key, Metrics, Spec, ToldWhoActed, Transition, check
 from palestra.faults import EnvironmentFaultError
 from palestra.parts.spaces import example, example_transition, legal
 from palestra.runners import streams
@@ -245,12 +244,11 @@ def beside(
     """As `host.train`, but the next rollout is played while the algorithm learns from the last.
 
     Each rollout but the first is played with the learner of one update before. For algorithms that
-    learn from whatever was done; and for those whose `update` takes `acted`, the State that acted,
-    of which only what `act` reads is there. The two never wait longer than for each other: there is
-    one rollout in the making and at most one in waiting. With `since`, the learner goes on from
-    there, in new episodes; a fresh one takes over the arrays of `start`, by name. Raises
-    EnvironmentFaultError, and ValueError where `since` is of another
-    run.
+    learn from whatever was done, and those that are told who acted (core.ToldWhoActed). The two
+    never wait longer than for each other: there is one rollout in the making and at most one in
+    waiting. With `since`, the learner goes on from there, in new episodes; a fresh one takes over
+    the arrays of `start`, by name. Raises EnvironmentFaultError, and ValueError where `since` is of
+    another run.
     """
     loop = Loop(envs, algorithm, total_steps, reports, seed, profile, since, start)
     programs, players, leaves, last_key = loop.programs, loop.players, loop.leaves, loop.key
@@ -294,7 +292,7 @@ def beside(
 
 def compile_update(algorithm: Algorithm, structure: Any, read: list[int]) -> Callable:
     """leaves, rollout, key, what acted -> leaves, metrics, a copy of those leaves to act with."""
-    told = "acted" in inspect.signature(algorithm.update).parameters
+    told = isinstance(algorithm, ToldWhoActed)
 
     def update(
         leaves: Leaves, rollout: Transition, key: Key, acting: Leaves

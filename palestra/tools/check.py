@@ -29,7 +29,10 @@ from palestra.faults import RAISED, EnvironmentFaultError, said
 from palestra.own import load_installed, own_algorithm
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.testing import AlgorithmTests, EnvironmentTests, faults, misfit
-from palestra.tools.task import Task, ignored
+from palestra.tools.environments.hosted import Hosted
+from palestra.tools.environments.ours import Ours
+from palestra.tools.environments.task import Task, ignored
+from palestra.tools.environments.whose import task_of
 
 STEPS = 1_000  # played at random
 LARGE = 100.0  # a reward from which on learning is hard
@@ -70,20 +73,20 @@ def check(name: str) -> Checked:
     import_for(name)
     if (own := own_algorithm(load_installed("algorithms", name) or name)) is not None:
         return Checked(name, "algorithm", faults(AlgorithmTests.of(algorithm=own)))
-    task = Task.of(name)
+    task = task_of(name)
     found = Checked(task.env_id, "environment")
-    if task.kind == "palestra":
+    if isinstance(task, Ours):
         env = task.simulator()
         found.mend += faults(EnvironmentTests.of(environment=env))
         spaces = [getattr(env, f"{word}_space", None) for word in ("observation", "action")]
-    else:
+    elif isinstance(task, Hosted):
         spaces = _check_host(task, found)
     if all(isinstance(space, gymnasium.Space) for space in spaces):
         _ask_algorithms(task, spaces, found)
     return found
 
 
-def _check_host(task: Task, found: Checked) -> list[Any]:
+def _check_host(task: Hosted, found: Checked) -> list[Any]:
     """Check one of Gymnasium's environments; its spaces, none where it cannot be made."""
     try:
         _ask_gymnasium(task, found)
@@ -102,7 +105,7 @@ def _check_host(task: Task, found: Checked) -> list[Any]:
         return [None]
 
 
-def _ask_gymnasium(task: Task, found: Checked) -> None:
+def _ask_gymnasium(task: Hosted, found: Checked) -> None:
     """What Gymnasium's own checker says: what it raises is to be mended, its warnings are
     remarks."""
     with playing(task.make_one()) as env, warnings.catch_warnings(record=True) as warned:

@@ -15,7 +15,7 @@ from palestra import prng
 from palestra.algorithms.ppo import PPO, Data, Learned, State
 from palestra.core import Transition
 from palestra.parts.statistics import Moments
-from palestra.tools.agents.agent import reads
+from palestra.tools.agents.policy import reads
 
 ROLLOUT = linear.rollout()
 BASE = {

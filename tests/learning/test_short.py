@@ -6,8 +6,8 @@ from palestra import envs, prng
 from palestra.algorithms import ALGORITHMS
 from palestra.core import Spec
 from palestra.runners import compiled
-from palestra.tools.agents import evaluate
-from palestra.tools.agents.agent import Agent, reads
+from palestra.tools.agents import episodes
+from palestra.tools.agents.agent import Snapshots
 from palestra.tools.presets import preset
 
 # The task, and the line that each seed must reach within the preset's steps.
@@ -43,14 +43,14 @@ def test_it_learns(name):
     chosen = preset(name, env_id)
     env = envs.make(env_id)
     spec = Spec(env.observation_space, env.action_space, chosen.num_envs)
-    names, model = reads(chosen.algorithm, spec), evaluate.model_of(env)
+    agents, model = Snapshots(chosen.algorithm, spec, env_id), episodes.model_of(env)
 
     def greedy(learner) -> float:
-        agent = Agent.of(chosen.algorithm, spec, env_id, learner, 0, names)
+        agent = agents.of(learner, 0)
         if model:
-            return evaluate.exact(agent, env, model)
-        return evaluate.in_ours(
-            env, agent, episodes=evaluate.EPISODES, key=prng.key(1)
+            return episodes.exact(agent, env, model)
+        return episodes.in_ours(
+            env, agent, episodes=episodes.EPISODES, key=prng.key(1)
         ).returns.mean()
 
     for seed in range(3):

@@ -40,7 +40,7 @@ from palestra.parts.spaces import example_transition
 from palestra.runners import compiled, host, threads
 from palestra.runners.leaves import named
 from palestra.runners.report import Since
-from palestra.tools.task import Task
+from palestra.tools.environments.whose import task_of
 
 SAME, NEXT, OFF = AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED
 LENGTHS = (2, 3)  # steps of episodes, in turn; those of 2 end, those of 3 are cut off
@@ -81,6 +81,7 @@ class Record:
     """Learns nothing: its learner is the record of every rollout."""
 
     rollout_length = 4
+    told_who_acted = True
 
     def __init__(self, updates: int):
         self.updates = updates
@@ -626,7 +627,7 @@ def test_what_is_no_single_environment_is_refused(made):
     with pytest.raises(InputError, match=rf"{told} type {'NoneType' if made is None else 'Vec'}"):
         make_from(make, 1)
     with pytest.raises(InputError, match=told):
-        Task.of(make).make_one()
+        task_of(make).make_one()
 
 
 def test_where_only_a_life_ended_what_is_shown_is_the_successor():

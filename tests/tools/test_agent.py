@@ -26,10 +26,11 @@ from palestra.core import Frames, Spec
 from palestra.envs import make
 from palestra.envs.classic.cartpole import CartPole
 from palestra.parts.spaces import flat_action_space, flat_observation_space
-from palestra.tools.agents.agent import Agent, load, reads
+from palestra.tools.agents.agent import Agent, Snapshots, load
+from palestra.tools.agents.policy import reads
 from palestra.tools.agents.spaces_json import describe, spaces_of
 from palestra.tools.cli import main
-from palestra.tools.task import Task
+from palestra.tools.environments.whose import task_of
 
 
 @pytest.fixture
@@ -80,14 +81,14 @@ def test_a_file_from_before_there_were_parameters(path: Path) -> None:
     header = _read(path)[0]
     del header["env_kwargs"], header["max_episode_steps"]
     save_file(_read(path)[1], path, {"palestra": json.dumps(header)})
-    assert load(path).task == Task("CartPole-v1")
+    assert load(path).task == task_of("CartPole-v1")
 
 
 def test_a_file_keeps_the_parameters_of_its_task(agent: Agent, path: Path) -> None:
-    task = Task.of("CartPole-v1", {"pole_mass": 0.3}, -1)
+    task = task_of("CartPole-v1", {"pole_mass": 0.3}, -1)
     replace(agent, task=task).save(path)
     assert load(path).task == task
-    assert load(path).task.make() == CartPole(pole_mass=0.3)
+    assert load(path).task.env == CartPole(pole_mass=0.3)
 
 
 def test_predict_takes_one_observation_or_a_batch(agent: Agent) -> None:
@@ -155,7 +156,7 @@ def room_agent(algorithm, action_space) -> Agent:
     spec = Spec(flat_observation_space(ROOM), flat_action_space(action_space), 2)
     learner = jax.jit(partial(algorithm.init, spec))(prng.key(1))
     spaces = ROOM, action_space
-    return Agent.of(algorithm, spec, "CartPole-v1", learner, None, spaces=spaces)
+    return Snapshots(algorithm, spec, "CartPole-v1", spaces).of(learner, None)
 
 
 @pytest.mark.parametrize(
@@ -409,13 +410,13 @@ def test_values_or_probabilities_say_what_is_chosen(name):
     space = Box(-1, 1, (3,), np.float32) if numbers else Discrete(4)
     spec = Spec(space, Discrete(5), 1)
     learner = jax.jit(lambda: algorithm.init(spec, prng.key(0)))()
-    agent = Agent.of(algorithm, spec, Task("CartPole-v1"), learner, None)
+    agent = Agent.of(algorithm, spec, task_of("CartPole-v1"), learner, None)
     rng = np.random.default_rng(0)
     # Tables begin with zeros: what is learned is put there.
     fill = lambda x: rng.normal(size=x.shape).astype(x.dtype) if x.dtype.kind == "f" else x
     # No variance is below zero: moments stay as they are.
     arrays = {k: x if "moments" in k else fill(x) for k, x in agent.arrays.items()}
-    agent = Agent(algorithm, spec, agent.task, arrays, *spec[:2])
+    agent = Agent(algorithm, spec, arrays, *spec[:2], agent.task)
     obs = rng.normal(size=(7, 3)).astype(np.float32) if numbers else np.arange(4, dtype=np.int32)
     likely = name in {"reinforce", "actor_critic", "a2c", "a3c", "ppo", "sac"}
     tell, refuse = agent.values, agent.probabilities
@@ -444,4 +445,4 @@ def agent_of(name: str, actions) -> Agent:
     algorithm = ALGORITHMS[name].learner(hidden=(4,))
     spec = Spec(Box(-1, 1, (3,)), actions, 1)
     learner = jax.jit(lambda: algorithm.init(spec, prng.key(0)))()
-    return Agent.of(algorithm, spec, Task("CartPole-v1"), learner, None)
+    return Agent.of(algorithm, spec, task_of("CartPole-v1"), learner, None)

@@ -10,7 +10,7 @@ import pytest
 import palestra
 from palestra.faults import InputError
 from palestra.tools.cli import main
-from palestra.tools.task import Task
+from palestra.tools.environments.whose import task_of
 
 TRAIN = ["train", "dqn", "CartPole-v1"]
 CASES = {
@@ -197,7 +197,7 @@ def test_what_cannot_be_kept_is_refused_before_anything_is_made(algorithm, asked
     with pytest.raises(InputError, match=told):
         palestra.train("CartPole-v1", algorithm, run=tmp_path / "run", **asked)
     assert not (tmp_path / "run").exists()
-    assert Task.of("CartPole-v1", None, np.int64(9)).limit == 9
+    assert task_of("CartPole-v1", None, np.int64(9)).limit == 9
 
 
 def test_environments_on_the_host_count_too():

@@ -12,8 +12,8 @@ import pytest
 
 import palestra
 from palestra.tools.cli import main
+from palestra.tools.environments.whose import task_of
 from palestra.tools.runs.run_folder import runs_in
-from palestra.tools.task import Task
 
 SMALL = {"steps": 64, "num_envs": 2, "episodes": 2, "quiet": True, "video": False}
 DQN = palestra.DQN(hidden=(8,), learning_starts=16)
@@ -152,4 +152,4 @@ def test_a_run_says_where_it_came_from(monkeypatch):
     [("Hopper-v5", "mujoco"), ("LunarLander-v3", "box2d"), ("ALE/Pong-v5", "ale-py")],
 )
 def test_the_packages_that_make_an_environment_are_named(env_id, package):
-    assert package in [name.lower() for name in Task.of(env_id).packages()]
+    assert package in [name.lower() for name in task_of(env_id).packages()]

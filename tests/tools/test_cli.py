@@ -17,8 +17,8 @@ from PIL import Image
 import palestra
 from palestra import envs, prng
 from palestra.tools.cli import main
-from palestra.tools.pictures.video import episode
-from palestra.tools.task import Task
+from palestra.tools.environments.whose import task_from
+from palestra.tools.pictures.film import episode
 
 FAST = ["--steps", "3000", "--learning-starts", "200", "--quiet"]
 FILES = {
@@ -117,7 +117,7 @@ def test_parameters_of_the_environment_are_recorded(altered: Path) -> None:
     lines = [json.loads(line) for line in (altered / "metrics.jsonl").read_text().splitlines()]
     assert max(length for line in lines for length in line["lengths"]) <= 50
     agent = palestra.load(altered)
-    assert (agent.env_id, agent.task) == ("CartPole-v1", Task.from_json(summary))
+    assert (agent.env_id, agent.task) == ("CartPole-v1", task_from(summary))
 
 
 def test_evaluate_and_video_take_the_same_parameters(altered: Path, tmp_path, capsys) -> None:
@@ -129,7 +129,7 @@ def test_evaluate_and_video_take_the_same_parameters(altered: Path, tmp_path, ca
     assert main(["evaluate", str(altered), "--episodes", "5"]) == 0
     said = "CartPole-v1 with pole_mass=0.2, sutton_barto_reward=True, max_episode_steps=50 in"
     assert said in capsys.readouterr().out
-    env, agent = palestra.load(altered).task.make(), palestra.load(altered)
+    env, agent = palestra.load(altered).task.env, palestra.load(altered)
     assert len(episode(env, agent, key=prng.key(0))) <= 51
 
 

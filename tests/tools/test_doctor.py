@@ -29,8 +29,8 @@ from palestra.core import Finite, Frames, Share, Spec, Step, hyperparameters
 from palestra.runners import compiled, host
 from palestra.runners.report import Episodes, Report
 from palestra.tools.cli import main
+from palestra.tools.environments.whose import task_of
 from palestra.tools.presets import preset
-from palestra.tools.task import Task
 from palestra.tools.training import doctor
 from palestra.tools.training.doctor import Doctor, Finding, shown
 
@@ -258,7 +258,7 @@ def chosen(name: str, env_id: str) -> Iterator[list[Finding]]:
     settings = preset(name, env_id)
     env = envs.make(env_id)
     spec = Spec(env.observation_space, env.action_space, settings.num_envs)
-    limit = Task.of(env_id).limit
+    limit = task_of(env_id).limit
     looker = Doctor(settings.algorithm, spec, settings.steps, limit)
     told = {"num_envs": settings.num_envs, "total_steps": settings.steps, "reports": REPORTS}
     for report in compiled.train(env, settings.algorithm, **told, seeds=[0]):
@@ -279,7 +279,7 @@ def test_a_policy_that_is_certain_and_good_is_left_alone():
 
 @pytest.mark.parametrize("env_id", ["MountainCar-v0", "FrozenLake-v1", "probe/TimeOut-v0"])
 def test_rewards_that_are_few_or_alike_are_left_alone(env_id):
-    assert follow(envs.make(env_id), DQN_, 6_000, limit=Task.of(env_id).limit) == []
+    assert follow(envs.make(env_id), DQN_, 6_000, limit=task_of(env_id).limit) == []
 
 
 # The arithmetic, with reports by hand

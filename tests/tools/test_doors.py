@@ -211,9 +211,9 @@ def test_nested_spaces_are_flattened_as_on_the_host(tmp_path):
     assert agent.observation_space == Nested.observation_space
     seen = jax.tree.map(np.asarray, Nested().see(jnp.int32(4)))
     assert agent.predict(seen)["go"] in (3, 4)
-    from palestra.tools.task import Task
+    from palestra.tools.environments.whose import task_of
 
-    flat = Task.of(Nested).make()
+    flat = task_of(Nested).env
     _, obs = flat.reset(jax.random.key(0))
     asked = jax.tree.leaves(flat.observation_space.sample())
     assert [x.shape for x in jax.tree.leaves(obs)] == [np.shape(x) for x in asked]

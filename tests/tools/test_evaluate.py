@@ -24,11 +24,13 @@ from palestra.faults import InputError
 from palestra.runners import streams
 from palestra.runners.streams import WIDTH
 from palestra.tools.agents.agent import Agent
-from palestra.tools.agents.evaluate import LONGEST, OnHost, exact, in_gymnasium, in_ours, judge
+from palestra.tools.agents.episodes import LONGEST, OnHost, in_gymnasium, in_ours
+from palestra.tools.agents.evaluate import judge
 from palestra.tools.cli.results import episodes_said, show_results
+from palestra.tools.environments.task import Task
+from palestra.tools.environments.whose import task_of
 from palestra.tools.intervals import interval
 from palestra.tools.runs.run_folder import read_metrics
-from palestra.tools.task import Task
 from palestra.tools.training.resume import resume
 from palestra.tools.training.train import train
 
@@ -37,14 +39,18 @@ TABULAR = ["FrozenLake-v1", "FrozenLake8x8-v1", "CliffWalking-v1", "Taxi-v4", "B
 
 def agent_of(task: Task | str, policy: np.ndarray) -> Agent:
     """Follows a policy, an action for each thing that can be seen, in order."""
-    task = Task(task) if isinstance(task, str) else task
-    env, algorithm = task.make(), QLearning()
+    task = task_of(task) if isinstance(task, str) else task
+    env, algorithm = task.env, QLearning()
     spec = Spec(env.observation_space, env.action_space, 1)
     learner = algorithm.init(spec, prng.key(0))
     actions = learner.q.shape[-1]
     q = jax.nn.one_hot(jnp.asarray(policy), actions).reshape(learner.q.shape)
     one_seed = jax.tree.map(lambda x: x[None], learner._replace(q=q))
     return Agent.of(algorithm, spec, task, one_seed, 0)
+
+
+def value_of(agent: Agent) -> float | None:
+    return agent.task.exact(agent)
 
 
 def best(env_id: str) -> Agent:
@@ -65,7 +71,7 @@ def best(env_id: str) -> Agent:
 )
 def test_the_exact_value_is_what_play_comes_to(env_id, value):
     agent = best(env_id)
-    found = exact(agent)
+    found = value_of(agent)
     assert abs(found - value) < 0.005
     for play in (in_ours, in_gymnasium):
         env = envs.make(env_id) if play is in_ours else env_id
@@ -88,24 +94,24 @@ def test_the_exact_value_is_of_the_greedy_policy_and_the_tasks_limit(env_id):
     horizon = env.limit if isinstance(env, TimeLimit) else unending
     states = len(model.start)
     values = evaluate(model, policy[np.arange(states) % seen], horizon=horizon)
-    np.testing.assert_allclose(exact(agent_of(env_id, policy)), values @ model.start, rtol=1e-9)
+    np.testing.assert_allclose(value_of(agent_of(env_id, policy)), values @ model.start, rtol=1e-9)
 
 
 def test_altered_tasks_have_the_model_of_their_parameters():
     policy = np.ones(48, int)  # up from the start, then along the edge and down to the goal
     policy[36], policy[35] = 0, 2
-    assert exact(agent_of("CliffWalking-v1", policy)) == -13
-    dear = Task.of("CliffWalking-v1", {"step_reward": -2.0})
-    assert exact(agent_of(dear, policy)) == -26
-    short = Task.of("CliffWalking-v1", None, 5)
-    assert exact(agent_of(short, policy)) == -5
+    assert value_of(agent_of("CliffWalking-v1", policy)) == -13
+    dear = task_of("CliffWalking-v1", {"step_reward": -2.0})
+    assert value_of(agent_of(dear, policy)) == -26
+    short = task_of("CliffWalking-v1", None, 5)
+    assert value_of(agent_of(short, policy)) == -5
 
 
 def test_a_policy_that_never_ends_is_given_up():
     agent = agent_of("CliffWalking-v1", np.zeros(48, int))  # up, and up against the wall
-    assert exact(agent) == -LONGEST
+    assert value_of(agent) == -LONGEST
     for played in (
-        in_ours(agent.task.make(), agent, episodes=2, key=prng.key(0)),
+        in_ours(agent.task.env, agent, episodes=2, key=prng.key(0)),
         in_gymnasium("CliffWalking-v1", agent, episodes=2, seed=0),
     ):
         assert (played.returns == -LONGEST).all()
@@ -114,7 +120,7 @@ def test_a_policy_that_never_ends_is_given_up():
 
 
 def test_where_there_is_no_model_there_is_no_exact_value():
-    assert exact(agent_of("Discrete/CartPole-v0", np.zeros(5184, int))) is None
+    assert value_of(agent_of("Discrete/CartPole-v0", np.zeros(5184, int))) is None
 
 
 @pytest.mark.parametrize(
@@ -129,7 +135,7 @@ def test_tables_go_the_whole_way(env_id, simulators, tmp_path, capsys):
     assert ("exact value" in capsys.readouterr().out) == ("exact" in simulators)
     for which, agent in (("best", run.agent), ("last", run.last)):
         assert set(run.summary[which]) == {"step", *simulators}
-        assert run.summary[which].get("exact") == exact(agent)
+        assert run.summary[which].get("exact") == value_of(agent)
     assert (run.folder / "video.mp4").stat().st_size > 1_000
 
 
@@ -164,10 +170,9 @@ def test_short_episodes_on_the_host_do_not_count_more_often(monkeypatch):
     monkeypatch.setattr(Turns, "made", -1)  # one is made to measure a step
     algorithm = DQN(hidden=(4,), memory_size=100)
     spec = Spec(Turns.observation_space, Turns.action_space, 2)
-    task = Task.of(Turns)
+    task = task_of(Turns)
     agent = Agent.of(algorithm, spec, task, algorithm.init(spec, prng.key(0)), None)
-    sizes(monkeypatch, lanes=2)
-    with closing(OnHost(task, algorithm, spec, 7)) as play:
+    with closing(OnHost(task.places(5_000), algorithm, spec, 7, lanes=2)) as play:
         lengths = [env.unwrapped.length for env in play.envs.envs]
         returns, ended, steps = play.play(agent, seed=0)
     assert ended.all()
@@ -247,7 +252,7 @@ def test_training_judging_exam_and_seeds_have_streams_of_their_own(tmp_path, mon
     """Every reset of two seeds with two environments, of going on, and of a film."""
     # What tries an environment out, and throws it away, resets it with 0.
     monkeypatch.setattr("palestra.envs.host.many.step_cost", lambda name, make_env: (1e-6, False))
-    monkeypatch.setattr("palestra.tools.training.settings.try_out", lambda name, env: 1)
+    monkeypatch.setattr("palestra.tools.environments.hosted.try_out", lambda name, env: 1)
     monkeypatch.setattr(Logged, "seen", [])
     learner = DQN(hidden=(4,), learning_starts=10, memory_size=100)
     begin = partial(train, Logged, learner, num_envs=2, steps=200, episodes=3, quiet=True)
@@ -268,7 +273,7 @@ def uniform(algorithm, spaces, task):
     return Agent.of(algorithm, spec, task, algorithm.init(spec, prng.key(0)), None)
 
 
-@pytest.mark.parametrize("task", ["CartPole-v1", Task.of("CartPole-v1", {"pole_mass": 0.2})])
+@pytest.mark.parametrize("task", ["CartPole-v1", task_of("CartPole-v1", {"pole_mass": 0.2})])
 @pytest.mark.parametrize("learner", [PPO(hidden=(4,)), A3C(hidden=(4,)), DQN(hidden=(4,))])
 def test_exploring_is_judged_as_at_the_end_of_training(task, learner):
     """A policy that knows nothing is almost uniform, where greedily it always does the same; an
@@ -292,7 +297,7 @@ def test_exploring_is_judged_as_at_the_end_of_training(task, learner):
 
 def test_exploring_on_the_host_and_where_an_agent_keeps_too_little():
     spaces = Turns.observation_space, Turns.action_space
-    agent = uniform(PPO(hidden=(4,)), spaces, Task.of(Logged))
+    agent = uniform(PPO(hidden=(4,)), spaces, task_of(Logged))
     assert judge(agent, episodes=3, explore=True)["returns"] == [5.0] * 3
     with pytest.raises(ValueError, match="rainbow explores with q, of which an agent keeps only"):
-        judge(uniform(Rainbow(hidden=(4,)), spaces, Task.of(Logged)), explore=True)
+        judge(uniform(Rainbow(hidden=(4,)), spaces, task_of(Logged)), explore=True)

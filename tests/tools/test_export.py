@@ -28,14 +28,17 @@ from palestra.parts.spaces import (
     unflatten_action,
 )
 from palestra.tools import export
-from palestra.tools.agents.agent import Agent, load, reads
-from palestra.tools.agents.evaluate import in_gymnasium
+from palestra.tools.agents.agent import Agent, load
+from palestra.tools.agents.episodes import in_gymnasium
+from palestra.tools.agents.policy import reads
 from palestra.tools.cli import main
+from palestra.tools.environments.foreign import Foreign
+from palestra.tools.environments.task import Task
+from palestra.tools.environments.whose import task_of
 from palestra.tools.export import Comparison, compare, observations, to_numpy, to_onnx
 from palestra.tools.export import as_numpy as export_numpy
 from palestra.tools.export import as_onnx as export_onnx
 from palestra.tools.export import program as export_program
-from palestra.tools.task import Task
 
 SPACES = {
     name: (env.observation_space, env.action_space)
@@ -73,7 +76,7 @@ def agent_of(name: str, spaces: tuple, task: Task | str = "CartPole-v1", **setti
     for leaf, form in reads(algorithm, spec).items():
         x = rng.standard_normal(form.shape) / max(1, np.prod(form.shape[:-1])) ** 0.5
         arrays[leaf] = np.asarray(x**2 + 0.5 if leaf.endswith("variance") else x, form.dtype)
-    return Agent(algorithm, spec, Task(task) if isinstance(task, str) else task, arrays, *spaces)
+    return Agent(algorithm, spec, arrays, *spaces, task_of(task) if isinstance(task, str) else task)
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +226,7 @@ def test_it_plays(cartpole: Agent, tmp_path: Path) -> None:
     to_numpy(cartpole, tmp_path / "agent.py")
     returns = list(runpy.run_path(str(tmp_path / "agent.py"))["play"](3, seed=4))
     assert returns == in_gymnasium("CartPole-v1", cartpole, episodes=3, seed=4).returns.tolist()
-    task = Task.of("CartPole-v1", {"pole_mass": 0.3}, 7)
+    task = task_of("CartPole-v1", {"pole_mass": 0.3}, 7)
     to_numpy(replace(cartpole, task=task), tmp_path / "agent.py")
     names = runpy.run_path(str(tmp_path / "agent.py"))
     assert names["ENVIRONMENT"] == "palestra/CartPole-v1"
@@ -266,7 +269,7 @@ HOSTILE = [
 @pytest.mark.parametrize("words", HOSTILE)
 def test_an_agent_from_a_stranger_writes_no_code(words: str, tmp_path: Path) -> None:
     seen = Dict({words: Box(-1, 1, (3,)), "b": Discrete(2)})
-    task = Task(words, {words: words, "deep": 1.5}, 9)
+    task = Foreign(words, {words: words, "deep": 1.5}, 9)
     agent = agent_of("dqn", (seen, Dict({words: Discrete(2)})), task, hidden=(4,))
     agent.save(tmp_path / "agent.safetensors")
     again = load(tmp_path / "agent.safetensors")

@@ -23,7 +23,7 @@ from palestra.envs.host import one
 from palestra.envs.host.closing import close
 from palestra.tools.agents.agent import Agent
 from palestra.tools.cli import main
-from palestra.tools.task import Task
+from palestra.tools.environments.whose import task_of
 
 OWN = '''
 """An environment of one's own: several things to see and to do, in one file."""
@@ -154,8 +154,8 @@ def test_an_agent_is_not_played_in_another_environment(tmp_path: Path, capsys):
     command = ["train", "ppo", "gymnasium:CartPole-v1", "--steps", "300", *QUICK, "--no-video"]
     assert main([*command, "--run", str(tmp_path / "run")]) == 0
     agent = palestra.load(tmp_path / "run")
-    replace(agent, task=Task("Strange-v0")).save(tmp_path / "a.safetensors")
-    replace(agent, task=Task("gymnasium:Acrobot-v1")).save(tmp_path / "b.safetensors")
+    replace(agent, task=task_of("Strange-v0")).save(tmp_path / "a.safetensors")
+    replace(agent, task=task_of("gymnasium:Acrobot-v1")).save(tmp_path / "b.safetensors")
     capsys.readouterr()
     assert main(["evaluate", str(tmp_path / "a.safetensors")]) == 2
     assert "There is no environment" in capsys.readouterr().err
@@ -417,7 +417,7 @@ gymnasium.register("Noisy-v0", entry_point=Noisy)
 @pytest.mark.parametrize("slow", [False, True], ids=["in this process", "in own processes"])
 def test_what_an_environment_prints_does_not_come_between_json(tmp_path: Path, slow: bool) -> None:
     (tmp_path / "noisy.py").write_text(NOISY)
-    task = Task("noisy:Noisy-v0", {"slow": True} if slow else {})
+    task = task_of("noisy:Noisy-v0", {"slow": True} if slow else {})
     spec = palestra.core.Spec(Box(-1, 1, (2,), np.float32), Discrete(2), 1)
     algorithm = palestra.Reinforce(hidden=(8,))
     learner = algorithm.init(spec, prng.key(0))

@@ -11,7 +11,8 @@ from sizes import stepping
 import palestra
 from palestra.envs.host import closing, ignoring
 from palestra.tools.cli import main
-from palestra.tools.task import Task, ignored
+from palestra.tools.environments.task import ignored
+from palestra.tools.environments.whose import task_of
 
 SMALL = {"steps": 64, "num_envs": 2, "episodes": 2, "video": False, "quiet": True}
 DQN = palestra.DQN(hidden=(8,), learning_starts=16)
@@ -99,7 +100,7 @@ def test_what_no_network_can_see_is_left_out_of_a_whole_run(capsys):
 @pytest.mark.parametrize("round_trip", [1.0, -1.0], ids=["in this process", "in own processes"])
 def test_many_environments_with_a_space_of_ones_own(monkeypatch, round_trip):
     stepping(monkeypatch, apart=round_trip < 0)
-    task = Task.of(Talker, ignore=("mission", "inner.wish"))
+    task = task_of(Talker, ignore=("mission", "inner.wish"))
     made = task.make_envs(2)
     with closing.playing(made.envs) as envs:
         assert ("in this process" in made.how) == (round_trip > 0)
@@ -159,9 +160,9 @@ def test_what_shows_words_alone_is_refused_as_such(tmp_path, monkeypatch):
 
 def test_the_smallest_part_is_left_out():
     deep = Dict({"a": Dict({"text": Text(9)}), "b": Tuple([Dict({"text": Text(9)}), Discrete(2)])})
-    names = ignored(Task("Deep"), deep)
+    names = ignored(task_of("Deep"), deep)
     assert names == ("a.text", "b.0.text")
     assert ignoring.without(deep, names) == Dict(
         {"a": Dict({}), "b": Tuple([Dict({}), Discrete(2)])}
     )
-    assert ignored(Task("Deep", ignore=("a", "a")), deep) == ("a", "b.0.text")
+    assert ignored(task_of("Deep", ignore=("a", "a")), deep) == ("a", "b.0.text")

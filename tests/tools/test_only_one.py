@@ -15,10 +15,10 @@ from sizes import stepping
 import palestra
 from palestra.envs.host.closing import close, playing
 from palestra.runners.threads import Asynchronous
-from palestra.tools.agents.evaluate import OnHost, as_many
+from palestra.tools.agents.episodes import OnHost, as_many
 from palestra.tools.cli import main
+from palestra.tools.environments.whose import task_of
 from palestra.tools.runs.run_folder import read_metrics
-from palestra.tools.task import Task
 
 SMALL = {"steps": 64, "episodes": 3, "video": False, "quiet": True}
 DQN = palestra.DQN(hidden=(8,), learning_starts=16)
@@ -123,7 +123,7 @@ def test_several_at_once_are_refused(tmp_path, settings):
 
 def test_what_was_opened_before_the_first_refusal_is_closed(monkeypatch):
     stepping(monkeypatch, apart=True)
-    with playing(as_many(Task("Robot-v0"), 2)) as envs:
+    with playing(as_many(task_of("Robot-v0").places(9).make, 2)) as envs:
         assert envs.num_envs == 1
         assert not [x for x in psutil.Process().children() if "spawn_main" in " ".join(x.cmdline())]
     assert not list(Path().glob("seat*"))
@@ -131,7 +131,7 @@ def test_what_was_opened_before_the_first_refusal_is_closed(monkeypatch):
 
 def test_one_that_fails_does_not_keep_the_others_from_closing(monkeypatch):
     stepping(monkeypatch, apart=True)
-    envs = Task("Robot-v0", {"seats": 3, "fragile": "seat1"}).make_envs(2).envs
+    envs = task_of("Robot-v0", {"seats": 3, "fragile": "seat1"}).make_envs(2).envs
     envs.reset(seed=0)
     with host.quiet(True), pytest.raises(Exception, match="an arm broke"):
         envs.step(np.zeros(2, int))
@@ -158,7 +158,7 @@ def test_a_number_below_0_is_refused():
 
 def test_episodes_are_shared_out_evenly(monkeypatch):
     monkeypatch.setattr(Robot, "seats", 99)
-    task = Task("Robot-v0")
+    task = task_of("Robot-v0")
     spec = palestra.core.Spec(Robot.observation_space, Robot.action_space, 1)
-    with closing(OnHost(task, DQN, spec, 7, lanes=3)) as judge:
+    with closing(OnHost(task.places(9), DQN, spec, 7, lanes=3)) as judge:
         assert judge.envs.num_envs == 3

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from palestra.algorithms import ALGORITHMS, served
+from palestra.tools.environments.whose import task_of
 from palestra.tools.presets import preset, presets
-from palestra.tools.task import Task
-from palestra.tools.training.settings import spaces_of
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS, PRESETS_FOLDER = ROOT / "benchmarks", ROOT / "palestra" / "tools" / "presets"
@@ -51,9 +50,7 @@ PRESETS = {(name, env_id): x for name in ALGORITHMS for env_id, x in presets(nam
 
 @pytest.mark.parametrize(("algorithm", "env_id"), PRESETS)
 def test_presets_fit_their_environments(algorithm, env_id):
-    task = Task.of(env_id)
-    observation, action = spaces_of(task, task.make() if task.kind == "palestra" else None)
-    assert served(algorithm, observation, action)
+    assert served(algorithm, *task_of(env_id).spaces())
     assert "default" in PRESETS[algorithm, env_id]
     for found in PRESETS[algorithm, env_id].values():
         assert type(found.algorithm) is ALGORITHMS[algorithm].learner

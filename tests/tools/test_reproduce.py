@@ -22,15 +22,15 @@ STEPS = 4_096
 def done(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "done"
     with pytest.MonkeyPatch.context() as patch:
-        sizes(patch, reports=8, episodes=5)
-        options = {"video": False, "quiet": True, "episodes": 5}
+        sizes(patch, reports=8)
+        options = {"video": False, "quiet": True, "episodes": 5, "eval_episodes": 5}
         palestra.train("CartPole-v1", SMALL["dqn"], steps=STEPS, num_envs=E, run=folder, **options)
     return folder
 
 
 @pytest.fixture
 def copy(done, tmp_path, monkeypatch) -> Path:
-    sizes(monkeypatch, reports=8, episodes=5)
+    sizes(monkeypatch, reports=8)
     return Path(shutil.copytree(done, tmp_path / "run"))
 
 

@@ -40,7 +40,7 @@ def task_of(name: str) -> str:
 @pytest.fixture
 def quick(monkeypatch):
     """Few reports and evaluations, no pictures."""
-    sizes(monkeypatch, reports=REPORTS, evaluations=4, episodes=5, few=2)
+    sizes(monkeypatch, reports=REPORTS, evaluations=4)
     monkeypatch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
 
 
@@ -69,6 +69,7 @@ def settings(folder: Path, **more) -> dict:
         "quiet": True,
         "video": False,
         "episodes": 5,
+        "eval_episodes": 2,
         "checkpoint_seconds": 0,
         **more,
     }

@@ -12,10 +12,10 @@ from palestra.core import Spec
 from palestra.envs.classic.cartpole import CartPole
 from palestra.tools import export
 from palestra.tools.agents.agent import Agent
+from palestra.tools.environments.whose import task_of
 from palestra.tools.json_files import write_json
 from palestra.tools.runs import checkpoint
 from palestra.tools.runs.run_folder import Recorder, read_config, read_metrics, read_summary
-from palestra.tools.task import Task
 
 LINE = {"step": 8, "episodes": 1, "return": 2.0, "ended_at": [4], "returns": [2.0], "lengths": [4]}
 CONFIG = {"environment": "CartPole-v1", "algorithm": "dqn", "seed": 0}
@@ -77,7 +77,7 @@ def test_nothing_is_written_through_a_link_that_came_with_a_folder(tmp_path: Pat
     learner = DQN(hidden=(4,), memory_size=8)
     env = CartPole()
     spec = Spec(env.observation_space, env.action_space, 1)
-    agent = Agent.of(learner, spec, Task.of("CartPole-v1"), learner.init(spec, prng.key(0)), None)
+    agent = Agent.of(learner, spec, task_of("CartPole-v1"), learner.init(spec, prng.key(0)), None)
     writers = {
         "summary.json": lambda path: write_json(path, {}),
         "agent.safetensors": agent.save,

@@ -10,67 +10,69 @@ from palestra import envs, prng
 from palestra.envs.classic.cartpole import CartPole
 from palestra.envs.toy_text.frozen_lake import FrozenLake
 from palestra.envs.transforms import TimeLimit
-from palestra.tools.task import Task
+from palestra.tools.environments.ours import Ours
+from palestra.tools.environments.whose import task_from, task_of
 
 
 def test_only_what_differs_is_kept() -> None:
-    task = Task.of("CartPole-v1", {"pole_mass": 0.1, "force": 5, "gravity": 9.8}, 500)
-    assert task == Task("CartPole-v1", {"force": 5.0}, None)
+    task = task_of("CartPole-v1", {"pole_mass": 0.1, "force": 5, "gravity": 9.8}, 500)
+    assert task == task_of("CartPole-v1", {"force": 5.0}, None)
     assert isinstance(task.env_kwargs["force"], float)
-    assert task.make() == TimeLimit(env=CartPole(force=5.0), limit=500)
-    assert Task.of("CliffWalking-v1", None, -1) == Task("CliffWalking-v1")  # it has no limit anyway
+    assert task.env == TimeLimit(env=CartPole(force=5.0), limit=500)
+    unlimited = task_of("CliffWalking-v1", None, -1)  # which it is anyway
+    assert unlimited == task_of("CliffWalking-v1")
 
 
 def test_what_the_table_gives_is_no_difference() -> None:
-    assert Task.of("FrozenLake8x8-v1", {"map_name": "8x8"}) == Task("FrozenLake8x8-v1")
-    assert Task.of("FrozenLake8x8-v1", {"map_name": "4x4"}).env_kwargs == {"map_name": "4x4"}
+    assert task_of("FrozenLake8x8-v1", {"map_name": "8x8"}) == task_of("FrozenLake8x8-v1")
+    assert task_of("FrozenLake8x8-v1", {"map_name": "4x4"}).env_kwargs == {"map_name": "4x4"}
 
 
 def test_the_limit_is_the_tables_unless_it_is_altered() -> None:
-    assert Task("CartPole-v1").limit == 500
-    assert Task.of("CartPole-v1", None, 20).limit == 20
-    assert Task.of("CartPole-v1", None, -1).limit is None
-    assert Task("MinAtar/Freeway-v1").limit is None
+    assert task_of("CartPole-v1").limit == 500
+    assert task_of("CartPole-v1", None, 20).limit == 20
+    assert task_of("CartPole-v1", None, -1).limit is None
+    assert task_of("MinAtar/Freeway-v1").limit is None
 
 
 def test_an_altered_task_has_no_threshold() -> None:
-    assert Task("CartPole-v1").threshold == 475
-    assert not Task("CartPole-v1").altered
-    for task in (Task("CartPole-v1", {"force": 5.0}), Task("CartPole-v1", {}, 50)):
+    assert task_of("CartPole-v1").threshold == 475
+    assert not task_of("CartPole-v1").altered
+    for task in (task_of("CartPole-v1", {"force": 5.0}), task_of("CartPole-v1", {}, 50)):
         assert task.altered
         assert task.threshold is None
 
 
 def test_it_says_what_it_is() -> None:
-    assert str(Task("CartPole-v1")) == "CartPole-v1"
-    task = Task("CartPole-v1", {"force": 5.0, "sutton_barto_reward": True}, -1)
+    assert str(task_of("CartPole-v1")) == "CartPole-v1"
+    task = task_of("CartPole-v1", {"force": 5.0, "sutton_barto_reward": True}, -1)
     assert str(task) == "CartPole-v1 with force=5.0, sutton_barto_reward=True, max_episode_steps=-1"
 
 
 def test_there_and_back_through_json() -> None:
-    task = Task.of("FrozenLake-v1", {"desc": ["SF", "FG"], "is_slippery": False}, 7)
-    again = Task.from_json(json.loads(json.dumps(task.as_json())))
+    task = task_of("FrozenLake-v1", {"desc": ["SF", "FG"], "is_slippery": False}, 7)
+    again = task_from(json.loads(json.dumps(task.as_json())))
     assert again == task
     lake = FrozenLake(desc=("SF", "FG"), is_slippery=False)
-    assert again.make() == TimeLimit(env=lake, limit=7)
-    assert Task.from_json({"environment": "CartPole-v1"}) == Task("CartPole-v1")
+    assert again.env == TimeLimit(env=lake, limit=7)
+    assert task_from({"environment": "CartPole-v1"}) == task_of("CartPole-v1")
 
 
 def test_old_ids_become_todays() -> None:
     with pytest.warns(UserWarning, match="Taxi-v3 is called Taxi-v4 now"):
-        assert Task.of("Taxi-v3") == Task("Taxi-v4")
+        assert task_of("Taxi-v3") == task_of("Taxi-v4")
 
 
 def test_what_cannot_be_is_refused() -> None:
     for limit in (0, -2, 1.5, "long"):
         with pytest.raises(ValueError, match="at least 1, or -1 for no limit, not"):
-            Task.of("CartPole-v1", None, limit)
+            task_of("CartPole-v1", None, limit)
     with pytest.raises(ValueError, match="did you mean pole_mass"):
-        Task.of("CartPole-v1", {"pole_mas": 1})
+        task_of("CartPole-v1", {"pole_mas": 1})
     with pytest.raises(ValueError, match="has no parameter 'pole_mas'"):
-        Task("CartPole-v1", {"pole_mas": 1}).make()
+        Ours("CartPole-v1", {"pole_mas": 1}).simulator()
     with pytest.raises(envs.UnknownEnvironmentError):
-        Task.of("CartPole-v7")
+        task_of("CartPole-v7")
 
 
 STRANGE = [None, {}, {"a": 1}, [], ["x"], [[1]], "x", "", 10**12, 1e308, float("nan"), 10**400]
@@ -84,7 +86,7 @@ def test_a_strangers_parameters_make_a_world_or_are_refused(env_id):
         for value in STRANGE:
             header = {"environment": env_id, "env_kwargs": {field.name: value}}
             try:
-                env = Task.from_json(header).make()
+                env = task_from(header).env
             except ValueError as fault:
                 refusals.append(str(fault))
                 continue
@@ -101,15 +103,15 @@ OUTSIDE = ["/etc/passwd", "../x.xml", "a/../../x.xml", "~/x.xml", "C:\\x.xml", "
 def test_a_word_that_leaves_the_folder_is_refused(word):
     header = {"environment": "HalfCheetah-v5", "env_kwargs": {"xml_file": word}}
     with pytest.raises(ValueError, match=r"xml_file must not name a place outside"):
-        Task.from_json(header)
+        task_from(header)
     with pytest.raises(ValueError, match=r"name one below it, such as \./robot\.xml\.$"):
-        Task.of("HalfCheetah-v5", {"xml_file": word})
+        task_of("HalfCheetah-v5", {"xml_file": word})
     for inside in ("./x.xml", "models/x..y.xml", "cuda:0", "4x4"):
         header["env_kwargs"] = {"xml_file": inside}
-        assert Task.from_json(header).env_kwargs == {"xml_file": inside}
+        assert task_from(header).env_kwargs == {"xml_file": inside}
 
 
 @pytest.mark.parametrize("env_id", ["GymV21Environment-v0", "os:GymV26Environment-v0"])
 def test_an_id_that_imports_what_it_is_given_is_refused_in_a_file(env_id):
     with pytest.raises(ValueError, match="would import what the file names"):
-        Task.from_json({"environment": env_id, "env_kwargs": {"env_id": "os:X-v0"}})
+        task_from({"environment": env_id, "env_kwargs": {"env_id": "os:X-v0"}})

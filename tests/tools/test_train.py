@@ -4,12 +4,11 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
-from sizes import sizes
 
 import palestra
 from palestra.algorithms import algorithm_class
 from palestra.algorithms.pqn import PQN
-from palestra.tools.agents.evaluate import InOurs
+from palestra.tools.agents.episodes import InOurs
 from palestra.tools.runs.run import Run
 from palestra.tools.runs.run_folder import read_metrics
 from palestra.tools.training.session import EVALUATIONS
@@ -20,14 +19,13 @@ TINY = PQN(hidden=(), rollout_length=4, epochs=1, minibatches=1)
 
 def evaluated(env_id: str, folder, **settings) -> list[int]:
     """Steps at which there was an evaluation."""
-    settings |= {"run": folder, "quiet": True, "video": False}
+    settings |= {"run": folder, "quiet": True, "video": False, "episodes": 1, "eval_episodes": 1}
     run = palestra.train(env_id, TINY, steps=3_200, num_envs=8, **settings)
     return [line["step"] for line in read_metrics(run.folder) if "evaluation" in line]
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    sizes(monkeypatch, episodes=1)
     monkeypatch.setattr(Run, "plot", lambda run: None)
 
 

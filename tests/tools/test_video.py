@@ -10,22 +10,21 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
-from sizes import sizes
 
 import palestra
+from palestra import envs
 from palestra.algorithms.q_learning import QLearning
 from palestra.tools.cli import main
-from palestra.tools.pictures.video import (
+from palestra.tools.pictures.film import (
     FRAMES_PER_SECOND,
     Shot,
     action_names,
     captioned,
-    held,
     in_words,
     presentable,
     rate_of,
-    write,
 )
+from palestra.tools.pictures.video import held, write
 from palestra.tools.runs.run import Run
 
 # Readers of imageio-ffmpeg leave their pipes to the garbage collector.
@@ -153,7 +152,7 @@ def test_the_environments_own_rate_where_it_is_one() -> None:
 
 
 def test_a_caption_tells_step_action_and_return() -> None:
-    names = action_names("Blackjack-v1")
+    names = action_names(envs.make("Blackjack-v1"))
     assert names == {1: "hit", 0: "stick"}
     assert in_words(np.int32(1), names) == "hit"
     assert in_words(np.int64(7), names) == "7"
@@ -215,9 +214,8 @@ def test_a_picture_that_fails_costs_one_sentence(tmp_path, monkeypatch, capsys) 
     assert not list(run.folder.glob("*.mp4*"))
 
 
-def test_blackjack_goes_slowly_enough_to_follow(tmp_path, monkeypatch, capsys) -> None:
+def test_blackjack_goes_slowly_enough_to_follow(tmp_path, capsys) -> None:
     """Two pictures a second, and the last of them for a second."""
-    sizes(monkeypatch, episodes=1)
     options = {"num_envs": 2, "episodes": 1, "quiet": True, "video": False}
     run = palestra.train("Blackjack-v1", QLearning(), steps=100, run=tmp_path / "run", **options)
     path = run.video(seed=1)

@@ -19,6 +19,7 @@ from palestra.core import Frames, Spec
 from palestra.envs.host.atari import SPECIFICATIONS, AtariVector, Preprocessing
 from palestra.tools.agents.agent import Agent
 from palestra.tools.cli import main
+from palestra.tools.environments.whose import task_of
 from palestra.tools.pictures import watch
 from palestra.tools.pictures.watch import (
     decide,
@@ -29,7 +30,6 @@ from palestra.tools.pictures.watch import (
     shares,
     show,
 )
-from palestra.tools.task import Task
 
 pytestmark = [  # imageio's readers leave their pipes to the garbage collector
     pytest.mark.filterwarnings("ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning"),
@@ -91,7 +91,7 @@ def video(screens: np.ndarray, tmp_path_factory) -> Path:
 
 def agent_of(algorithm, **env_kwargs) -> Agent:
     """An agent that has learned nothing."""
-    task = Task.of("ALE/Pong-v5", env_kwargs)
+    task = task_of("ALE/Pong-v5", env_kwargs)
     p = task.preprocessing
     actions = 18 if p.full_action_space else 6
     seen = Frames(p.height, p.width, 1 if p.gray else 3, stack=p.stack)
@@ -283,7 +283,7 @@ def test_only_agents_that_see_pictures_of_games(complaint, video, dqn):
     assert "An agent of CartPole-v1 cannot watch a video" in complaint(of_cartpole, video)
     of_minatar = Agent.of(algorithm, spec, "MinAtar/Breakout-v1", learner, None)
     assert "An agent of MinAtar/Breakout-v1 cannot watch" in complaint(of_minatar, video)
-    other_eyes = Agent(dqn.algorithm, dqn.spec, Task("ALE/Pong-v5"), dqn.arrays, *dqn.spec[:2])
+    other_eyes = replace(dqn, task=task_of("ALE/Pong-v5"))
     assert "sees (84, 84, 4), but this one sees" in complaint(other_eyes, video)
 
 
@@ -326,7 +326,7 @@ def test_outputs_that_cannot_be(complaint, dqn, tmp_path, screens):
 
 def test_an_agent_that_has_diverged(complaint, dqn, video):
     arrays = {k: np.full_like(x, np.nan) for k, x in dqn.arrays.items()}
-    lost = Agent(dqn.algorithm, dqn.spec, dqn.task, arrays, *dqn.spec[:2])
+    lost = replace(dqn, arrays=arrays)
     assert "it has diverged." in complaint(lost, video)
 
 

@@ -1,4 +1,4 @@
-"""A learned policy, in memory and as a file.
+"""A policy that knows where it was learned, in memory and as a file.
 
 An agent is what greedy `act` reads of a learner's State, and nothing else: no replay, no optimizer.
 Its file is safetensors: a JSON header and raw numbers, which no loader executes. The header says
@@ -7,43 +7,32 @@ shapes from that and refuses a file whose arrays do not fit them.
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
 import gymnasium
 import jax
-import jax.numpy as jnp
 import numpy as np
-from gymnasium.spaces import Box
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from palestra import prng, traced
 from palestra.algorithms import algorithm_class, name_of
-from palestra.core import Algorithm, HasPolicy, HasValues, Key, Seed, Spec, check
+from palestra.core import Algorithm, Spec
 from palestra.faults import InputError
-from palestra.names import by_name
-from palestra.parts.distributions import MultiCategorical
-from palestra.parts.spaces import (
-    example,
-    flat_action_space,
-    flat_observation_space,
-    flatten_observation,
-    legal,
-    unflatten_action,
-)
+from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners.leaves import name_of as name_of_leaf
 from palestra.runners.switches import as_written, check_devices
+from palestra.tools.agents.policy import Policy, reads
 from palestra.tools.agents.spaces_json import describe, spaces_of
+from palestra.tools.environments.task import Task
+from palestra.tools.environments.whose import task_from, task_of
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, parsed
 from palestra.tools.runs.paths import agent_of
-from palestra.tools.task import Task
 from palestra.version import __version__
 
 # What a header of the wrong kind may lead to; spaces assert that their numbers make sense.
@@ -52,108 +41,27 @@ FORMAT = 1  # raise it when a file of the old form can no longer be read by the 
 
 
 @dataclass(frozen=True)
-class Agent:
+class Agent(Policy):
     """Something that acts. Made by `Agent.of` from a learner, or by `load` from a file."""
 
-    algorithm: Algorithm
-    spec: Spec  # with spaces as the algorithm sees them, which are flat
     task: Task  # where it learned
-    arrays: Mapping[str, np.ndarray] = field(repr=False)
-    observation_space: gymnasium.Space  # the environment's own, which `predict` keeps to
-    action_space: gymnasium.Space
 
     @classmethod
-    @as_written()
     def of(
-        cls,
-        algorithm: Algorithm,
-        spec: Spec,
-        task: Task | str,
-        learner: PyTree,
-        row: int | None,
-        names: Collection[str] | None = None,
-        spaces: tuple[gymnasium.Space, gymnasium.Space] | None = None,
+        cls, algorithm: Algorithm, spec: Spec, task: Task | str, learner: PyTree, row: int | None
     ) -> "Agent":
         """The agent of seed number `row` inside a report's learner, whose leaves are [seeds, ...].
 
         Where `row` is None the learner is alone, its leaves [...]. Copies, so that the learner may
-        learn on in place. `task` may be an id alone. `names` is what `reads` gives, for whoever
-        asks again and again. `spaces` are the environment's own, for observations and for actions,
-        where `spec` has flat ones in their place.
+        learn on in place. `task` may be an id alone. Whoever asks again and again, or has an
+        environment with spaces that are not flat, uses `Snapshots`.
         """
-        names = reads(algorithm, spec) if names is None else names
-        leaves = jax.tree_util.tree_leaves_with_path(learner)
-        place = () if row is None else row
-        kept = ((name_of_leaf(path), leaf) for path, leaf in leaves if name_of_leaf(path) in names)
-        arrays = {name: np.array(np.asarray(leaf)[place]) for name, leaf in kept}
-        task = Task(task) if isinstance(task, str) else task
-        return cls(algorithm, spec, task, arrays, *(spaces or spec[:2]))
+        return Snapshots(algorithm, spec, task).of(learner, row)
 
     @property
     def env_id(self) -> str:
         """The id of the environment that it learned in."""
         return self.task.env_id
-
-    @by_name
-    @as_written()
-    def predict(self, obs: Any, *, explore: bool = False, seed: int | Key | None = None) -> Any:
-        """The greedy action for one observation, or for a batch with one more leading axis.
-
-        With `explore` it is drawn as at the end of training: from the policy, where that is a
-        distribution. The same `seed`, or key, draws the same again; without, another each time.
-
-        Both are as in a Gymnasium environment, of which a batch is a vector environment: what is a
-        Dict or a Tuple there is a dict or a tuple of arrays. Raises ValueError if the observation
-        has neither form, and in a process that was forked from one in which JAX runs.
-        """
-        act = partial(self._explore, seed=seed) if explore else self._act
-        return unflatten_action(self.action_space, self._answer(act, obs))
-
-    @as_written()
-    def values(self, obs: Any) -> np.ndarray:
-        """The value of each action, Q(obs, .), of an agent that chooses the one of the most.
-
-        float32 [actions], or [n, actions] for a batch of observations, which are as for `predict`.
-        Raises ValueError for agents of algorithms without such values, such as ppo.
-        """
-        if not isinstance(self.algorithm, HasValues):
-            raise InputError(
-                f"{name_of(self.algorithm)} learns no values of actions; "
-                "agent.probabilities(obs) tells how likely each is, where there are a few."
-            )
-        return self._answer(self._values, obs)
-
-    @as_written()
-    def probabilities(self, obs: Any) -> np.ndarray | tuple[np.ndarray, ...]:
-        """How likely the policy takes each action; for each of several choices, where it makes
-        several at once.
-
-        float32 [actions], or [n, actions] for a batch of observations, which are as for `predict`.
-        Raises ValueError for agents of algorithms without a policy of their own, such as dqn, and
-        where actions are no choice.
-        """
-        if not isinstance(self.algorithm, HasPolicy):
-            raise InputError(
-                f"{name_of(self.algorithm)} has no policy with probabilities; it takes the action "
-                "of the largest value, which agent.values(obs) tells."
-            )
-        if isinstance(self.spec.action_space, Box):
-            raise InputError("this agent's actions are numbers, none of which is likely by itself.")
-        return self._answer(self._probabilities, obs)
-
-    def _answer(self, act: Callable[[PyTree], Any], obs: Any) -> Any:
-        """What a function of flat batches says of one observation, or of a batch."""
-        flat = flatten_observation(self.observation_space, obs)
-        like = jax.tree.leaves(self._like)
-        shapes = [x.shape for x in jax.tree.leaves(flat)]
-        batches = {s[: len(s) - x.ndim] for s, x in zip(shapes, like, strict=True)}
-        if batches == {()}:
-            answers = act(jax.tree.map(lambda x: x[None], flat))
-            return jax.tree.map(lambda x: x[0], answers)
-        if len(batches) == 1 and len(min(batches)) == 1:
-            return act(flat)
-        right, found = (" and ".join(map(str, s)) for s in ([x.shape for x in like], shapes))
-        raise InputError(f"an observation has shape {right} or, as a batch, (n, ...), not {found}.")
 
     def save(self, path: str | Path) -> None:
         """Write the agent to a .safetensors file, whole or not at all."""
@@ -171,132 +79,33 @@ class Agent:
         content = save(dict(self.arrays), {"palestra": json.dumps(header, sort_keys=True)})
         write_whole(Path(path), lambda part: part.write_bytes(content))
 
-    @cached_property
-    def _like(self) -> PyTree:
-        return jax.tree.map(np.asarray, example(self.spec.observation_space))
 
-    @cached_property
-    def _act(self):
-        act = jax.jit(partial(greedy, self.algorithm, self.spec))
-        arrays = jax.device_put(dict(self.arrays))
-        return lambda obs: np.array(act(arrays, obs))  # which the caller may write to
+class Snapshots:
+    """The agents of the learners of one training, which all are of the same leaves."""
 
-    @cached_property
-    def _values(self) -> Callable[[PyTree], np.ndarray]:
-        values = jax.jit(partial(action_values, self.algorithm, self.spec))
-        return partial(self._on_host, values)
+    @as_written()
+    def __init__(
+        self,
+        algorithm: Algorithm,
+        spec: Spec,
+        task: Task | str,
+        spaces: tuple[gymnasium.Space, gymnasium.Space] | None = None,
+    ):
+        """`spaces` are the environment's own, for observations and for actions, where `spec` has
+        flat ones in their place."""
+        self._algorithm, self._spec = algorithm, spec
+        self._task = task_of(task) if isinstance(task, str) else task
+        self._seen, self._done = spaces or (spec.observation_space, spec.action_space)
+        self._names = reads(algorithm, spec)
 
-    @cached_property
-    def _probabilities(self) -> Callable[[PyTree], Any]:
-        return partial(self._on_host, jax.jit(partial(probabilities, self.algorithm, self.spec)))
-
-    def _on_host(self, function: Callable, obs: PyTree) -> Any:
-        return jax.tree.map(np.array, function(dict(self.arrays), obs))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what was compiled for this process."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    @cached_property
-    def draw(self) -> Callable[[PyTree, Key], np.ndarray]:
-        """What explores: flat observations with leaves [n, ...], key -> flat actions."""
-        check_exploring(self.algorithm, self.spec)
-        act = jax.jit(partial(exploring, self.algorithm, self.spec))
-        arrays = jax.device_put(dict(self.arrays))
-        return lambda obs, key: np.array(act(arrays, obs, key))
-
-    def _explore(self, obs: PyTree, seed: int | Key | None) -> np.ndarray:
-        if seed is None:
-            seed = int(np.random.default_rng().integers(2**31))
-        if not isinstance(seed, jax.Array):
-            check("seed", seed, Seed)
-            seed = prng.key(int(seed))
-        return self.draw(obs, seed)
-
-
-def exploring(
-    algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree, key: Key
-) -> PyTree:
-    """As `greedy`, but with the exploration of the end of training, drawn for each alone."""
-    algorithm, spec = _alone(algorithm), spec._replace(num_envs=1)
-
-    def whole(path: Any, leaf: Any) -> Any:
-        name = name_of_leaf(path)
-        if name == "step":  # late: schedules have ended
-            return jnp.full(leaf.shape, jnp.iinfo(leaf.dtype).max, leaf.dtype)
-        own = name.replace("workers.", "networks.", 1) if name.startswith("workers.") else name
-        found = arrays.get(own)
-        return (
-            jnp.zeros(leaf.shape, leaf.dtype) if found is None else jnp.reshape(found, leaf.shape)
-        )
-
-    learner = jax.tree_util.tree_map_with_path(whole, _shapes(algorithm, spec))
-
-    def one(obs: PyTree, key: Key) -> PyTree:
-        batch = jax.tree.map(lambda x: x[None], obs)
-        return jax.tree.map(lambda x: x[0], algorithm.act(learner, batch, key))
-
-    keys = jax.random.split(key, jax.tree.leaves(obs)[0].shape[0])
-    return legal(spec.action_space, jax.vmap(one)(obs, keys))
-
-
-def check_exploring(algorithm: Algorithm, spec: Spec) -> None:
-    """Raises ValueError where exploration needs more than an agent is made of."""
-    kept = reads(algorithm, spec)
-    needed = reads(_alone(algorithm), spec._replace(num_envs=1), explore=True)
-    if lack := [x for x in needed if x not in kept and x != "step" and x[:8] != "workers."]:
-        raise InputError(
-            f"{name_of(algorithm)} explores with {lack[0].split('.')[0]}, of which an agent keeps "
-            "only what greedy actions need; judge it without exploring."
-        )
-
-
-def _alone(algorithm: Any) -> Any:
-    """The algorithm with a single environment."""
-    return replace(algorithm, worker_envs=1) if hasattr(algorithm, "worker_envs") else algorithm
-
-
-def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:
-    """The greedy actions of an agent's arrays; a pure function, for use inside a program."""
-    action = algorithm.act(_learner(algorithm, spec, arrays), obs, prng.key(0), explore=False)
-    return legal(spec.action_space, action)
-
-
-def action_values(
-    algorithm: Any, spec: Spec, arrays: Mapping[str, Any], obs: PyTree
-) -> Float[Array, "n actions"]:
-    """Q(obs, .) of an agent's arrays; a pure function, as `greedy`."""
-    return algorithm.values(_learner(algorithm, spec, arrays), obs)
-
-
-def probabilities(algorithm: Any, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:
-    """pi(. | obs) of an agent's arrays, [n, actions] for each choice; a pure function, as
-    `greedy`."""
-    policy = algorithm.policy(_learner(algorithm, spec, arrays), obs)
-    chosen = policy.parts if isinstance(policy, MultiCategorical) else (policy,)
-    likely = tuple(jax.nn.softmax(part.logits) for part in chosen)
-    return likely if len(likely) > 1 else likely[0]
-
-
-def _learner(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any]) -> PyTree:
-    """The State that an agent's arrays are of; zeros stand where nobody reads."""
-    whole = lambda path, leaf: arrays.get(name_of_leaf(path), jnp.zeros(leaf.shape, leaf.dtype))
-    return jax.tree_util.tree_map_with_path(whole, _shapes(algorithm, spec))
-
-
-def reads(
-    algorithm: Algorithm, spec: Spec, explore: bool = False
-) -> dict[str, jax.ShapeDtypeStruct]:
-    """Names and forms of the State's leaves that greedy `act` reads, from its traced program; or
-    `act` that explores."""
-    learner = _shapes(algorithm, spec)
-    obs = jax.tree.map(lambda x: x[None], example(spec.observation_space))
-    act = lambda learner, obs: algorithm.act(learner, obs, prng.key(0), explore=explore)
-    leaves = jax.tree_util.tree_leaves_with_path(learner)
-    read = traced.reads(act, learner, obs)
-    return {
-        name_of_leaf(path): x for (path, x), is_read in zip(leaves, read, strict=True) if is_read
-    }
+    def of(self, learner: PyTree, row: int | None) -> Agent:
+        """As `Agent.of`."""
+        leaves = jax.tree_util.tree_leaves_with_path(learner)
+        place = () if row is None else row
+        named = ((name_of_leaf(path), leaf) for path, leaf in leaves)
+        kept = ((name, leaf) for name, leaf in named if name in self._names)
+        arrays = {name: np.array(np.asarray(leaf)[place]) for name, leaf in kept}
+        return Agent(self._algorithm, self._spec, arrays, self._seen, self._done, self._task)
 
 
 @as_written()
@@ -329,10 +138,10 @@ def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) ->
         flat = flat_observation_space(spaces[0]), flat_action_space(spaces[1])
         spec = Spec(*flat, header["num_envs"])
         algorithm = algorithm_of(header["algorithm"], header["hyperparameters"])
-        task = Task.from_json(header)
+        task = task_from(header)
         if env is not None:
-            task = Task.of(env, ignore=task.ignore)
-        agent = Agent(algorithm, spec, task, arrays, *spaces)
+            task = task_of(env, ignore=task.ignore)
+        agent = Agent(algorithm, spec, arrays, spaces[0], spaces[1], task)
         forms = lambda leaves: {name: (leaf.shape, leaf.dtype) for name, leaf in leaves.items()}
         if forms(arrays) != forms(reads(algorithm, spec)):
             raise InputError("its arrays do not fit its header")
@@ -350,7 +159,3 @@ def algorithm_of(name: str, hyperparameters: Mapping[str, Any]) -> Algorithm:
     if hasattr(cls, "normalize_obs"):  # files of before it was a field mean: no
         fields = {"normalize_obs": False} | fields
     return cls(**fields)
-
-
-def _shapes(algorithm: Algorithm, spec: Spec) -> PyTree:
-    return jax.eval_shape(lambda: algorithm.init(spec, prng.key(0)))  # no key is computed either

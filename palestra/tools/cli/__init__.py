@@ -375,13 +375,11 @@ def _as_in(run: str, arguments: Sequence[str]) -> list[str]:
         )
     folder = runs_in(Path(run))[0] if Path(run).is_dir() else Path(run)
     settings_at(folder)
-    from palestra.envs.host.ids import find
     from palestra.tools.presets import files
 
     saved = files.read(folder)
     task = saved.task
-    if task.kind == "gymnasium":
-        task.make_one().close() if task.made_by else find(task.env_id)  # raise where it is unknown
+    task.check_known()
     given: list[Any] = [saved.algorithm, task.env_id, "--preset", folder]
     if task.max_episode_steps is not None:
         given += ["--max-episode-steps", task.max_episode_steps]
@@ -475,8 +473,8 @@ def evaluate(arguments: list[str]) -> int:
     runs = _with_agents(flags.run)
     from palestra.tools.agents.agent import load
     from palestra.tools.agents.evaluate import judge
+    from palestra.tools.environments.whose import task_from
     from palestra.tools.intervals import interval
-    from palestra.tools.task import Task
 
     results = []
     for run in runs:
@@ -490,7 +488,7 @@ def evaluate(arguments: list[str]) -> int:
     for run, result in zip(runs, results, strict=True):
         which = "" if runs == [flags.run] else f"{run.name}: "
         say(
-            f"{which}{Task.from_json(result)} in {result['simulator']}: mean return "
+            f"{which}{task_from(result)} in {result['simulator']}: mean return "
             f"{interval_said(result)} over {episodes_said(result, flags.episodes)}"
         )
     if len(runs) > 1:
@@ -664,11 +662,13 @@ def play(arguments: list[str]) -> int:
     )
     default = flags(PlayFlags(max_episode_steps=entry(env_id).limit or -1), simulator)
     given = parse(flags, arguments[1:], usage.replace("ENV", env_id), default)
+    from palestra.tools.environments.ours import Ours
+    from palestra.tools.environments.whose import task_of
     from palestra.tools.pictures.play import play as sit_down
-    from palestra.tools.task import Task
 
     options = given.play
-    task = Task.of(env_id, changed(simulator, given.env), options.max_episode_steps)
+    task = task_of(env_id, changed(simulator, given.env), options.max_episode_steps)
+    assert isinstance(task, Ours)
     sit_down(task, seed=options.seed, fps=options.fps, text=options.text)
     return 0
 

@@ -299,7 +299,7 @@ JSON = tyro.constructors.PrimitiveConstructorSpec(
 def _preprocessing(kwargs: Mapping[str, Any]) -> Any:
     """A game's preprocessing, with a flag that names the specification it starts from."""
     from palestra.envs.host.atari import DEFAULT
-    from palestra.tools.task import preprocessing
+    from palestra.tools.environments.atari import preprocessing
 
     chosen = preprocessing(kwargs)
     named = make_dataclass(

@@ -21,11 +21,11 @@ def show_results(results: Sequence[Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from palestra.tools.agents.evaluate import gymnasium_has
-    from palestra.tools.task import Task
+    from palestra.tools.agents.episodes import gymnasium_has
+    from palestra.tools.environments.whose import task_from
 
     summaries = [result.summary for result in results]
-    first, task = summaries[0], Task.from_json(summaries[0])
+    first, task = summaries[0], task_from(summaries[0])
     simulators = [name for name in ("gymnasium", "ale", "palestra") if name in first["best"]]
     labels = {
         "gymnasium": f"in Gymnasium's {first['environment']}",

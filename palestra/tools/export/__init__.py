@@ -17,7 +17,8 @@ from jaxtyping import PyTree
 from palestra.faults import InputError
 from palestra.parts.spaces import flatten_observation, unflatten_action
 from palestra.runners.switches import as_written
-from palestra.tools.agents.agent import Agent, greedy
+from palestra.tools.agents.agent import Agent
+from palestra.tools.agents.policy import greedy
 from palestra.tools.export import as_numpy as export_numpy
 from palestra.tools.export import as_onnx as export_onnx
 from palestra.tools.export.program import Program, trace, values

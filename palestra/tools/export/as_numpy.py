@@ -21,7 +21,7 @@ from palestra.envs.host.atari import is_atari
 from palestra.faults import InputError
 from palestra.parts.spaces import MOST_CHOICES, flat_observation_space, flatten_observation
 from palestra.tools.agents.agent import Agent
-from palestra.tools.agents.evaluate import gymnasium_has
+from palestra.tools.agents.episodes import gymnasium_has
 from palestra.tools.export.program import (
     NUMBER_BY_NUMBER,
     OPEN,

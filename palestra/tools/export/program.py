@@ -23,7 +23,8 @@ from jaxtyping import PyTree
 
 from palestra.faults import InputError
 from palestra.parts.spaces import example
-from palestra.tools.agents.agent import Agent, greedy
+from palestra.tools.agents.agent import Agent
+from palestra.tools.agents.policy import greedy
 from palestra.traced import CALLS, computed, walk
 
 OPEN = "n"  # how many observations there are, as a number in shapes

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from palestra.faults import InputError
+from palestra.tools.environments.task import Task
+from palestra.tools.environments.whose import task_from
 from palestra.tools.files import write_whole
 from palestra.tools.intervals import interval
 from palestra.tools.runs.run_folder import read_config, read_metrics, runs_in
-from palestra.tools.task import Task
 
 WIDTH = 64  # characters to a line; parameters can make names long
 COLORS = ("#1d4ed8", "#d97706", "#059669", "#be123c", "#7c3aed", "#0891b2")
@@ -85,7 +86,7 @@ def _panels(folders: Sequence[Path]) -> list[Panel]:
     panels: dict[str, Panel] = {}
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         config = read_config(folder)
-        task, setting = Task.from_json(config), _setting(config)
+        task, setting = task_from(config), _setting(config)
         panel = panels.setdefault(str(task), Panel(task, {}))
         curve = panel.curves.setdefault(repr(setting), Curve(setting, defaultdict(list)))
         curve.runs[config["seed"]].append(folder)

@@ -33,6 +33,7 @@ from palestra.envs.host.atari import COURT, INK, SCREEN, Preprocessing, halved
 from palestra.faults import InputError
 from palestra.runners.switches import as_written
 from palestra.tools.agents.agent import Agent
+from palestra.tools.environments.atari import Atari
 from palestra.tools.pictures.video import write
 
 GAME_RATE = 60  # frames that a game shows in a second
@@ -87,15 +88,20 @@ def watch(agent: Agent, source: Path, output: Path, *, seconds: float | None = N
         return write(output, pages, video.rate)
 
 
-def sees(agent: Agent) -> Preprocessing:
-    """How the agent sees a game's pictures. Raises ValueError where it does not see such."""
-    space: Any = agent.spec.observation_space
-    if not (agent.task.make_env is None and atari.is_atari(agent.env_id)):
+def game(agent: Agent) -> Atari:
+    """The game that the agent has learned. Raises ValueError where it has learned none."""
+    if not isinstance(agent.task, Atari):
         raise InputError(
             f"An agent of {agent.env_id} cannot watch a video: only those that learned an Atari "
             "game, such as ALE/Pong-v5, see the pictures of one."
         )
-    p = agent.task.preprocessing
+    return agent.task
+
+
+def sees(agent: Agent) -> Preprocessing:
+    """How the agent sees a game's pictures. Raises ValueError where it does not see such."""
+    space: Any = agent.spec.observation_space
+    p = game(agent).preprocessing
     seen = Frames(p.height, p.width, 1 if p.gray else 3, stack=p.stack)
     if not (isinstance(space, Frames) and space == seen and space.stack == p.stack):
         raise InputError(
@@ -275,7 +281,7 @@ def action_names(agent: Agent) -> list[str]:
         emulator = ALEInterface()
         path: Any = roms.get_rom_path(str(atari.game_of(agent.env_id)))
         emulator.loadROM(path)
-        full = agent.task.preprocessing.full_action_space
+        full = game(agent).preprocessing.full_action_space
         actions = emulator.getLegalActionSet() if full else emulator.getMinimalActionSet()
     except (ImportError, DependencyNotInstalled):
         return numbers
@@ -320,8 +326,8 @@ class Panel(NamedTuple):
 
     @classmethod
     def of(cls, agent: Agent) -> "Panel":
-        subtitle = f"{name_of(agent.algorithm)}, {agent.task.seen_as}"
-        colors = 1 if agent.task.preprocessing.gray else 3
+        subtitle = f"{name_of(agent.algorithm)}, {game(agent).seen_as}"
+        colors = 1 if game(agent).preprocessing.gray else 3
         return cls(agent.env_id, subtitle, action_names(agent), has_policy(agent), colors)
 
     def draw(self, decision: Decision, history: np.ndarray, room: int, now: float) -> Image.Image:

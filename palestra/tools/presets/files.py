@@ -6,10 +6,11 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 from palestra.core import Count, check
 from palestra.faults import InputError
 from palestra.tools.agents.agent import UNFIT, algorithm_of
+from palestra.tools.environments.task import Task
+from palestra.tools.environments.whose import task_from
 from palestra.tools.json_files import Whole, read_json, write_json
 from palestra.tools.presets.types import Preset
 from palestra.tools.runs.paths import settings_at
-from palestra.tools.task import Task
 
 
 class Content(TypedDict):
@@ -49,7 +50,7 @@ def read(path: str | Path) -> Saved:
         for name in ("num_envs", "steps"):
             check(name, content[name], Count)
         algorithm = algorithm_of(content["algorithm"], content["hyperparameters"])
-        task = Task.from_json(content)
+        task = task_from(content)
     except UNFIT as fault:
         reason = str(fault).rstrip(".")
         raise InputError(f"{path} holds settings that cannot be: {reason}.") from None

@@ -34,15 +34,14 @@ import numpy as np
 
 from palestra.core import Algorithm
 from palestra.faults import InputError
-from palestra.runners import streams
 from palestra.runners.report import PRINTED, Report
 from palestra.tools.agents.agent import Agent
-from palestra.tools.agents.evaluate import Played
+from palestra.tools.agents.episodes import Played
+from palestra.tools.environments.task import Task
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import NotJsonError, Whole, fit, parsed, read_json, write_json
 from palestra.tools.runs.paths import config_of
 from palestra.tools.runs.paths import runs_in as runs_in
-from palestra.tools.task import Task
 
 KEPT_EPISODES = 1_000  # listed one by one per report, evenly spread where there were more
 RECENT = 100  # episodes in the running mean return
@@ -144,35 +143,20 @@ def write_config(
     """Record what repeats the run, and where it ran."""
     packages = ["palestra", "jax", "jaxlib", "equinox", "optax", "gymnasium", "numpy"]
     packages += task.packages()
-    seen = {"preprocessing": asdict(task.preprocessing)} if task.kind == "atari" else {}
     config = {
         **task.as_json(),
-        **seen,
+        **task.details(),
         "algorithm": name,
         "hyperparameters": asdict(algorithm),  # type: ignore[call-overload]
         "num_envs": num_envs,
         "steps": steps,
         "seed": seed,
         "flags": dict(flags),
-        "seeds": seed_tree(seed, task),
+        "seeds": task.seeds(seed),
         **surroundings(packages),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     write_json(folder / "config.json", config)
-
-
-def seed_tree(seed: int, task: Task) -> dict[str, str]:
-    """Which random numbers come from where: see runners/streams.py."""
-    key = f"prng.key({seed}), split anew for every rollout and update"
-    if task.kind == "palestra":
-        judged = [f"streams.key({seed}, {use})" for use in (streams.JUDGE, streams.EXAM)]
-        begun = [key, *judged]
-    else:
-        uses = (streams.TRAINING, streams.JUDGE, streams.EXAM)
-        begun = [f"environment i is reset with {streams.first(seed, use)} + i" for use in uses]
-        begun[0] += f"; {key}"
-    names = ("training", "periodic evaluations", "final evaluation")
-    return dict(zip(names, begun, strict=True))
 
 
 def surroundings(packages: Iterable[str]) -> dict[str, Any]:

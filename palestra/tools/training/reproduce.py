@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import gymnasium
 
 from palestra.faults import InputError
-from palestra.runners.threads import Asynchronous
 from palestra.tools.json_files import read_json
 from palestra.tools.runs.run_folder import read_config, read_metrics, read_summary, surroundings
 from palestra.tools.training import session, settings, start, train
@@ -52,11 +51,7 @@ def reproduce(
     with tempfile.TemporaryDirectory(prefix="palestra-") as scratch:
         again = Path(scratch) / "again"
         job, flags = settings.settings_of(folder, config, env)
-        if job.env is None and isinstance(job.algorithm, Asynchronous):
-            raise InputError(
-                f"{job.name} plays in threads here, and who comes first is up to the machine: it "
-                "never repeats."
-            )
+        job.task.check_repeats(job.name, job.algorithm)
         folders = train.claim(job, [config["seed"]], again, True, flags._replace(video=False))
         if (folder / start.NAME).is_file():
             shutil.copy(folder / start.NAME, again / start.NAME)

@@ -82,7 +82,7 @@ class Standing(NamedTuple):
 
     def goes_beside(self, other: "Standing") -> bool:
         """Whether both are of one setting."""
-        alike = self.job.task == other.job.task and self.job[3:] == other.job[3:]
+        alike = self.job.task == other.job.task and self.job[2:] == other.job[2:]
         return alike and self.flags == other.flags and self.seed != other.seed
 
 

@@ -1,8 +1,9 @@
 """One seed's run: all that is written of it while it trains, and at its end."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -12,17 +13,18 @@ from jaxtyping import PyTree
 from palestra.faults import said
 from palestra.runners.leaves import named
 from palestra.runners.report import Report, Since
-from palestra.tools.agents import evaluate
+from palestra.tools.agents.agent import Agent
+from palestra.tools.agents.episodes import Judge, Played
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import Whole, write_json
-from palestra.tools.pictures.video import filmable, record
+from palestra.tools.pictures.video import record
 from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.checkpoint import Checkpoint, Keeper
 from palestra.tools.runs.run import Run
 from palestra.tools.runs.run_folder import Recorder
 from palestra.tools.training.doctor import Doctor, DoctorState, Finding
-from palestra.tools.training.events import Event, Found, Said
-from palestra.tools.training.settings import Flags, Job, identity
+from palestra.tools.training.events import Evaluated, Event, Found, Reported, Said
+from palestra.tools.training.settings import Due, Flags, Job, identity
 
 TRACEBACK = "traceback.txt"  # in a run folder, of an environment that raised
 
@@ -80,7 +82,7 @@ class Book:
                 if name.startswith("carry.")
             }
             self.since = Since(header["updates"], arrays)
-            exact = job.env is not None or any(name.startswith("playing.") for name in arrays)
+            exact = job.task.goes_on_exactly(arrays)
             self.resumed.append({"step": self.recorder.step, "exact": exact})
             if not exact:
                 self.say("The environments' states could not be kept: new episodes begin.")
@@ -99,6 +101,40 @@ class Book:
         """Seconds of training, summed over resumptions."""
         return self._seconds + time.perf_counter() - self._begun
 
+    def judge(self) -> Judge:
+        """Who evaluates agents on the way."""
+        flags, job = self.flags, self.job
+        asked: Any = {"episodes": flags.eval_episodes, "lanes": flags.eval_envs, "say": self.say}
+        return job.task.judge(job.algorithm, job.spec, steps=job.steps, **asked)
+
+    def take(
+        self, report: Report, snapshot: Callable[[], Agent], judge: Judge, due: Due, stopped: bool
+    ) -> Generator[Event, None, bool]:
+        """Record, evaluate and tell a report of this seed, whose agent `snapshot` takes; whether
+        the return is reached at which training is to end."""
+        self.examine(report)
+        recorded = due.judged or self.job.task.may_fail
+        agent = snapshot() if recorded or due.kept or stopped else None
+        played = judge(agent, self.seed) if agent is not None and due.judged else None
+        self.spent += played.steps if played else 0
+        if agent is not None and due.kept:
+            agent.save(self.keeping(report.step))
+        line = self.recorder.write(report, agent if recorded else None, played)
+        yield from self.told()
+        if played is not None:
+            scores = played.returns
+            yield Evaluated(self.seed, report.step, float(scores.mean()), scores.tolist())
+        yield Reported(self.seed, report.step, line, self.recorder.mean_return)
+        reached = self.reaches(played)
+        if stopped or due.last or reached or self.keeper.due():
+            checkpoint = partial(self.checkpoint, report.carry, due.updates)
+            self.keeper.keep(checkpoint, wait=stopped)
+        if agent is not None and stopped and not due.judged:
+            # After the checkpoint, which goes on as if nothing had been asked.
+            self.recorder.keep(agent, judge(agent, self.seed))
+        yield from self.told()
+        return reached
+
     def examine(self, report: Report) -> None:
         """Say what is wrong. Raises DivergedError where nothing more can be learned."""
         said = {found.fault for found in self.findings}
@@ -110,7 +146,7 @@ class Book:
             if found.fatal and self.flags.on_nan == "stop":
                 raise DivergedError(f"Stopped at step {found.step:,}: {found.said}")
 
-    def reaches(self, played: evaluate.Played | None) -> bool:
+    def reaches(self, played: Played | None) -> bool:
         """Whether an evaluation has the return at which training is to end."""
         if played is None or self.flags.stop_at is None:
             return False
@@ -178,10 +214,10 @@ class Book:
         lanes = 1 if self.flags.eval_envs == 0 else self.flags.eval_envs
         agents = [run.agent, run.last]
         best, last = (
-            evaluate.score(agent, job.env, episodes=episodes, seed=self.seed, lanes=lanes)
+            job.task.score(agent, episodes=episodes, seed=self.seed, lanes=lanes)
             for agent in agents
         )
-        exact = [evaluate.exact(agent) for agent in agents]
+        exact = [job.task.exact(agent) for agent in agents]
         exact_best, exact_last = ({} if value is None else {"exact": value} for value in exact)
         threshold = job.task.threshold
         judged = next(iter(best.values()))["mean"]
@@ -205,9 +241,8 @@ class Book:
             checkpoint.finished(self.folder)
         path = self.folder / "video.mp4"
         if self.flags.video:
-            self.draw(
-                "video", lambda: filmable(job.task) and record(agents[0], path, seed=self.seed)
-            )
+            film = lambda: job.task.filmable() and record(agents[0], path, seed=self.seed)
+            self.draw("video", film)
 
     def draw(self, what: str, make: Callable[[], Any]) -> None:
         """Make a picture of a run whose summary is written: a failure costs one sentence alone."""

@@ -20,7 +20,6 @@ from palestra.core import (
     Algorithm,
     Count,
     CountOrZero,
-    Environment,
     Finite,
     NonNegative,
     Seed,
@@ -30,31 +29,19 @@ from palestra.core import (
     stretched,
 )
 from palestra.envs import current
-from palestra.envs.host.closing import playing
 from palestra.envs.host.ids import import_for
 from palestra.envs.host.ignoring import without
-from palestra.envs.host.one import try_out
-from palestra.faults import RAISED, EnvironmentFaultError, InputError
+from palestra.faults import InputError
 from palestra.names import refuse
 from palestra.parts.spaces import example_transition, flat_action_space, flat_observation_space
-from palestra.ranges import Seeds
+from palestra.ranges import Episodes, Seeds
 from palestra.runners import compiled
-from palestra.runners.switches import as_the_user_has_it
-from palestra.runners.threads import Asynchronous
 from palestra.tools import presets
-from palestra.tools.agents import evaluate
 from palestra.tools.agents.agent import UNFIT, algorithm_of
-from palestra.tools.task import Task, ignored
+from palestra.tools.environments.task import Task, ignored
+from palestra.tools.environments.whose import task_from, task_of
 
 REPORTS = 100  # per run, at least; between two of them all stays inside one compiled program
-
-
-REPORT_STEPS = (
-    20_000  # environment steps between reports, at most: a second or two, also for Ctrl-C
-)
-
-
-HOST_REPORT_STEPS = 5_000  # environment steps between reports on the host, at most
 
 
 EXPLORING = "epsilon_steps", "initial_value", "entropy_coef", "noise_std", "temperature"
@@ -63,14 +50,10 @@ EXPLORING = "epsilon_steps", "initial_value", "entropy_coef", "noise_std", "temp
 SIZES = "rollout_length", "memory_size", "hidden"  # hyper-parameters that memory goes with
 
 
-ON_HOST = 6_000  # bytes that an environment in Python takes, at least
-
-
 class Job(NamedTuple):
     """A training run's settings, checked."""
 
     task: Task
-    env: Environment | None  # where it is one of ours, which run inside the compiled program
     spaces: tuple[gymnasium.Space, gymnasium.Space]  # of the task: observation, action
     name: str
     algorithm: Algorithm
@@ -105,11 +88,14 @@ class Flags(NamedTuple):
 def of_another_task(job: Job, preset: str | Path | None) -> list[str]:
     """A sentence where the preset was made for another task than this one."""
     chosen = presets.preset(job.name, job.task.env_id, preset) if job.task.altered else None
-    if chosen is None or job.task[:3] == Task.of(job.task.env_id, chosen.env_kwargs)[:3]:
+    if chosen is None:
+        return []
+    made_for = task_of(job.task.env_id, chosen.env_kwargs)
+    if replace(job.task, ignore=()) == made_for:
         return []
     known = [name for name in EXPLORING if hasattr(job.algorithm, name)]
     return [
-        f"The preset was made for {Task.of(job.task.env_id, chosen.env_kwargs)}; this task may "
+        f"The preset was made for {made_for}; this task may "
         f"need more steps, or more exploration ({', '.join(known)})."
     ]
 
@@ -136,9 +122,9 @@ def settings_of(
     """What a config.json asks for; `env` makes the environment where a function did. Raises
     ValueError. Nothing is imported for it, whoever wrote it."""
     try:
-        task = Task.from_json(config)
+        task = task_from(config)
         if env is not None:
-            task = Task.of(env, ignore=task.ignore)
+            task = task_of(env, ignore=task.ignore)
         algorithm = algorithm_of(config["algorithm"], config["hyperparameters"])
         for name, kind in (("num_envs", Count), ("seed", Seed), ("steps", Count)):
             if type(config[name]) is not int:
@@ -152,7 +138,7 @@ def settings_of(
 
 def identity(job: Job, seed: int) -> dict[str, Any]:
     """What a checkpoint goes with, as JSON gives it back."""
-    task = job.task._replace(made_by=None)  # the same function may come from another file today
+    task = replace(job.task, made_by=None)  # the same function may come from another file today
     content = {
         **task.as_json(),
         "algorithm": job.name,
@@ -173,11 +159,11 @@ def goes_with(kept: Any, run: dict[str, Any], job: Job) -> bool:
 
 def checked(flags: Flags) -> Flags:
     """The flags. Raises ValueError for what cannot be."""
-    check("episodes", flags.episodes, evaluate.Episodes)
+    check("episodes", flags.episodes, Episodes)
     check("video", flags.video, bool)
     check("checkpoint_seconds", flags.checkpoint_seconds, NonNegative)
     check("on_nan", flags.on_nan, OnNan)
-    kinds = {"eval_every": Count, "eval_episodes": evaluate.Episodes, "eval_envs": CountOrZero}
+    kinds = {"eval_every": Count, "eval_episodes": Episodes, "eval_envs": CountOrZero}
     for name, kind in (kinds | {"stop_at": Finite, "keep": Count}).items():
         if (given := getattr(flags, name)) is not None:
             check(name, given, kind)
@@ -222,7 +208,7 @@ def settle(
     known = chosen.env_kwargs if chosen else {}
     if known and isinstance(env_kwargs, Mapping | None):
         env_kwargs = {**known, **(env_kwargs or {})}
-    task = Task.of(env, env_kwargs, max_episode_steps, ignore)
+    task = task_of(env, env_kwargs, max_episode_steps, ignore)
     usual = chosen.num_envs if chosen else entry(name).num_envs
     num_envs = num_envs if num_envs is not None else usual
     check("num_envs", num_envs, Count)
@@ -242,11 +228,9 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
     batch = getattr(algorithm, "batch_size", 0)
     if getattr(algorithm, "memory_size", batch) < batch:
         raise InputError(f"memory_size must be at least batch_size, which is {batch}.")
-    simulator = task.simulator() if task.kind == "palestra" else None
-    seen, done = spaces_of(task._replace(ignore=()), simulator)
-    task = task._replace(ignore=ignored(task, seen))
-    spaces = without(seen, task.ignore), done
-    job = Job(task, simulator, spaces, name, algorithm, num_envs, steps)
+    seen, done = task.spaces()
+    task = replace(task, ignore=ignored(task, seen))
+    job = Job(task, (without(seen, task.ignore), done), name, algorithm, num_envs, steps)
     plan_of(job)
     try:  # shapes only: nothing is computed or compiled
         learner = jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))
@@ -260,57 +244,20 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
             f"{name} would need {needed:,.1f} GiB and this machine has {free:,.1f} free; smaller "
             f"numbers need less: {flags}."
         )
-    return job if simulator is None else job._replace(env=task.make())
+    return job
 
 
 def least_memory(job: Job, learner: PyTree) -> int:
     """Bytes that training holds at once, at least: the learner, environments, and a rollout."""
     size = lambda tree: sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-    key = jax.eval_shape(prng.key, 0)
-    each = ON_HOST if job.env is None else size(jax.eval_shape(job.env.reset, key))
     step = size(jax.eval_shape(lambda: example_transition(job.spec)))
-    return size(learner) + job.num_envs * (each + job.algorithm.rollout_length * step)
+    each = job.task.bytes_each() + job.algorithm.rollout_length * step
+    return size(learner) + job.num_envs * each
 
 
 def available() -> int:
     """Bytes of memory that are free."""
     return psutil.virtual_memory().available
-
-
-def spaces_of(task: Task, simulator: Environment | None) -> tuple[gymnasium.Space, gymnasium.Space]:
-    """The environment's own spaces: observation, action. Raises ValueError as making it does."""
-    if simulator is not None:
-        return simulator.observation_space, simulator.action_space
-    if task.kind == "atari":
-        with playing(task.make_envs(1).envs) as envs:
-            return envs.single_observation_space, envs.single_action_space
-    with as_the_user_has_it(), playing(task.make_one()) as env:
-        try_out(task.env_id, env)
-        return env.observation_space, env.action_space
-
-
-@as_the_user_has_it()
-def check_several(job: Job, seeds: int) -> None:
-    """Raises ValueError where environments shall train side by side, but only one can be open."""
-    task, several = job.task, job.num_envs * seeds
-    if task.kind != "gymnasium" or several == 1:
-        return
-    with playing(task.make_one()) as one:
-        try_out(task.env_id, one)
-        try:
-            with playing(task.make_one()) as another:
-                try_out(task.env_id, another)
-                return
-        except EnvironmentFaultError as fault:
-            reason = str(fault)
-    try:  # of some there can be one in each process
-        with playing(task.make_envs(several).envs) as envs:
-            envs.reset()
-    except RAISED:
-        raise InputError(
-            f"Only one {task} can be open at a time ({reason}): train in one environment "
-            "(--num-envs 1), and one seed after another."
-        ) from None
 
 
 def others(job: Job) -> str:
@@ -325,13 +272,47 @@ def others(job: Job) -> str:
 
 def wanted(job: Job, eval_every: int | None = None) -> int:
     """How many reports to ask for."""
-    often = HOST_REPORT_STEPS if job.env is None else REPORT_STEPS
-    return max(REPORTS, job.steps // often, job.steps // (eval_every or job.steps))
+    often = job.steps // job.task.report_steps
+    return max(REPORTS, often, job.steps // (eval_every or job.steps))
 
 
 def plan_of(job: Job, eval_every: int | None = None) -> tuple[int, int, int]:
     """Updates per report, reports, and environment steps per update. Raises ValueError where they
     are too many to be counted."""
-    apart = job.env is None and isinstance(job.algorithm, Asynchronous)  # each worker updates
-    together = job.algorithm.worker_envs if apart else job.num_envs  # type: ignore[attr-defined]
+    together = job.task.together(job.algorithm, job.num_envs)
     return compiled.plan(job.algorithm, together, job.steps, wanted(job, eval_every))
+
+
+class Due(NamedTuple):
+    """What is due at a report."""
+
+    last: bool  # nothing comes after it
+    judged: bool
+    kept: bool
+    updates: int  # that were done
+
+
+class Schedule(NamedTuple):
+    """When agents are judged and kept, by the environment steps of one seed."""
+
+    steps: int  # at the end: those asked for, rounded up to whole reports
+    reports: int  # to ask the runner for
+    steps_per_update: int
+    eval_every: int | None
+    keep: int | None
+
+    @classmethod
+    def of(cls, job: Job, flags: Flags) -> "Schedule":
+        updates, count, per_update = plan_of(job, flags.eval_every)
+        reports = wanted(job, flags.eval_every)
+        steps = updates * count * per_update
+        return cls(steps, reports, per_update, flags.eval_every, flags.keep)
+
+    def due(self, before: int, now: int, evaluations: int) -> Due:
+        """At the report of step `now`, after one of step `before`; so many evaluations are to be
+        made in a run of which nobody said how often."""
+        passes = lambda period: period is not None and now // period > before // period
+        share = now * evaluations // self.steps > before * evaluations // self.steps
+        judged = passes(self.eval_every) if self.eval_every is not None else share
+        last = now >= self.steps
+        return Due(last, last or judged, passes(self.keep), now // self.steps_per_update)

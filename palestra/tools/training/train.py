@@ -12,11 +12,10 @@ import gymnasium
 from palestra.core import Algorithm, plain
 from palestra.runners.switches import as_written, check_devices, throughout
 from palestra.tools import presets
-from palestra.tools.agents import evaluate
 from palestra.tools.agents.agent import Agent
+from palestra.tools.environments.task import named_parts
 from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.run import Run
-from palestra.tools.task import named_parts
 from palestra.tools.training import start
 from palestra.tools.training.events import Begun, Events
 from palestra.tools.training.progress import Display
@@ -25,7 +24,6 @@ from palestra.tools.training.settings import (
     Flags,
     Job,
     OnNan,
-    check_several,
     checked,
     of_another_task,
     settle,
@@ -144,9 +142,9 @@ def training(
     )
     each = which(asked.seed, asked.seeds)
     if asked.episodes is None:
-        asked.episodes = evaluate.GAMES if job.task.kind == "atari" else evaluate.EPISODES
+        asked.episodes = job.task.episodes
     flags = checked(Flags(*(getattr(asked, name) for name in Flags._fields)))
-    check_several(job, len(each))
+    job.task.check_several(job.num_envs * len(each))
     started = None if asked.start_from is None else start.start_of(asked.start_from, job)
     folders = claim(job, each, asked.run, asked.seeds is None, flags, started)
     notes = [] if started is None else [started.said]

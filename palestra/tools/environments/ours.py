@@ -1,0 +1,236 @@
+"""Environments in JAX: ours, and a reader's own. They play inside the compiled program."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import cached_property, partial
+from typing import Any
+
+import gymnasium
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from palestra import envs, prng
+from palestra.core import Algorithm, Environment, Key, Spec, Step, hyperparameters
+from palestra.envs.drawing import drawable
+from palestra.envs.host import ignoring
+from palestra.envs.toy_text.model import Model
+from palestra.envs.transforms import TimeLimit, Transform
+from palestra.faults import InputError
+from palestra.own import full_name, own_environment
+from palestra.parts.spaces import (
+    flat_action_space,
+    flat_observation_space,
+    flatten_observation,
+    unflatten_action,
+)
+from palestra.ranges import differences
+from palestra.runners import compiled, streams
+from palestra.tools.agents import episodes as judging
+from palestra.tools.agents.policy import Policy
+from palestra.tools.environments.task import Say, Task, Train, as_kept
+
+
+@hyperparameters
+class Flat(Transform):
+    """An environment in JAX whose spaces are those that algorithms know (parts/spaces.py)."""
+
+    ignore: tuple[str, ...] = ()
+    """Parts of the Dict that it shows which agents do not see."""
+
+    @property
+    def seen(self) -> gymnasium.Space:
+        """What is not ignored of its own observation space."""
+        return ignoring.without(self.env.observation_space, self.ignore)
+
+    @property
+    def observation_space(self) -> gymnasium.Space:
+        return flat_observation_space(self.seen)
+
+    @property
+    def action_space(self) -> gymnasium.Space:
+        return flat_action_space(self.env.action_space)
+
+    def reset(self, key: Key) -> tuple[PyTree, PyTree]:
+        state, obs = self.env.reset(key)
+        return state, flatten_observation(self.seen, obs)
+
+    def step(self, state: PyTree, action: PyTree, key: Key) -> tuple[PyTree, Step]:
+        done = unflatten_action(self.env.action_space, action)
+        state, step = self.env.step(state, done, key)
+        return state, step._replace(obs=flatten_observation(self.seen, step.obs))
+
+
+class Ours(Task):
+    """An environment in JAX, of the table or a class from outside."""
+
+    seeds_at_once = os.cpu_count() or 1
+    report_steps = 20_000  # a second or two, also for Ctrl-C
+    may_fail = False
+
+    @classmethod
+    def of(
+        cls, env_id: str, given: Mapping[str, Any], limit: int | None, ignore: tuple[str, ...]
+    ) -> "Ours":
+        """The task in its shortest form. Raises ValueError for what cannot be."""
+        row = envs.entry(env_id)
+        if limit == (row.limit or -1):
+            limit = None
+        if not given:
+            return cls(env_id, {}, limit, ignore=ignore)
+        try:
+            asked = envs.fitting(env_id, row.simulator, {**row.parameters, **given})
+            usual = row.simulator(**row.parameters)
+        except TypeError as fault:  # a parameter that is not there, or one without a default
+            raise InputError(str(fault)) from None
+        return cls(env_id, differences(usual, asked), limit, ignore=ignore)
+
+    @property
+    def usual_limit(self) -> int | None:
+        return envs.entry(self.env_id).limit
+
+    @property
+    def usual_threshold(self) -> float | None:
+        return envs.entry(self.env_id).threshold
+
+    def simulator(self) -> Environment:
+        """The environment with its own spaces. Raises ValueError for a parameter that is not there
+        or cannot be."""
+        try:
+            return envs.make(self.env_id, limit=self.max_episode_steps, **self.env_kwargs)
+        except TypeError as fault:
+            raise InputError(str(fault)) from None
+
+    @cached_property
+    def env(self) -> Environment:
+        """The environment in spaces that algorithms know; Flat where its own are others. Raises
+        ValueError as `simulator` does."""
+        env = self.simulator()
+        flat: Any = Flat(env=env, ignore=self.ignore)
+        spaces = flat.observation_space, flat.action_space
+        return env if spaces == (env.observation_space, env.action_space) else flat
+
+    def spaces(self) -> tuple[gymnasium.Space, gymnasium.Space]:
+        env = self.simulator()
+        return env.observation_space, env.action_space
+
+    def check_known(self) -> None:
+        """A name that is not known has become no task of ours."""
+
+    def packages(self) -> list[str]:
+        return []
+
+    def bytes_each(self) -> int:
+        state = jax.eval_shape(self.env.reset, jax.eval_shape(prng.key, 0))
+        return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+
+    def check_several(self, count: int) -> None:
+        """Any number may."""
+
+    def check_repeats(self, name: str, algorithm: Algorithm) -> None:
+        """It always does."""
+
+    def goes_on_exactly(self, kept: Iterable[str]) -> bool:
+        return True
+
+    @contextmanager
+    def opened(self, algorithm: Algorithm, num_envs: int, say: Say) -> Iterator[Train]:
+        train = partial(compiled.train, self.env, algorithm, num_envs=num_envs)
+        yield lambda profile, **settings: train(**settings)
+
+    def seeds(self, seed: int) -> dict[str, str]:
+        return {
+            "training": f"prng.key({seed}), split anew for every rollout and update",
+            "periodic evaluations": f"streams.key({seed}, {streams.JUDGE})",
+            "final evaluation": f"streams.key({seed}, {streams.EXAM})",
+        }
+
+    @cached_property
+    def _model(self) -> Model | None:
+        return judging.model_of(self.env)
+
+    def judge(
+        self,
+        algorithm: Algorithm,
+        spec: Spec,
+        *,
+        steps: int,
+        episodes: int | None,
+        lanes: int | None,
+        say: Say,
+    ) -> judging.Judge:
+        each = self.episodes if episodes is None else episodes
+        return judging.InOurs(self.env, self.limit, each)
+
+    def score(
+        self,
+        policy: Policy,
+        *,
+        episodes: int,
+        seed: int,
+        both: bool = True,
+        explore: bool = False,
+        lanes: int | None = None,
+    ) -> dict[str, dict[str, Any]]:
+        asked: Any = {"episodes": episodes, "explore": explore}
+        first, key = streams.first(seed, streams.EXAM), streams.key(seed, streams.EXAM)
+        scores = {}
+        if self.gymnasium_judges:
+            played = judging.in_gymnasium(self.env_id, policy, seed=first, **asked)
+            scores["gymnasium"] = played.as_json()
+        if both or not scores:
+            played = judging.in_ours(self.env, policy, key=key, **asked)
+            scores["palestra"] = played.as_json()
+        return scores
+
+    @property
+    def gymnasium_judges(self) -> bool:
+        """Whether Gymnasium has the same environment. An altered one is ours alone: Gymnasium's
+        names and defaults are not always ours."""
+        return not self.altered and judging.gymnasium_has(self.env_id)
+
+    def exact(self, policy: Policy) -> float | None:
+        return None if self._model is None else judging.exact(policy, self.env, self._model)
+
+    def filmable(self) -> bool:
+        return drawable(self.env)
+
+    def film(self, policy: Policy, seed: int) -> tuple[Iterator[np.ndarray], float]:
+        from palestra.tools.pictures import film  # which draws: nothing before needs that
+
+        return film.of_ours(self.env, policy, key=streams.key(seed, streams.EXAM))
+
+
+class Instance(Ours):
+    """An environment in JAX whose parameters no file can hold, such as a transform of another: it
+    is given again from Python."""
+
+    usual_limit = None
+    usual_threshold = None
+
+    def simulator(self) -> Environment:
+        env = self.given_again()
+        return env if self.limit is None else TimeLimit(env=env, limit=self.limit)
+
+
+def of_class(
+    env: Any, given: Mapping[str, Any], limit: int | None, ignore: tuple[str, ...]
+) -> Ours:
+    """The task of an environment in JAX, given as a class or an instance. Raises ValueError."""
+    kind = env if isinstance(env, type) else type(env)
+    if own_environment(env_id := full_name(kind)) is None:
+        raise InputError(
+            f"{kind.__name__} has reset and step as palestra.core.Environment says, but is no "
+            "pytree of parameters yet; put @palestra.core.hyperparameters above the class."
+        )
+    if env is kind:
+        return Ours.of(env_id, as_kept(given), limit, ignore)
+    if given:
+        raise InputError("env_kwargs go with a class or an id; an instance has its parameters.")
+    try:
+        held = as_kept({field.name: getattr(env, field.name) for field in fields(env)})
+        return Ours.of(env_id, held, limit, ignore)
+    except ValueError:  # a transform, say, whose parameter is another environment
+        return Instance(kind.__name__, {}, limit, env, env_id, ignore)

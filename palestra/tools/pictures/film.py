@@ -1,0 +1,208 @@
+"""The pictures of one greedy episode, with a caption: step, action, return."""
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium.vector import VectorEnv
+from jaxtyping import PyTree
+from PIL import Image, ImageDraw, ImageFont
+
+from palestra.core import Environment, Key, plain
+from palestra.envs.drawing import draw, frames_per_second
+from palestra.envs.host.closing import playing
+from palestra.envs.transforms import simulator
+from palestra.faults import EnvironmentFaultError, InputError, said
+from palestra.runners.switches import as_the_user_has_it
+from palestra.tools.agents.policy import Policy, greedy
+from palestra.tools.pictures.controls import CONTROLS
+
+LONGEST = 3_000  # frames; a minute of an endless task is enough to see
+FRAMES_PER_SECOND = 50.0  # where the environment does not say
+SMALL = 420  # pixels; smaller pictures are shown larger, by whole numbers
+NIGHT, LIGHT, FAINT = "#0f172a", "#f1f5f9", "#94a3b8"
+WORDS = "step", "action", "return"  # of a caption
+NARROWEST = 240  # pixels, for a caption
+MOST_NUMBERS = 3  # of an action, in a caption
+
+
+class Shot(NamedTuple):
+    """A moment of an episode."""
+
+    state: PyTree
+    action: Any = None  # that led to it; None at the start
+    total: float = 0.0  # rewards so far
+
+
+def of_ours(env: Environment, policy: Policy, *, key: Key) -> tuple[Iterator[np.ndarray], float]:
+    """The frames of an episode in one of our simulators, and how many a second."""
+    names = action_names(env)
+
+    def frames() -> Iterator[np.ndarray]:
+        picture = lambda time, shot: captioned(
+            draw(env, shot.state, plain(shot.action)), time, shot, names
+        )
+        shots = episode(env, policy, key=key)
+        with ThreadPoolExecutor() as pool:  # Pillow draws outside of Python's lock
+            yield from pool.map(picture, *zip(*enumerate(shots), strict=True))
+
+    return frames(), float(frames_per_second(env))
+
+
+def on_host(
+    name: str, made: VectorEnv, policy: Policy, *, seed: int, captions: bool = True
+) -> tuple[Iterator[np.ndarray], float]:
+    """The frames of an episode of an environment on the host, alone in its vector, and how many a
+    second. Raises EnvironmentFaultError where it raises."""
+    frames = _watched(name, made, policy, seed, captions)
+    return frames, rate_of(made.metadata.get("render_fps"))
+
+
+def rate_of(told: Any) -> float:
+    """Frames a second, as an environment tells it, where that can be."""
+    right = isinstance(told, int | float | np.number) and 0 < told < math.inf
+    return float(told) if right else FRAMES_PER_SECOND
+
+
+def _watched(
+    name: str, made: VectorEnv, policy: Policy, seed: int, captions: bool
+) -> Iterator[np.ndarray]:
+    def ask(call: Callable, *args: Any, **kwargs: Any) -> Any:
+        try:
+            with as_the_user_has_it():
+                return call(*args, **kwargs)
+        except Exception as fault:
+            text = f"{name} failed while it was filmed: {said(fault)}{_display(fault)}"
+            raise EnvironmentFaultError(text) from fault
+
+    with playing(made):
+        obs, _ = ask(made.reset, seed=seed)
+        shot, done = Shot(None), False
+        for time in range(LONGEST):
+            pictures = ask(made.render)
+            picture = presentable(None if pictures is None else pictures[0])
+            yield captioned(picture, time, shot) if captions else picture
+            action = policy.predict(obs)
+            obs, reward, terminated, truncated, _ = ask(made.step, action)
+            shot = Shot(None, jax.tree.map(lambda x: x[0], action), shot.total + float(reward[0]))
+            done = bool(terminated[0] or truncated[0])
+            if done:
+                break
+        if done and captions:
+            yield captioned(presentable(ask(made.render)[0]), time + 1, shot)
+
+
+def _display(fault: Exception) -> str:
+    """What helps against a fault of MuJoCo's drawing, at the end of a sentence."""
+    chosen = os.environ.get("MUJOCO_GL")
+    graphics = ("OpenGL", "EGL", "OSMesa", "glfw", "gladLoad", "opengl_context")
+    if not any(word.lower() in str(fault).lower() for word in graphics):
+        return ""
+    return (
+        f" (MUJOCO_GL={chosen or ''}). Without a display MuJoCo draws with MUJOCO_GL=egl, which "
+        "needs the library libEGL, or MUJOCO_GL=osmesa, which needs libOSMesa."
+    )
+
+
+def presentable(frame: Any) -> np.ndarray:
+    """A picture as uint8 [height, width, 3], large enough to see, with even sides, as encoders
+    want them. Gray, RGBA, lists, and floats from 0 to 1 are taken. ValueError for all else."""
+    try:
+        picture = np.asarray(frame)
+    except ValueError:  # lists of unequal lengths
+        picture = np.asarray(None)
+    if picture.ndim == 2:
+        picture = picture[..., None]
+    if picture.dtype.kind not in "buif" or picture.ndim != 3 or picture.shape[-1] not in (1, 3, 4):
+        given = f"{picture.dtype} {picture.shape}" if picture.ndim else type(frame).__name__
+        raise InputError(
+            f"render() gave {given}, which is no picture: that is numbers [height, width, 3]."
+        )
+    if min(picture.shape[:2]) < 2:
+        raise InputError(f"render() gave {picture.shape}; a picture has 2 rows and columns or more")
+    whole = picture.dtype.kind in "ui"
+    if not (picture.min() >= 0 and picture.max() <= (255 if whole else 1)):
+        raise InputError(
+            f"render() gave {picture.dtype} from {picture.min():g} to {picture.max():g}; a picture "
+            "holds whole numbers from 0 to 255, or others from 0 to 1."
+        )
+    if not whole:
+        picture = np.rint(picture * np.float32(255))
+    color = picture[..., :3].astype(np.uint8)
+    color = np.broadcast_to(color, (*color.shape[:2], 3))
+    times = max(1, round(SMALL / max(color.shape[:2])))
+    large = color.repeat(times, 0).repeat(times, 1)
+    return large[: large.shape[0] // 2 * 2, : large.shape[1] // 2 * 2]
+
+
+def captioned(
+    picture: np.ndarray, time: int, shot: Shot, names: Mapping[int, str] | None = None
+) -> np.ndarray:
+    """The picture, and a line below it: step, action, return."""
+    missing = max(0, NARROWEST - picture.shape[1]) // 2
+    picture = np.pad(picture, ((0, 0), (missing, missing), (0, 0)))
+    width = picture.shape[1]
+    size = min(16.0, width / 24)
+    line = Image.new("RGB", (width, round(1.2 * size) * 2), NIGHT)
+    pen, font = ImageDraw.Draw(line), _font(size)
+    values = f"{time:,}", in_words(shot.action, names or {}), f"{shot.total:,.6g}"
+    words = [(f"{name} ", value) for name, value in zip(WORDS, values, strict=True)]
+    step, action, total = (font.getlength(name + value) for name, value in words)
+    last = width - size - total
+    center = max(2 * size + step, min((width - action) / 2, last - size - action))
+    for (name, value), x in zip(words, (size, center, last), strict=True):
+        pen.text((x, line.height / 2), name, FAINT, font, anchor="lm")
+        pen.text((x + font.getlength(name), line.height / 2), value, LIGHT, font, anchor="lm")
+    return np.concatenate([picture, np.asarray(line)])
+
+
+def in_words(action: Any, names: Mapping[int, str]) -> str:
+    """An action, as a caption has room for it."""
+    numbers = np.concatenate([np.ravel(x) for x in jax.tree.leaves(action)] or [np.zeros(0)])
+    if not numbers.size:
+        return "-"
+    whole = numbers.dtype.kind != "f"
+    if numbers.size == 1 and whole and int(numbers[0]) in names:
+        return names[int(numbers[0])]
+    shown = [f"{x:g}" if whole else f"{x:.2f}" for x in numbers[:MOST_NUMBERS].tolist()]
+    return " ".join(shown) + (" ..." if numbers.size > MOST_NUMBERS else "")
+
+
+def action_names(env: Environment) -> dict[int, str]:
+    """What the actions of one of our simulators do, where a player can do them too."""
+    controls = CONTROLS.get(type(simulator(env)).__module__.removeprefix("palestra.envs."))
+    moves = controls.moves if controls else ()
+    return {m.action: m.does.split(":")[0] for m in moves if isinstance(m.action, int)}
+
+
+@lru_cache(maxsize=8)
+def _font(size: float) -> Any:
+    return ImageFont.load_default(size)
+
+
+def episode(env: Environment, policy: Policy, *, key: Key) -> list[Shot]:
+    """One greedy episode, first and last moments included, as NumPy arrays."""
+    start_key, key = jax.random.split(key)
+    state, obs = jax.jit(env.reset)(start_key)
+
+    @jax.jit
+    def step(arrays, state, obs, time):
+        alone = jax.tree.map(lambda x: x[None], obs)  # a batch of one
+        action = greedy(policy.algorithm, policy.spec, arrays, alone)[0]
+        state, out = env.step(state, action, jax.random.fold_in(key, time))
+        return state, out.obs, action, out.reward, out.terminated | out.truncated
+
+    arrays, shots, total = jax.device_put(dict(policy.arrays)), [Shot(state)], 0.0
+    for time in range(LONGEST):
+        state, obs, action, reward, done = step(arrays, state, obs, jnp.uint32(time))
+        total += float(reward)
+        shots.append(Shot(state, action, total))
+        if done:
+            break
+    return jax.tree.map(np.asarray, shots)
