@@ -117,7 +117,50 @@ class Algorithm(Protocol):
     def update(self, state: PyTree, rollout: Transition, key: Key) -> tuple[PyTree, Metrics]: ...
 
 
-# What an algorithm may have beside that; whoever uses it asks whether it is there.
+# What either may have beside that. Whoever uses one of these asks by `isinstance`, which looks for
+# the names; so a class need only have them, and not know of this file.
+
+
+@runtime_checkable
+class HasInfo(Protocol):
+    """An environment that tells more than it shows: `info` of Gymnasium's reset and step."""
+
+    def info(self, state: PyTree) -> dict[str, PyTree]: ...
+
+
+@runtime_checkable
+class HasOptions(Protocol):
+    """An environment of which `options` of Gymnasium's reset may set these parameters."""
+
+    options: tuple[str, ...]
+
+
+@runtime_checkable
+class HasModel(Protocol):
+    """An environment with an exact model (envs/toy_text/model.py), by which agents are judged."""
+
+    def model(self) -> Any: ...
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """An environment that draws itself: uint8 [height, width, 3]."""
+
+    def draw(self, state: PyTree, action: Any = None) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Written(Protocol):
+    """An environment that shows itself as text."""
+
+    def text(self, state: PyTree, action: Any = None) -> str: ...
+
+
+@runtime_checkable
+class Probe(Protocol):
+    """An environment that tests a learner: the observations that matter, and the best actions."""
+
+    answers: tuple[tuple[Any, Any], ...]
 
 
 @runtime_checkable
@@ -135,11 +178,42 @@ class HasPolicy(Protocol):
 
 
 @runtime_checkable
+class Replays(Protocol):
+    """An algorithm that learns from batches of what it remembers."""
+
+    memory_size: int
+    batch_size: int
+
+
+@runtime_checkable
+class Asynchronous(Protocol):
+    """An algorithm whose gradient may be taken at one learner and applied to a later one, so that
+    workers with `worker_envs` environments each improve one learner (runners/threads.py)."""
+
+    @property
+    def rollout_length(self) -> int: ...
+    @property
+    def worker_envs(self) -> int: ...
+    def init(self, spec: Spec, key: Key) -> PyTree: ...
+    def act(self, state: PyTree, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree: ...
+    def update(self, state: PyTree, rollout: Transition, key: Key) -> tuple[PyTree, Metrics]: ...
+    def gradient(self, state: PyTree, rollout: Transition) -> tuple[PyTree, Metrics]: ...
+    def apply(self, state: PyTree, gradient: PyTree) -> PyTree: ...
+
+
+@runtime_checkable
 class ToldWhoActed(Protocol):
     """An algorithm that learns from what an earlier State has done: its `update` takes that State
     as `acted`, of which only what `act` reads is there."""
 
     told_who_acted: bool
+
+
+@runtime_checkable
+class Normalizes(Protocol):
+    """A State that brings observations to a common scale, by moments of parts/statistics.py."""
+
+    obs_moments: Any
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

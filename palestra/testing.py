@@ -26,7 +26,16 @@ from gymnasium.vector.utils import batch_space
 from jaxtyping import Array, PyTree
 
 from palestra import envs, own, prng
-from palestra.core import Algorithm, Environment, Key, Spec, Step, Transition, hyperparameters
+from palestra.core import (
+    Algorithm,
+    Environment,
+    Key,
+    Probe,
+    Spec,
+    Step,
+    Transition,
+    hyperparameters,
+)
 from palestra.envs.transforms import Discretize
 from palestra.faults import said
 from palestra.parts.spaces import example, flat_action_space, flat_observation_space, legal
@@ -283,7 +292,7 @@ class AlgorithmTests:
             env, name = self.probe(env_id), type(self.learner).__name__
             if env is None:
                 continue
-            right = [answer for _, answer in envs.make(env_id).answers]  # type: ignore[attr-defined]
+            right = [answer for _, answer in asked_of(env_id)]
             steps = self.probe_steps
             found = _called(
                 f"{name}, trained by palestra.runners.compiled,",
@@ -519,6 +528,13 @@ def probe(env_id: str, in_cells: bool) -> Environment:
     return Discretize(env=env, bins=(3,), low=(-1.5,), high=(1.5,)) if in_cells else env
 
 
+def asked_of(env_id: str) -> tuple[tuple[Any, Any], ...]:
+    """The observations that matter in a probe, and the best action in each."""
+    env = envs.make(env_id)
+    assert isinstance(env, Probe)
+    return env.answers
+
+
 def answers(
     env: Environment, env_id: str, algorithm: Algorithm, num_envs: int, steps: int, seed: int
 ) -> list:
@@ -528,7 +544,7 @@ def answers(
     )
     (report,) = train
     learner = jax.tree.map(lambda x: x[0], report.learner)
-    obs = jnp.array([obs for obs, _ in envs.make(env_id).answers])  # type: ignore[attr-defined]
+    obs = jnp.array([obs for obs, _ in asked_of(env_id)])
     if isinstance(env, Discretize):
         obs = jax.vmap(env.see)(obs)
     return np.asarray(_act(algorithm, learner, obs, prng.key(0), False)).tolist()

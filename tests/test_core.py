@@ -10,17 +10,27 @@ from palestra.algorithms.dqn import DQN
 from palestra.algorithms.ppo import PPO
 from palestra.algorithms.rainbow import Rainbow
 from palestra.core import (
+    Asynchronous,
     Count,
     CountOrZero,
+    Drawn,
+    HasInfo,
+    HasModel,
+    HasOptions,
     NonNegative,
     Positive,
+    Probe,
+    Replays,
     Share,
+    ToldWhoActed,
     Transition,
+    Written,
     check,
     hyperparameters,
     schedules,
     stretched,
 )
+from palestra.envs import ENVIRONMENTS
 
 
 @hyperparameters
@@ -147,3 +157,20 @@ def test_what_falls_or_rises_over_steps_is_a_schedule(name):
     learner = algorithm_class(name)()
     named = {n for n in vars(learner) if n.endswith("_steps")} - {"gradient_steps"}
     assert set(schedules(learner)) == named
+
+
+def test_who_has_what_the_contract_does_not_ask_for():
+    learners = {name: row.learner() for name, row in ALGORITHMS.items()}
+    who = lambda kind: {name for name, learner in learners.items() if isinstance(learner, kind)}
+    assert who(Replays) == {"dqn", "c51", "qr_dqn", "rainbow", "ddpg", "td3", "sac"}
+    assert who(Asynchronous) == {"a3c"}
+    assert who(ToldWhoActed) == {"ppo"}
+    simulators = {row.home: row.simulator(**row.parameters) for row in ENVIRONMENTS.values()}
+    where = lambda kind: {home for home, env in simulators.items() if isinstance(env, kind)}
+    room = lambda home: home.partition(".")[0]
+    assert {room(home) for home in where(HasModel)} == {"toy_text"}
+    assert len(where(HasOptions)) == 5
+    assert {room(home) for home in where(HasOptions)} == {"classic"}
+    assert where(Probe) == {home for home in simulators if home.startswith("probes:")}
+    assert where(HasInfo)
+    assert not where(Drawn | Written)  # they have files of their own

@@ -24,7 +24,17 @@ from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from jaxtyping import Array, Float, Int, PyTree
 
-from palestra.core import Count, CountOrZero, Environment, Key, Range, Share, Step, hyperparameters
+from palestra.core import (
+    Count,
+    CountOrZero,
+    Environment,
+    HasInfo,
+    Key,
+    Range,
+    Share,
+    Step,
+    hyperparameters,
+)
 from palestra.faults import InputError
 from palestra.names import hint
 
@@ -57,7 +67,7 @@ class Transform:
     def info(self, state: PyTree) -> dict[str, PyTree]:
         """What the simulator tells beside obs; empty if it tells nothing."""
         env, inner = self.within(state)
-        return env.info(inner) if hasattr(env, "info") else {}
+        return env.info(inner) if isinstance(env, HasInfo) else {}
 
 
 def simulator(env: Environment) -> Environment:

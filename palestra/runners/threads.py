@@ -29,7 +29,7 @@ from contextlib import ExitStack
 from functools import partial
 from queue import SimpleQueue
 from threading import Event, Lock
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,17 @@ from gymnasium.vector import VectorEnv
 from jaxtyping import Array, PyTree
 
 from palestra import prng
-from palestra.core import Algorithm, Count, Key, Metrics, Spec, ToldWhoActed, Transition, check
+from palestra.core import (
+    Algorithm,
+    Asynchronous,
+    Count,
+    Key,
+    Metrics,
+    Spec,
+    ToldWhoActed,
+    Transition,
+    check,
+)
 from palestra.faults import EnvironmentFaultError
 from palestra.parts.spaces import example, example_transition, legal
 from palestra.runners import streams
@@ -47,21 +57,6 @@ from palestra.runners.host import Carry, Leaves, Loop, Players, Profile, Turn
 from palestra.runners.leaves import rebuilt, replaced
 from palestra.runners.report import Episodes, Report, Since
 from palestra.runners.switches import as_written, throughout
-
-
-@runtime_checkable
-class Asynchronous(Protocol):
-    """An algorithm whose gradient may be taken at one learner and applied to a later one."""
-
-    @property
-    def rollout_length(self) -> int: ...
-    @property
-    def worker_envs(self) -> int: ...  # environments of each worker
-    def init(self, spec: Spec, key: Key) -> PyTree: ...
-    def act(self, state: PyTree, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree: ...
-    def update(self, state: PyTree, rollout: Transition, key: Key) -> tuple[PyTree, Metrics]: ...
-    def gradient(self, state: PyTree, rollout: Transition) -> tuple[PyTree, Metrics]: ...
-    def apply(self, state: PyTree, gradient: PyTree) -> PyTree: ...
 
 
 @throughout

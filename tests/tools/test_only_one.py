@@ -13,8 +13,8 @@ from gymnasium.spaces import Box, Discrete
 from sizes import stepping
 
 import palestra
+from palestra.core import Asynchronous
 from palestra.envs.host.closing import close, playing
-from palestra.runners.threads import Asynchronous
 from palestra.tools.agents.episodes import OnHost, as_many
 from palestra.tools.cli import main
 from palestra.tools.environments.whose import task_of

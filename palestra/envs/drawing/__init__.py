@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import PyTree
 
-from palestra.core import Environment
+from palestra.core import Drawn, Environment, Written
 from palestra.envs.transforms import bare, simulator
 from palestra.faults import InputError
 
@@ -82,7 +82,8 @@ def _paint(env: Environment, state: PyTree, action: Any, what: str) -> Any:
 def _painter(simulator: Any, what: str) -> Callable | None:
     home = _home(simulator)
     if home not in DRAWINGS:
-        return getattr(simulator, what, None)
+        own = {"draw": Drawn, "text": Written}[what]
+        return getattr(simulator, what) if isinstance(simulator, own) else None
     module = import_module(f"palestra.envs.drawing.{DRAWINGS[home].module}")
     painter = getattr(module, what, None)
     return painter and partial(painter, simulator)

@@ -24,7 +24,7 @@ from gymnasium import spaces
 from jaxtyping import PyTree
 
 from palestra import envs, prng
-from palestra.core import Environment
+from palestra.core import Environment, HasInfo, HasOptions
 from palestra.envs.gym import packed, plain
 from palestra.envs.transforms import revised, simulator
 from palestra.faults import InputError
@@ -279,7 +279,7 @@ def step(env: Environment, state: PyTree, action: Any, key: jax.Array) -> tuple[
 
 
 def _info(env: Environment, state: PyTree) -> dict[str, jax.Array]:
-    return env.info(state) if hasattr(env, "info") else {}
+    return env.info(state) if isinstance(env, HasInfo) else {}
 
 
 closed, opened = jax.jit(packed.close), jax.jit(packed.open)
@@ -384,7 +384,7 @@ def with_options(env: Any, options: dict[str, Any] | None) -> Any:
     if not options:
         return env
     bare = simulator(env)
-    known = getattr(bare, "options", ())
+    known = bare.options if isinstance(bare, HasOptions) else ()
     for name in options:
         if name not in known:
             has = f"it has: {', '.join(known)}" if known else "it has none"

@@ -16,7 +16,7 @@ from gymnasium.vector import VectorEnv
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from palestra import prng
-from palestra.core import Algorithm, Environment, Key, Spec
+from palestra.core import Algorithm, Environment, HasModel, Key, Spec
 from palestra.envs.host.closing import close
 from palestra.envs.toy_text.model import Model, evaluate
 from palestra.envs.transforms import TimeLimit, simulator
@@ -253,8 +253,8 @@ def as_many(make: Callable[[int], VectorEnv], lanes: int) -> VectorEnv:
 
 def model_of(env: Environment) -> Model | None:
     """The exact model of the simulator inside, where it has one."""
-    inside: Any = simulator(env)
-    return inside.model() if hasattr(inside, "model") else None
+    inside = simulator(env)
+    return inside.model() if isinstance(inside, HasModel) else None
 
 
 def exact(policy: Policy, env: Environment, model: Model) -> float:

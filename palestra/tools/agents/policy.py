@@ -17,11 +17,22 @@ from jaxtyping import Array, Float, PyTree
 
 from palestra import prng, traced
 from palestra.algorithms import name_of
-from palestra.core import Algorithm, HasPolicy, HasValues, Key, Seed, Spec, check
+from palestra.core import (
+    Algorithm,
+    Asynchronous,
+    HasPolicy,
+    HasValues,
+    Key,
+    Normalizes,
+    Seed,
+    Spec,
+    check,
+)
 from palestra.faults import InputError
 from palestra.names import by_name
 from palestra.parts.distributions import MultiCategorical
 from palestra.parts.spaces import example, flatten_observation, legal, unflatten_action
+from palestra.parts.statistics import Moments
 from palestra.runners.leaves import name_of as name_of_leaf
 from palestra.runners.switches import as_written
 
@@ -96,6 +107,13 @@ class Policy:
             return act(flat)
         right, found = (" and ".join(map(str, s)) for s in ([x.shape for x in like], shapes))
         raise InputError(f"an observation has shape {right} or, as a batch, (n, ...), not {found}.")
+
+    @property
+    def moments(self) -> Moments | None:
+        """By which it normalizes observations, where it does."""
+        kept = lambda path, _: self.arrays.get(name_of_leaf(path))
+        state = jax.tree_util.tree_map_with_path(kept, _shapes(self.algorithm, self.spec))
+        return state.obs_moments if isinstance(state, Normalizes) else None
 
     @cached_property
     def _like(self) -> PyTree:
@@ -179,7 +197,7 @@ def check_exploring(algorithm: Algorithm, spec: Spec) -> None:
 
 def _alone(algorithm: Any) -> Any:
     """The algorithm with a single environment."""
-    return replace(algorithm, worker_envs=1) if hasattr(algorithm, "worker_envs") else algorithm
+    return replace(algorithm, **({"worker_envs": 1} if isinstance(algorithm, Asynchronous) else {}))
 
 
 def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:

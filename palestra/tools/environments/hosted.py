@@ -15,7 +15,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from palestra.core import Algorithm, Spec
+from palestra.core import Algorithm, Asynchronous, Spec
 from palestra.envs.host import many
 from palestra.envs.host.closing import close, playing
 from palestra.envs.host.one import try_out
@@ -23,7 +23,6 @@ from palestra.faults import RAISED, EnvironmentFaultError, InputError
 from palestra.runners import host, streams, threads
 from palestra.runners.report import Report, as_one_seed
 from palestra.runners.switches import as_the_user_has_it
-from palestra.runners.threads import Asynchronous
 from palestra.tools.agents import episodes as judging
 from palestra.tools.agents.policy import Policy
 from palestra.tools.environments.task import Say, Task, Train

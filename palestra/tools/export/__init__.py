@@ -16,6 +16,7 @@ from jaxtyping import PyTree
 
 from palestra.faults import InputError
 from palestra.parts.spaces import flatten_observation, unflatten_action
+from palestra.parts.statistics import Moments
 from palestra.runners.switches import as_written
 from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.policy import greedy
@@ -237,12 +238,11 @@ def observations(agent: Agent, count: int, seed: int = 0) -> PyTree:
     around what they have seen.
     """
     rng = np.random.default_rng(seed)
-    moments = [agent.arrays.get(f"obs_moments.{name}") for name in ("mean", "variance")]
-    return _made_up(agent.observation_space, count, rng, moments)
+    return _made_up(agent.observation_space, count, rng, agent.moments)
 
 
 def _made_up(
-    space: gymnasium.Space, count: int, rng: np.random.Generator, moments: list[np.ndarray | None]
+    space: gymnasium.Space, count: int, rng: np.random.Generator, moments: Moments | None
 ) -> Any:
     match space:
         case Dict():
@@ -262,7 +262,7 @@ def _made_up(
 
 
 def _numbers(
-    space: Box, count: int, rng: np.random.Generator, moments: list[np.ndarray | None]
+    space: Box, count: int, rng: np.random.Generator, moments: Moments | None
 ) -> np.ndarray:
     shape, each = (count, *space.shape), (count, *(1 for _ in space.shape))
     low, high = space.low.astype(float), space.high.astype(float)
@@ -272,9 +272,9 @@ def _numbers(
     inside = low + (high - low) * rng.random(shape) ** darkness
     normal = 10 ** rng.uniform(-2, 2, each) * rng.standard_normal(shape)
     x = np.where(bounded, inside, normal)
-    mean, variance = moments
-    if mean is not None and variance is not None and mean.size == space.low.size:
-        around = 3 * np.sqrt(np.abs(variance)) * rng.standard_normal((count, mean.size)) + mean
+    if moments is not None and moments.mean.size == space.low.size:
+        mean, deviation = np.asarray(moments.mean), np.sqrt(np.abs(moments.variance))
+        around = 3 * deviation * rng.standard_normal((count, mean.size)) + mean
         x[::2] = around.reshape(shape)[::2]
     if space.dtype.kind != "f":
         return np.clip(np.rint(x), space.low, space.high).astype(space.dtype)

@@ -22,6 +22,7 @@ from palestra.core import (
     CountOrZero,
     Finite,
     NonNegative,
+    Replays,
     Seed,
     Spec,
     check,
@@ -225,9 +226,9 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
                 f"{field} must be what a file can hold: a number, a word, True, False, None or a "
                 f"tuple of such, not {reprlib.repr(value)}."
             ) from None
-    batch = getattr(algorithm, "batch_size", 0)
-    if getattr(algorithm, "memory_size", batch) < batch:
-        raise InputError(f"memory_size must be at least batch_size, which is {batch}.")
+    if isinstance(algorithm, Replays) and algorithm.memory_size < algorithm.batch_size:
+        least = algorithm.batch_size
+        raise InputError(f"memory_size must be at least batch_size, which is {least}.")
     seen, done = task.spaces()
     task = replace(task, ignore=ignored(task, seen))
     job = Job(task, (without(seen, task.ignore), done), name, algorithm, num_envs, steps)
