@@ -88,6 +88,8 @@ def in_gymnasium(
         seen = jax.tree.map(lambda *each: np.stack(each), *obs)
         now = jax.random.fold_in(key, time) if explore else None
         actions = policy.predict(seen, explore=explore, seed=now)
+        if actions.ndim == 1 and actions.dtype.kind == "i":  # sooner checked as Python's numbers
+            actions = actions.tolist()
         for i in tuple(alive):
             obs[i], reward, terminated, truncated, _ = envs[i].step(actions[i])
             totals[i] += float(reward)

@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from textwrap import fill
+from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,6 +48,12 @@ def plot(paths: Sequence[Path], path: Path) -> Path:
         _draw(figure.add_subplot(rows, columns, place), panel.task, [*panel.curves.values()])
     write_whole(path, lambda part: figure.savefig(part, dpi=150, format=ending))
     return path
+
+
+def import_ahead() -> None:
+    """Import what `plot` imports, in a thread beside compiled programs."""
+    imports = "matplotlib.backends.backend_agg", "matplotlib.figure"
+    Thread(target=lambda: [*map(import_module, imports)], daemon=True).start()
 
 
 class Curve(NamedTuple):

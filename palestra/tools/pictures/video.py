@@ -79,7 +79,18 @@ def _mp4(path: Path, frames: Iterator[np.ndarray], rate: float) -> None:
     size = f"{first.shape[1]}x{first.shape[0]}"
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y"]
     command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", f"{rate:g}", "-i", "-"]
-    command += ["-c:v", "libx264", "-crf", "10", "-pix_fmt", "yuv420p", "-f", "mp4"]
+    command += [
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-crf",
+        "10",
+        "-pix_fmt",
+        "yuv420p",
+        "-f",
+        "mp4",
+    ]
     # A name such as a:b would be taken for a protocol, and -b for a flag.
     command.append(f"file:{path.absolute()}")
     with TemporaryFile() as log:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypedDict
 import numpy as np
 from jaxtyping import PyTree
 
+from palestra.envs import ENVIRONMENTS
 from palestra.faults import said
 from palestra.runners.leaves import named
 from palestra.runners.report import Report, Since
@@ -212,13 +214,24 @@ class Book:
         job, recorder, run = self.job, self.recorder, Run(self.folder, self.job.task.make_env)
         seconds, episodes = self._seconds, self.flags.episodes
         lanes = 1 if self.flags.eval_envs == 0 else self.flags.eval_envs
-        agents = [run.agent, run.last]
-        best, last = (
-            job.task.score(agent, episodes=episodes, seed=self.seed, lanes=lanes)
-            for agent in agents
+        kept = [self.folder / f"{which}.safetensors" for which in ("agent", "last")]
+        same = kept[0].read_bytes() == kept[1].read_bytes()  # and so are its episodes
+        agents = [run.agent] if same else [run.agent, run.last]
+        path = self.folder / "video.mp4"
+        film = lambda: job.task.filmable() and record(agents[0], path, seed=self.seed)
+        with ThreadPoolExecutor(1) as beside:
+            # Drawings of our own need no library of graphics that could end the process.
+            ours = job.task.env_id in ENVIRONMENTS
+            filmed = beside.submit(film) if ours and self.flags.video else None
+            scores = [
+                job.task.score(agent, episodes=episodes, seed=self.seed, lanes=lanes)
+                for agent in agents
+            ]
+            exact = [job.task.exact(agent) for agent in agents]
+        best, last = scores[0], scores[-1]
+        exact_best, exact_last = (
+            {} if value is None else {"exact": value} for value in (exact[0], exact[-1])
         )
-        exact = [job.task.exact(agent) for agent in agents]
-        exact_best, exact_last = ({} if value is None else {"exact": value} for value in exact)
         threshold = job.task.threshold
         judged = next(iter(best.values()))["mean"]
         self.summary = {
@@ -239,10 +252,8 @@ class Book:
         write_json(self.folder / "summary.json", self.summary)
         if not interrupted:
             checkpoint.finished(self.folder)
-        path = self.folder / "video.mp4"
         if self.flags.video:
-            film = lambda: job.task.filmable() and record(agents[0], path, seed=self.seed)
-            self.draw("video", film)
+            self.draw("video", filmed.result if filmed else film)
 
     def draw(self, what: str, make: Callable[[], Any]) -> None:
         """Make a picture of a run whose summary is written: a failure costs one sentence alone."""

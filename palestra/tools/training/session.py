@@ -15,6 +15,7 @@ from palestra.runners.host import Profile
 from palestra.runners.report import Report
 from palestra.tools.agents.agent import Snapshots
 from palestra.tools.agents.episodes import Judge
+from palestra.tools.pictures.plot import import_ahead
 from palestra.tools.runs.checkpoint import Checkpoint
 from palestra.tools.runs.run import Run
 from palestra.tools.training import start
@@ -39,6 +40,7 @@ def carry_out(
     seeds = list(folders)
     title = f"{job.name} on {job.task}" + (f", {len(seeds)} seeds" if len(seeds) > 1 else "")
     runs = {seed: Run(folder, job.task.make_env) for seed, folder in folders.items()}
+    import_ahead()
     yield Begun(title, job.steps, runs)
     over = learning_over(job.algorithm, job.steps)
     yield from map(Said, (*notes, *([over] if over else [])))
