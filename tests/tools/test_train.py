@@ -47,6 +47,15 @@ def test_where_there_is_a_time_limit_all_are_held(tmp_path, env_id, settings):
     assert len(evaluated(env_id, tmp_path / "cheap", **settings)) == EVALUATIONS
 
 
+def test_an_agent_that_is_the_best_and_the_last_is_judged_once(tmp_path, monkeypatch):
+    made, make = [], gymnasium.make
+    monkeypatch.setattr(gymnasium, "make", lambda *a, **k: made.append(a) or make(*a, **k))
+    assert evaluated("CartPole-v1", tmp_path / "run", eval_every=10**6) == [3_200]
+    assert len(made) == 1  # for its one episode
+    summary = Run(tmp_path / "run").summary
+    assert summary["best"] == summary["last"]
+
+
 class Unscaled(gymnasium.Env):
     """A task of a user's own, in degrees and watts."""
 
