@@ -23,7 +23,7 @@ from palestra.core import Algorithm
 from palestra.envs.toy_text.model import evaluate
 from palestra.envs.transforms import simulator
 from palestra.runners import compiled
-from palestra.tools.intervals import interval
+from palestra.tools.statistics.definitions import student
 
 PICTURE = ROOT / "docs" / "images" / "cliff_walking.png"
 SETTINGS = {"learning_rate": 0.5, "gamma": 1.0, "epsilon_start": 0.1, "epsilon_end": 0.1}
@@ -64,7 +64,7 @@ def draw(returns: dict[str, np.ndarray]) -> None:
     axes = figure.add_subplot()
     for name, each in returns.items():
         smooth = np.lib.stride_tricks.sliding_window_view(each, SMOOTH, 1).mean(-1)
-        curve = np.array([interval(column) for column in smooth.T], float)
+        curve = np.array([student(column) for column in smooth.T], float)
         episode = np.arange(SMOOTH, SMOOTH + len(curve))
         (line,) = axes.plot(episode, curve[:, 0], label=name)
         axes.fill_between(episode, curve[:, 1], curve[:, 2], color=line.get_color(), alpha=0.2)
@@ -83,7 +83,7 @@ def main() -> None:
     print(f"| {asked.seeds} seeds | all {asked.episodes} episodes | last 100 | greedy, exact |")
     print("|---|--:|--:|--:|")
     for name, (returns, values) in learned.items():
-        every, last = (interval(x.mean(-1)) for x in (returns, returns[:, -100:]))
+        every, last = (student(x.mean(-1)) for x in (returns, returns[:, -100:]))
         print(f"| {name} | {every} | {last} | median {np.median(values):.0f} |")
     draw({name: returns for name, (returns, _) in learned.items()})
     print(f"Drawn: {PICTURE.relative_to(ROOT)}")

@@ -30,7 +30,7 @@ from processes import PEERS, ROOT, clean_environment, python_for, say
 
 import palestra
 from palestra.algorithms import ALGORITHMS, algorithm_class
-from palestra.tools.intervals import interval
+from palestra.tools.statistics.definitions import student
 
 PACKAGES = ("stable-baselines3==2.9.*", "torch==2.13.0", "gymnasium[box2d,mujoco]==1.4.0")
 VERSIONS = ("palestra", "jax", "gymnasium", "mujoco", "box2d", "numpy")
@@ -78,7 +78,7 @@ def table() -> Iterator[str]:
         last = [[score["last"] for score in scores] for scores in (theirs, ours)]
         ahead = ""
         if all(last):
-            behind = interval(last[1]).mean < interval(last[0]).mean
+            behind = student(last[1]).mean < student(last[0]).mean
             ahead = "Stable-Baselines3" if behind else "Palestra"
         best = [score["best"] for score in ours]
         cells = [algorithm, task, f"{STEPS[algorithm]:,}", *map(shown, (*last, best))]
@@ -89,7 +89,7 @@ def shown(values: list[float]) -> str:
     """A mean and its interval, which one seed has not; in words where nothing was measured."""
     if not values:
         return "not measured"
-    x = interval(values)
+    x = student(values)
     span = f" [{x.low:.1f}, {x.high:.1f}]" if len(values) > 1 else ""
     return f"{x.mean:.1f}{span}".replace("-", "−")
 

@@ -33,8 +33,8 @@ from typing import NamedTuple
 from processes import ROOT, in_words, machine, say
 
 import palestra
-from palestra.tools.intervals import Interval, interval
 from palestra.tools.presets import preset
+from palestra.tools.statistics.definitions import Interval, student
 
 RESULTS = ROOT / "docs" / "results"
 PAGE = ROOT / "docs" / "results.md"
@@ -279,7 +279,7 @@ def cells(only: list[str]) -> Iterator[Cell]:
 
 
 def judged(cell: Cell, result: dict, which: str) -> Interval:
-    return interval(result[which]["exact" if cell.task.exact else "return"])
+    return student(result[which]["exact" if cell.task.exact else "return"])
 
 
 def reached(cell: Cell, best: Interval) -> bool | None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import palestra
-from palestra.tools.intervals import interval
 from palestra.tools.presets.dqn import CARTPOLE
+from palestra.tools.statistics.definitions import student
 
 pytestmark = pytest.mark.slow
 
@@ -22,4 +22,4 @@ def test_dqn_solves_cart_pole(tmp_path):
     )
     means = [run.summary["best"]["gymnasium"]["mean"] for run in runs]
     assert len(means) == 10
-    assert interval(means).low > 475, np.round(means, 1)
+    assert student(means).low > 475, np.round(means, 1)

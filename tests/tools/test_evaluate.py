@@ -29,8 +29,8 @@ from palestra.tools.agents.evaluate import judge
 from palestra.tools.cli.results import episodes_said, show_results
 from palestra.tools.environments.task import Task
 from palestra.tools.environments.whose import task_of
-from palestra.tools.intervals import interval
 from palestra.tools.runs.run_folder import read_metrics
+from palestra.tools.statistics.definitions import student
 from palestra.tools.training.resume import resume
 from palestra.tools.training.train import train
 
@@ -79,7 +79,7 @@ def test_the_exact_value_is_what_play_comes_to(env_id, value):
         start = {"key": prng.key(5)} if play is in_ours else {"seed": 5}
         returns = play(env, agent, episodes=episodes, **start).returns
         assert returns.shape == (episodes,)
-        mean, low, _ = interval(returns)
+        mean, low, _ = student(returns)
         assert abs(mean - found) <= 2 * (mean - low)  # four standard errors
 
 

@@ -25,7 +25,7 @@ from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import streams
 from palestra.runners.host import Players
 from palestra.tools.agents.policy import Policy, exploring, greedy
-from palestra.tools.intervals import interval
+from palestra.tools.statistics.definitions import student
 
 EPISODES = 100  # per evaluation, unless asked otherwise
 FEW = 10  # per evaluation on the way, on the host
@@ -53,7 +53,7 @@ class Played(NamedTuple):
         """Mean and interval, how many there were and how they ended, and their totals."""
         ended = int(self.ended.sum())
         return {
-            **interval(self.returns, seen=self.returns)._asdict(),
+            **student(self.returns, seen=self.returns)._asdict(),
             "episodes": len(self.returns),
             "ended": ended,
             "given_up": len(self.returns) - ended,

@@ -474,7 +474,7 @@ def evaluate(arguments: list[str]) -> int:
     from palestra.tools.agents.agent import load
     from palestra.tools.agents.evaluate import judge
     from palestra.tools.environments.whose import task_from
-    from palestra.tools.intervals import interval
+    from palestra.tools.statistics.definitions import student
 
     results = []
     for run in runs:
@@ -492,7 +492,7 @@ def evaluate(arguments: list[str]) -> int:
             f"{interval_said(result)} over {episodes_said(result, flags.episodes)}"
         )
     if len(runs) > 1:
-        between = interval([r["mean"] for r in results], [x for r in results for x in r["returns"]])
+        between = student([r["mean"] for r in results], [x for r in results for x in r["returns"]])
         say(f"mean over {len(runs)} seeds: {between}")
     return 0
 

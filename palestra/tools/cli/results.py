@@ -108,14 +108,14 @@ def _plot_together(results: Sequence[Any]) -> Path:
 
 
 def _show_verdict(console: "Console", summaries: Sequence[dict[str, Any]], simulator: str) -> None:
-    from palestra.tools.intervals import interval
+    from palestra.tools.statistics.definitions import student
 
     threshold = summaries[0]["threshold"]
     if len(summaries) > 1:
         for which in ("best", "last"):
             scores = [summary[which][simulator] for summary in summaries]
             seen = [x for score in scores for x in score["returns"]]
-            between = interval([score["mean"] for score in scores], seen)
+            between = student([score["mean"] for score in scores], seen)
             console.print(f"\n{which} agents, mean over seeds: {between}", end="")
         console.print()
     if threshold is None:
@@ -131,7 +131,7 @@ def _show_verdict(console: "Console", summaries: Sequence[dict[str, Any]], simul
 
 def interval_said(result: dict[str, Any]) -> str:
     """A mean and its interval, in the digits that they share."""
-    from palestra.tools.intervals import shown, shown_alike
+    from palestra.tools.statistics.shown import shown, shown_alike
 
     if result["low"] is None:
         return shown(result["mean"])

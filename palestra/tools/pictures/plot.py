@@ -14,8 +14,8 @@ from palestra.faults import InputError
 from palestra.tools.environments.task import Task
 from palestra.tools.environments.whose import task_from
 from palestra.tools.files import write_whole
-from palestra.tools.intervals import interval
 from palestra.tools.runs.run_folder import read_config, read_metrics, runs_in
+from palestra.tools.statistics.definitions import student
 
 WIDTH = 64  # characters to a line; parameters can make names long
 COLORS = ("#1d4ed8", "#d97706", "#059669", "#be123c", "#7c3aed", "#0891b2")
@@ -191,7 +191,7 @@ def evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
         lines = [np.interp(steps, [*one], [x.mean() for x in one.values()]) for one in each]
         over, values = "seeds", list(np.transpose(lines))
     seen = np.concatenate([x for one in each for x in one.values()])  # no mean lies outside of it
-    means, lows, highs = np.array([interval(v, seen) for v in values], float).T
+    means, lows, highs = np.array([student(v, seen) for v in values], float).T
     label = fill(f"{label}: greedy, 95 % over {over}", WIDTH)
     if len(steps) <= FEW:
         spans = [means - lows, highs - means]

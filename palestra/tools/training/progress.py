@@ -10,7 +10,7 @@ from typing import Any, TextIO, cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from palestra.tools.intervals import shown
+from palestra.tools.statistics.shown import shown
 from palestra.tools.training.events import Event, Finishing, Found, Reported, Said
 
 LINES = 20  # plain lines per run, about

@@ -1,0 +1,1 @@
+"""How good algorithms are over seeds and environments, and how sure that is."""
