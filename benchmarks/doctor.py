@@ -20,7 +20,8 @@ from processes import in_words, machine
 
 import palestra
 from palestra.tools.presets import preset
-from palestra.tools.training import train
+from palestra.tools.training import session
+from palestra.tools.training.doctor import Doctor
 
 RUNS = [
     ("q_learning", "FrozenLake-v1"),
@@ -55,12 +56,12 @@ def timed(spent: list[float]):
 
         return timed
 
-    look, shown = train.Doctor.look, train.shown
-    train.Doctor.look, train.shown = timing(look), timing(shown)
+    look, floats = Doctor.look, session.floats
+    Doctor.look, session.floats = timing(look), timing(floats)
     try:
         yield
     finally:
-        train.Doctor.look, train.shown = look, shown
+        Doctor.look, session.floats = look, floats
 
 
 def measure(name: str, env_id: str, most: int) -> Cost:

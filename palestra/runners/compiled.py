@@ -21,7 +21,8 @@ from palestra.faults import InputError
 from palestra.parts.spaces import legal
 from palestra.runners.cache import use_compilation_cache
 from palestra.runners.leaves import fingerprint, rebuilt, replaced
-from palestra.runners.report import Report, Since, Tally, count, is_sound, no_tally, printed
+from palestra.runners.report import Report, Since, Tally, count, no_tally, printed
+from palestra.runners.sound import is_sound
 from palestra.runners.switches import throughout
 
 MOST_STEPS = 2**31 - 1  # of a run: what a learner's counter holds

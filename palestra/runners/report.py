@@ -70,20 +70,6 @@ def as_one_seed(report: Report) -> Report:
     return report._replace(learner=learner, **led)
 
 
-REPLAY = ("memory", "priorities")  # fields of a State that may hold gigabytes
-
-
-def is_sound(learner: PyTree, metrics: PyTree, rewards: Float[Array, "..."]) -> Bool[Array, ""]:
-    """Whether no metric is infinite, and the sum of all squares in rewards and a State, save for
-    its replay, is a number: then all are."""
-    fields = learner._asdict() if hasattr(learner, "_asdict") else {"state": learner}
-    leaves = jax.tree.leaves({name: x for name, x in fields.items() if name not in REPLAY})
-    floats = [x for x in (*leaves, rewards) if jnp.issubdtype(x.dtype, jnp.floating)]
-    squares = [jnp.square(x.astype(jnp.float32)).sum() for x in floats]
-    infinite = [jnp.isinf(x).any() for x in jax.tree.leaves(metrics)]
-    return jnp.isfinite(sum(squares)) & ~jnp.stack([jnp.bool_(False), *infinite]).any()
-
-
 PRINTED = 1_000  # transitions, at least, whose fingerprints are taken
 
 

@@ -85,3 +85,8 @@ def check_devices() -> None:
             f"JAX finds no device of the platform that was asked for, {asked}; leave out "
             "JAX_PLATFORMS, or set it to cpu."
         ) from None
+
+
+def on_cpu() -> bool:
+    """Whether JAX computes on the processor."""
+    return jax.default_backend() == "cpu"

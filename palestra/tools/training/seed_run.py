@@ -24,7 +24,7 @@ from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.checkpoint import Checkpoint, Keeper
 from palestra.tools.runs.run import Run
 from palestra.tools.runs.run_folder import Recorder
-from palestra.tools.training.doctor import Doctor, DoctorState, Finding
+from palestra.tools.training.doctor import Doctor, Finding, History
 from palestra.tools.training.events import Evaluated, Event, Found, Reported, Said
 from palestra.tools.training.settings import Due, Flags, Job, identity
 
@@ -42,7 +42,7 @@ class Header(TypedDict):
     updates: Whole
     recorder: run_folder.Recorded
     findings: list[Finding]
-    doctor: DoctorState
+    doctor: History
     resumed: list[run_folder.GoneOn]
     spent: Whole
     seconds: float
@@ -140,7 +140,7 @@ class Book:
     def examine(self, report: Report) -> None:
         """Say what is wrong. Raises DivergedError where nothing more can be learned."""
         said = {found.fault for found in self.findings}
-        for found in self.doctor.look(report, report.obs):
+        for found in self.doctor.look(report):
             if found.fault in said:
                 continue
             self.findings.append(found)

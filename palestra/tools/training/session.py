@@ -13,16 +13,17 @@ from palestra.faults import EnvironmentFaultError
 from palestra.runners.cache import use_compilation_cache
 from palestra.runners.host import Profile
 from palestra.runners.report import Report
+from palestra.runners.sound import floats
+from palestra.runners.switches import on_cpu
 from palestra.tools.agents.agent import Snapshots
 from palestra.tools.agents.episodes import Judge
 from palestra.tools.pictures.plot import import_ahead
 from palestra.tools.runs.checkpoint import Checkpoint
 from palestra.tools.runs.run import Run
 from palestra.tools.training import start
-from palestra.tools.training.doctor import learning_over, on_cpu, shown
 from palestra.tools.training.events import Begun, Ended, Events, Finishing, Said, side_by_side
 from palestra.tools.training.seed_run import TRACEBACK, Book, DivergedError
-from palestra.tools.training.settings import Flags, Job, Schedule
+from palestra.tools.training.settings import Flags, Job, Schedule, learning_over
 from palestra.tools.training.stop import Stop, stop_on_signal
 
 EVALUATIONS = 25  # per run: greedy, to find the best agent
@@ -129,11 +130,12 @@ def follow(job: Job, books: Sequence[Book], stop: Stop) -> Events:
 def one_of(report: Report, row: int) -> Report:
     """A report of one of the seeds. Its learner is what the doctor looks at; its carry is as the
     runner takes it back."""
+    # On a CPU as views: to slice by JAX would cost more than to look.
     plain = np.asarray if on_cpu() else lambda x: x
     of_row = lambda tree, form=np.asarray: jax.tree.map(lambda x: form(x)[row], tree)
     metrics, episodes, prints = of_row((report.metrics, report.episodes, report.prints))
     sound = None if report.sound is None else np.asarray(report.sound)[row]
-    learner = None if sound else shown(report.learner, row)
+    learner = None if sound else of_row(floats(report.learner), plain)
     own = lambda: jax.tree.map(lambda x: x[row : row + 1], report.carry())
     carry = report.carry if len(report.prints) == 1 else own
     obs = of_row(report.obs, plain)

@@ -86,6 +86,18 @@ class Flags(NamedTuple):
     keep: int | None = None
 
 
+def learning_over(algorithm: Algorithm, steps: int) -> str | None:
+    """A sentence for a learning rate that is zero long before a run of `steps` ends."""
+    end = getattr(algorithm, "anneal_steps", 0)
+    if not 0 < end < 0.99 * steps:
+        return None
+    what = "rate and clip are" if getattr(algorithm, "anneal_clip", False) else "rate is"
+    return (
+        f"The learning {what} zero after {end:,} of {steps:,} steps, so the rest learns nothing: "
+        f"set anneal_steps to {steps}, or to 0 for a rate that stays."
+    )
+
+
 def of_another_task(job: Job, preset: str | Path | None) -> list[str]:
     """A sentence where the preset was made for another task than this one."""
     chosen = presets.preset(job.name, job.task.env_id, preset) if job.task.altered else None
