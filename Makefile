@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PEERS := .bench/test-peers
+LOGGERS := .bench/test-loggers
 
-.PHONY: demo test tiny slow learning test-peers lint format bench fuzz size clean
+.PHONY: demo test tiny slow learning test-peers test-loggers lint format bench fuzz size clean
 
 demo: .venv/.installed  ## train DQN on CartPole and show that it learned
 	$(BIN)/palestra train dqn CartPole-v1
@@ -22,6 +23,9 @@ learning: .venv/.installed  ## every algorithm on every task, ten seeds: hours; 
 
 test-peers: $(PEERS)/.installed  ## other libraries train on our environments; installs them: 1 GB
 	$(PEERS)/bin/python -m pytest -n 0 tests/peers
+
+test-loggers: $(LOGGERS)/.installed  ## trackers read back what we log; installs them: 2 GB
+	$(LOGGERS)/bin/python -m pytest -n 0 -W default tests/loggers
 
 lint: .venv/.dev  ## style and types, nothing changed
 	$(BIN)/ruff check .
@@ -75,4 +79,10 @@ $(PEERS)/.installed: pyproject.toml
 	test -d $(PEERS) || $(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet torch==2.13.0
 	$(PEERS)/bin/python -m pip install --quiet 'stable-baselines3==2.9.*' --editable '.[dev]'
+	touch $@
+
+$(LOGGERS)/.installed: pyproject.toml
+	test -d $(LOGGERS) || $(PYTHON) -m venv $(LOGGERS)
+	$(LOGGERS)/bin/python -m pip install --quiet torch==2.13.0
+	$(LOGGERS)/bin/python -m pip install --quiet 'stable-baselines3==2.9.*' --editable '.[tiny,tensorboard,wandb,mlflow,trackio]'
 	touch $@

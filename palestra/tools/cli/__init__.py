@@ -244,6 +244,9 @@ class TrainFlags:
     """Steps between agents that are kept, as agents/step<N>.safetensors in the run [none]."""
     start_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Start from the networks of this run or agent file, in place of random ones [none]."""
+    log: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
+    """A tracker that is told of the run, or several: csv, tensorboard, wandb, mlflow, trackio; with
+    :sb3 or :cleanrl behind it under the names that those give."""
     quiet: bool = False
     """Show no progress, only the result."""
 
@@ -353,6 +356,7 @@ def train(arguments: list[str]) -> int:
         stop_at=options.stop_at,
         keep=options.keep,
         start_from=options.start_from,
+        log=options.log,
         quiet=options.quiet,
         preset=options.preset,
         **vars(algorithm),
@@ -400,7 +404,7 @@ def _without(flag: str, arguments: Sequence[str]) -> list[str]:
 
 
 def resume(arguments: list[str]) -> int:
-    """palestra resume RUN [--steps N] [--trust MODULE] [--quiet]"""
+    """palestra resume RUN [--steps N] [--log NAME] [--trust MODULE] [--quiet]"""
 
     @dataclass
     class Flags:
@@ -411,6 +415,8 @@ def resume(arguments: list[str]) -> int:
         steps: Count | None = None
         """Go on to so many steps, of a finished run too [those that it was begun for]; what falls
         or rises with time, such as epsilon, stretches with them."""
+        log: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
+        """A tracker that is told of it, or several, in place of those that the run had."""
         trust: Trust = None
         quiet: bool = False
         """Show no progress, only the result."""
@@ -420,7 +426,9 @@ def resume(arguments: list[str]) -> int:
         config_of(run)  # raises, before JAX is imported
     from palestra.tools.training.resume import resume as go_on
 
-    return show_and_code(go_on(flags.run, steps=flags.steps, quiet=flags.quiet))
+    return show_and_code(
+        go_on(flags.run, steps=flags.steps, log=flags.log or None, quiet=flags.quiet)
+    )
 
 
 def reproduce(arguments: list[str]) -> int:

@@ -27,6 +27,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
+from uuid import uuid4
 
 import jax
 import msgspec
@@ -151,6 +152,7 @@ def write_config(
         "num_envs": num_envs,
         "steps": steps,
         "seed": seed,
+        "id": uuid4().hex[:12],  # by which a tracker knows the run
         "flags": dict(flags),
         "seeds": task.seeds(seed),
         **surroundings(packages),

@@ -14,6 +14,7 @@ from palestra.names import by_name
 from palestra.runners.leaves import MisfitError
 from palestra.runners.switches import as_written, check_devices
 from palestra.tools.json_files import fit, write_json
+from palestra.tools.loggers import Logger, logged, loggers, words
 from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.checkpoint import Checkpoint
 from palestra.tools.runs.run import Run
@@ -31,6 +32,7 @@ def resume(
     *,
     env: Callable[[], gymnasium.Env] | None = None,
     steps: int | None = None,
+    log: str | Logger | Sequence[str | Logger] | None = None,
     quiet: bool = False,
 ) -> Run | list[Run]:
     """Go on with a run that was interrupted or killed; returns it, or those of its seeds.
@@ -39,6 +41,7 @@ def resume(
     env    the function that makes the environment, where the run was of one
     steps  go on to so many steps in place of those that it was begun for, finished or not; its
            schedules (epsilon_steps, anneal_steps, ...) are stretched in proportion
+    log    trackers that are told of it, as in `train` [those that the run had]
     quiet  show nothing
 
     On our own environments the run ends as if it had never stopped, to the last bit of its agents
@@ -55,11 +58,11 @@ def resume(
     several = folders != [run]
     unfinished = [f for f in folders if not (several and is_finished(f) and steps is None)]
     together: list[list[Standing]] = []  # those of one setting, which differ in their seed alone
-    for one in (standing(folder, env, steps) for folder in unfinished):
+    for one in (standing(folder, env, steps, log) for folder in unfinished):
         alike = next((group for group in together if group[0].goes_beside(one)), None)
         together.append([one]) if alike is None else alike.append(one)
     for group in together:
-        go_on(group, quiet)
+        go_on(group, loggers(group[0].flags.log if log is None else log), quiet)
     made = [Run(folder, env) for folder in folders]
     return made if several else made[0]
 
@@ -86,12 +89,21 @@ class Standing(NamedTuple):
         return alike and self.flags == other.flags and self.seed != other.seed
 
 
-def standing(folder: Path, env: Callable[[], gymnasium.Env] | None, steps: int | None) -> Standing:
+def standing(
+    folder: Path,
+    env: Callable[[], gymnasium.Env] | None,
+    steps: int | None,
+    log: str | Logger | Sequence[str | Logger] | None = None,
+) -> Standing:
     """How the run in a folder goes on. Raises ValueError where it cannot; nothing is altered."""
     config = run_folder.read_config(folder)
     job, flags = settings_of(folder, config, env)
     seed, notes = config["seed"], list[str]()
     longer: dict[str, Any] = {}
+    loggers(flags.log if log is None else log)  # raises where one is not known
+    if log is not None and words(log) != words(flags.log):
+        flags = flags._replace(log=words(log))
+        longer |= {"flags": flags._asdict()}
     if steps is not None and steps != job.steps:
         algorithm = stretched(job.algorithm, job.steps, steps)
         if algorithm != job.algorithm:
@@ -118,7 +130,8 @@ def standing(folder: Path, env: Callable[[], gymnasium.Env] | None, steps: int |
         )
     if since is not None and (lack := fit(since.header, Header)):
         raise InputError(f"{folder} cannot go on from its checkpoint: {lack}.")
-    if since is not None and longer and longer["hyperparameters"] != config["hyperparameters"]:
+    stretch = longer.get("hyperparameters", config["hyperparameters"])
+    if since is not None and stretch != config["hyperparameters"]:
         longer["stretched"] = True  # on the way, which `reproduce` cannot repeat
     notes.append(
         f"Going on from step {since.header['recorder']['step']:,}."
@@ -128,7 +141,7 @@ def standing(folder: Path, env: Callable[[], gymnasium.Env] | None, steps: int |
     return Standing(folder, seed, job, flags, since, longer, notes)
 
 
-def go_on(group: Sequence[Standing], quiet: bool) -> None:
+def go_on(group: Sequence[Standing], told: Sequence[Logger], quiet: bool) -> None:
     """Resume runs that differ in their seed alone, side by side. Raises ValueError where a
     checkpoint does not fit its run."""
     longer = {one.folder: dict(one.longer) for one in group}
@@ -147,7 +160,7 @@ def go_on(group: Sequence[Standing], quiet: bool) -> None:
     since = {one.seed: one.since for one in group if one.since is not None}
     notes = list(dict.fromkeys(note for one in group for note in one.notes))
     try:
-        displayed(settled(carry_out(job, folders, since, flags, notes)), quiet)
+        displayed(logged(settled(carry_out(job, folders, since, flags, notes)), told), quiet)
     except MisfitError as fault:
         where = ", ".join(map(str, folders.values()))
         raise InputError(f"{where} cannot go on from its checkpoint: {fault}.") from None

@@ -84,6 +84,7 @@ class Flags(NamedTuple):
     eval_envs: int | None = None
     stop_at: float | None = None
     keep: int | None = None
+    log: Sequence[str] = ()
 
 
 def learning_over(algorithm: Algorithm, steps: int) -> str | None:
@@ -134,6 +135,8 @@ def settings_of(
 ) -> tuple[Job, Flags]:
     """What a config.json asks for; `env` makes the environment where a function did. Raises
     ValueError. Nothing is imported for it, whoever wrote it."""
+    if "imported" in config:
+        raise InputError(f"{folder} was imported from another library; there is nothing to run.")
     try:
         task = task_from(config)
         if env is not None:

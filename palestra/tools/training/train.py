@@ -14,6 +14,7 @@ from palestra.runners.switches import as_written, check_devices, throughout
 from palestra.tools import presets
 from palestra.tools.agents.agent import Agent
 from palestra.tools.environments.task import named_parts
+from palestra.tools.loggers import Logger, logged, loggers, words
 from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.run import Run
 from palestra.tools.training import start
@@ -55,6 +56,7 @@ def train(
     stop_at: float | None = None,
     keep: int | None = None,
     start_from: str | Path | Run | Agent | None = None,
+    log: str | Logger | Sequence[str | Logger] = (),
     quiet: bool = False,
     **changes: Any,
 ) -> Run | list[Run]:
@@ -96,6 +98,9 @@ def train(
     keep               steps between agents that are kept, as agents/step<N>.safetensors [none]
     start_from         a run, an agent's file or an agent, whose networks training starts from; its
                        spaces and networks must be those of this run
+    log                trackers that are told of the run, as it goes on: csv, tensorboard, wandb,
+                       mlflow, trackio; with ":sb3" or ":cleanrl" behind the name under the names
+                       that those give; or objects with tell(event) and close()
     quiet              show nothing, but for a picture that could not be made
     changes            hyper-parameters, such as learning_rate=1e-3, in place of the preset's
 
@@ -143,6 +148,7 @@ def training(
     each = which(asked.seed, asked.seeds)
     if asked.episodes is None:
         asked.episodes = job.task.episodes
+    told, asked.log = loggers(asked.log), words(asked.log)
     flags = checked(Flags(*(getattr(asked, name) for name in Flags._fields)))
     job.task.check_several(job.num_envs * len(each))
     started = None if asked.start_from is None else start.start_of(asked.start_from, job)
@@ -159,7 +165,7 @@ def training(
             f"{job.name!r}) would begin from the preset, and learning_rate=... change a part of it."
         )
     notes += of_another_task(job, asked.preset) if isinstance(algorithm, str) else []
-    yield from carry_out(job, folders, {}, flags, notes)
+    yield from logged(carry_out(job, folders, {}, flags, notes), told)
 
 
 def displayed(events: Events, quiet: bool) -> list[Run]:
