@@ -358,7 +358,7 @@ def test_who_plays_beside_learning_has_stopped_when_its_games_are_closed(tmp_pat
         if step == 16:
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    monkeypatch.setattr("palestra.tools.training.session.close", closed)
+    monkeypatch.setattr("palestra.tools.environments.hosted.close", closed)
     monkeypatch.setattr("palestra.tools.training.progress.Display.update", interrupt)
     sizes(monkeypatch, host_report_steps=16)
     run = palestra.train(

@@ -197,6 +197,10 @@ class Ours(Task):
     def filmable(self) -> bool:
         return drawable(self.env)
 
+    @property
+    def films_beside(self) -> bool:
+        return self.env_id in envs.ENVIRONMENTS  # whose drawings are ours
+
     def film(self, policy: Policy, seed: int) -> tuple[Iterator[np.ndarray], float]:
         from palestra.tools.pictures import film  # which draws: nothing before needs that
 

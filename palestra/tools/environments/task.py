@@ -189,6 +189,11 @@ class Task(ABC):
     def filmable(self) -> bool:
         """Whether there are pictures of it."""
 
+    @property
+    def films_beside(self) -> bool:
+        """Whether it can be filmed in a thread of its own, while something else goes on."""
+        return False  # a library of graphics could end the process
+
     @abstractmethod
     def film(self, policy: Policy, seed: int) -> tuple[Iterator[np.ndarray], float]:
         """The frames of one greedy episode, and how many a second."""

@@ -11,7 +11,6 @@ from typing import Any, TypedDict
 import numpy as np
 from jaxtyping import PyTree
 
-from palestra.envs import ENVIRONMENTS
 from palestra.faults import said
 from palestra.runners.leaves import named
 from palestra.runners.report import Report, Since
@@ -220,9 +219,7 @@ class Book:
         path = self.folder / "video.mp4"
         film = lambda: job.task.filmable() and record(agents[0], path, seed=self.seed)
         with ThreadPoolExecutor(1) as beside:
-            # Drawings of our own need no library of graphics that could end the process.
-            ours = job.task.env_id in ENVIRONMENTS
-            filmed = beside.submit(film) if ours and self.flags.video else None
+            filmed = beside.submit(film) if self.flags.video and job.task.films_beside else None
             scores = [
                 job.task.score(agent, episodes=episodes, seed=self.seed, lanes=lanes)
                 for agent in agents
