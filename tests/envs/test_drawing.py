@@ -13,7 +13,7 @@ from palestra.envs.classic.mountain_car import MountainCar
 from palestra.envs.classic.mountain_car_continuous import MountainCarContinuous
 from palestra.envs.classic.pendulum import Pendulum
 from palestra.envs.drawing import draw, drawable
-from palestra.envs.drawing.canvas import CART, GROUND, MARK, POLE, PUSH
+from palestra.envs.drawing.canvas import CART, GROUND, INK, MARK, POLE, PUSH, Canvas
 from palestra.envs.drawing.walker import FLAG
 
 
@@ -196,3 +196,24 @@ def test_every_classic_environment_can_be_drawn(env_id):
     space.seed(0)
     np.testing.assert_array_equal(draw(env, state, None), image)
     assert draw(env, state, space.sample()).shape == image.shape
+
+
+def test_a_copied_canvas_shows_what_a_whole_one_does():
+    def ground(canvas):
+        canvas.box(0, 30.3, 64, 48, GROUND)
+        return canvas
+
+    shapes = [
+        lambda canvas: canvas.bar((10.2, 8), (30, 29.7), 3, INK),
+        lambda canvas: canvas.circle((63, 1.5), 4, INK),  # partly outside
+        lambda canvas: canvas.circle((90, 90), 4, INK),  # wholly
+        lambda canvas: canvas.box(2, 3, 7.5, 9, INK, radius=2),
+        lambda canvas: canvas.text((32, 20), "100", 12, INK),
+    ]
+    copied = ground(Canvas(64, 48))
+    for count in range(len(shapes) + 1):
+        whole, part = ground(Canvas(64, 48)), copied.copy()
+        for draw_shape in shapes[:count]:
+            draw_shape(whole), draw_shape(part)
+        assert (whole.pixels() == part.pixels()).all(), count
+    assert (copied.pixels() == ground(Canvas(64, 48)).pixels()).all()

@@ -23,12 +23,25 @@ class Canvas:
     def __init__(self, width: int, height: int, background: str = PAPER):
         self._image = Image.new("RGB", (width * SCALE, height * SCALE), getrgb(background))
         self._draw = ImageDraw.Draw(self._image)
+        self._ground: np.ndarray | None = None  # what was there before anything is drawn
+        self._touched: list[Point] = []  # corners of what was drawn
+
+    def copy(self) -> "Canvas":
+        """Another one with the same picture, which does not average anew what is there already."""
+        self._ground, self._touched = self.pixels(), []
+        other = Canvas.__new__(Canvas)
+        other._image = self._image.copy()
+        other._draw = ImageDraw.Draw(other._image)
+        other._ground, other._touched = self._ground, []
+        return other
 
     def polygon(self, points: Sequence[Point], color: str) -> None:
+        self._touched += points
         self._draw.polygon([(x * SCALE, y * SCALE) for x, y in points], fill=color)
 
     def circle(self, center: Point, radius: Number, color: str) -> None:
         (x, y), r = center, radius
+        self._touched += (x - r, y - r), (x + r, y + r)
         self._draw.ellipse([(v * SCALE) for v in (x - r, y - r, x + r, y + r)], fill=color)
 
     def box(
@@ -40,6 +53,7 @@ class Canvas:
         color: str,
         radius: Number = 0,
     ):
+        self._touched += (left, top), (right, bottom)
         corners = [v * SCALE for v in (left, top, right, bottom)]
         self._draw.rounded_rectangle(corners, radius * SCALE, fill=color)
 
@@ -65,10 +79,23 @@ class Canvas:
 
     def text(self, center: Point, words: str, size: Number, color: str) -> None:
         """Words in bold around a point; `size` is that of the font."""
+        self._ground = None
         x, y = (v * SCALE for v in center)
         font, stroke = ImageFont.load_default(size * SCALE), round(0.025 * size * SCALE)
         self._draw.text((x, y), words, color, font, anchor="mm", stroke_width=stroke)
 
     def pixels(self) -> np.ndarray:
         """The picture, uint8 [height, width, 3]."""
-        return np.asarray(self._image.reduce(SCALE))
+        if self._ground is None:
+            return np.asarray(self._image.reduce(SCALE))
+        picture = self._ground.copy()
+        if not self._touched:
+            return picture
+        corners, (height, width) = np.array(self._touched), picture.shape[:2]
+        inside = lambda places: np.clip(places, 0, (width, height)).astype(int).tolist()
+        left, top = inside(np.floor(corners.min(0)) - 1)
+        right, bottom = inside(np.ceil(corners.max(0)) + 2)
+        if left < right and top < bottom:
+            part = tuple(v * SCALE for v in (left, top, right, bottom))
+            picture[top:bottom, left:right] = np.asarray(self._image.reduce(SCALE, part))
+        return picture

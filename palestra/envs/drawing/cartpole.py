@@ -1,5 +1,6 @@
 """Cart-pole seen from the side: the whole track between its limits, the pole to scale."""
 
+from functools import lru_cache
 from math import cos, sin
 from typing import Any
 
@@ -21,12 +22,7 @@ def draw(env: CartPole, state: State, action: Any = None) -> np.ndarray:
     axle = (middle, TRACK - CART_HEIGHT)
     tip = (middle + length * sin(theta), axle[1] - length * cos(theta))
 
-    canvas = Canvas(WIDTH, HEIGHT)
-    canvas.box(0, TRACK, WIDTH, HEIGHT, GROUND)
-    canvas.box(0, TRACK - 1, WIDTH, TRACK + 1, INK)
-    for limit in (-env.max_position, env.max_position):
-        x = WIDTH / 2 + float(limit) * pixels_per_meter
-        canvas.box(x - 1.5, TRACK - 14, x + 1.5, TRACK, MARK)
+    canvas = _track(float(env.max_position)).copy()
     left, right = middle - CART_WIDTH / 2, middle + CART_WIDTH / 2
     canvas.box(left, TRACK - CART_HEIGHT - 4, right, TRACK - 6, CART, radius=5)
     for wheel in (left + 13, right - 13):
@@ -34,3 +30,15 @@ def draw(env: CartPole, state: State, action: Any = None) -> np.ndarray:
     canvas.bar(axle, tip, POLE_WIDTH, POLE)
     canvas.circle(axle, 4, AXLE)
     return canvas.pixels()
+
+
+@lru_cache(maxsize=8)
+def _track(limit: float) -> Canvas:
+    """The ground and both ends of the track, which are in every picture."""
+    canvas = Canvas(WIDTH, HEIGHT)
+    canvas.box(0, TRACK, WIDTH, HEIGHT, GROUND)
+    canvas.box(0, TRACK - 1, WIDTH, TRACK + 1, INK)
+    for side in (-1, 1):
+        x = WIDTH / 2 + side * limit * WIDTH / (2.2 * limit)
+        canvas.box(x - 1.5, TRACK - 14, x + 1.5, TRACK, MARK)
+    return canvas

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from gymnasium.vector import VectorEnv
 from jaxtyping import PyTree
@@ -200,7 +199,7 @@ def episode(env: Environment, policy: Policy, *, key: Key) -> list[Shot]:
 
     arrays, shots, total = jax.device_put(dict(policy.arrays)), [Shot(state)], 0.0
     for time in range(LONGEST):
-        state, obs, action, reward, done = step(arrays, state, obs, jnp.uint32(time))
+        state, obs, action, reward, done = step(arrays, state, obs, np.uint32(time))
         total += float(reward)
         shots.append(Shot(state, action, total))
         if done:
