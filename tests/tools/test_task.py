@@ -1,8 +1,9 @@
 """Tasks in their shortest form, and back from JSON."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
+import gymnasium
 import jax
 import pytest
 
@@ -10,7 +11,10 @@ from palestra import envs, prng
 from palestra.envs.classic.cartpole import CartPole
 from palestra.envs.toy_text.frozen_lake import FrozenLake
 from palestra.envs.transforms import TimeLimit
-from palestra.tools.environments.ours import Ours
+from palestra.tools.environments.atari import Atari
+from palestra.tools.environments.callers import Callers
+from palestra.tools.environments.foreign import Foreign
+from palestra.tools.environments.ours import Instance, Ours
 from palestra.tools.environments.whose import task_from, task_of
 
 
@@ -115,3 +119,29 @@ def test_a_word_that_leaves_the_folder_is_refused(word):
 def test_an_id_that_imports_what_it_is_given_is_refused_in_a_file(env_id):
     with pytest.raises(ValueError, match="would import what the file names"):
         task_from({"environment": env_id, "env_kwargs": {"env_id": "os:X-v0"}})
+
+
+def make():
+    return gymnasium.make("CartPole-v1")
+
+
+@pytest.mark.parametrize(
+    ("env", "kind", "limit", "episodes"),
+    [
+        ("CartPole-v1", Ours, 500, 100),
+        (CartPole, Ours, None, 100),
+        (TimeLimit(env=CartPole(), limit=9), Instance, None, 100),
+        ("ALE/Pong-v5", Atari, None, 30),
+        ("palestra/CartPole-v1", Foreign, 500, 100),
+        (make, Callers, None, 100),
+    ],
+)
+def test_whose_it_is_is_seen_at_once_and_in_its_file(env, kind, limit, episodes):
+    task = task_of(env)
+    assert (type(task), task.limit, task.episodes) == (kind, limit, episodes)
+    again = task_from(json.loads(json.dumps(task.as_json())))
+    assert again == replace(task, make_env=None)
+    assert (
+        again.goes_on_exactly([]) is again.goes_on_exactly(["learner.q"]) is issubclass(kind, Ours)
+    )
+    assert again.goes_on_exactly(["playing.obs"])

@@ -12,7 +12,7 @@ from palestra.tools.agents.episodes import InOurs
 from palestra.tools.runs.run import Run
 from palestra.tools.runs.run_folder import read_metrics
 from palestra.tools.training.session import EVALUATIONS
-from palestra.tools.training.settings import settle
+from palestra.tools.training.settings import Schedule, settle
 
 TINY = PQN(hidden=(), rollout_length=4, epochs=1, minibatches=1)
 
@@ -88,3 +88,16 @@ def test_schedules_go_with_the_steps_where_the_algorithm_is_a_word():
     assert settled("ppo") == 2_000  # the preset's are 100,000, of a run of as many
     assert settled("ppo", anneal_steps=7) == 7
     assert settled(palestra.PPO(anneal_steps=7)) == 7
+
+
+def test_what_is_due_hangs_on_the_steps_alone():
+    plain = Schedule(100, 10, 10, None, None)
+    share = [now for now in range(10, 101, 10) if plain.due(now - 10, now, 3).judged]
+    assert share == [40, 70, 100]
+    every = Schedule(100, 10, 10, 25, 50)
+    dues = {now: every.due(now - 10, now, 3) for now in range(10, 101, 10)}
+    assert [now for now, due in dues.items() if due.judged] == [30, 50, 80, 100]
+    assert [now for now, due in dues.items() if due.kept] == [50, 100]
+    assert [now for now, due in dues.items() if due.last] == [100]
+    assert dues[70].updates == 7
+    assert Schedule(95, 10, 10, 100, None).due(90, 100, 3).judged  # the last is never left out
