@@ -158,8 +158,10 @@ def check(name: str, value: Any, annotation: Any) -> None:
             raise InputError(f"{name} must be {bounds.words}, not {value!r}.")
     if kind is bool and not isinstance(value, bool):
         raise InputError(f"{name} must be True or False, not {value!r}.")
-    if kind is Literal and value not in get_args(annotation):
-        raise InputError(f"{name} must be {' or '.join(get_args(annotation))}, not {value!r}.")
+    if kind is Literal:
+        inside = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+        if value not in (known := get_args(inside)):
+            raise InputError(f"{name} must be {' or '.join(known)}, not {value!r}.")
     if kind is tuple:
         if not isinstance(value, tuple):
             raise InputError(f"{name} must be a tuple such as (64, 64), not {value!r}.")

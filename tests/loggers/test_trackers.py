@@ -16,6 +16,7 @@ from stable_baselines3.common.results_plotter import X_TIMESTEPS, plot_results, 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import palestra
+from palestra.tools.runs.imported import import_sb3, import_tensorboard
 from palestra.tools.training import session, settings
 from palestra.tools.training.events import Reported, Said
 from palestra.tools.training.resume import resume
@@ -204,3 +205,44 @@ def test_a_log_that_was_lost_is_whole_again(runs, tmp_path):
     (there,) = client.search_runs([client.get_experiment_by_name("FrozenLake-v1").experiment_id])
     history = client.get_metric_history(there.info.run_id, "train/td_error")
     assert [point.step for point in history] == steps
+
+
+def test_what_stable_baselines3_and_tensorboard_have_is_imported(runs, tmp_path):
+    """Of our own files the curve that we have."""
+    for run in runs:
+        lines = [json.loads(x) for x in (run.folder / "metrics.jsonl").read_text().splitlines()]
+        files = [run.folder / "monitor.csv", run.folder / "evaluations.npz"]
+        name = run.folder.name
+        there = import_sb3(files, run=tmp_path / f"{name}-sb3")
+        again = [json.loads(x) for x in (there.folder / "metrics.jsonl").read_text().splitlines()]
+        for part in "returns", "lengths", "ended_at":
+            assert [x for line in again for x in line[part]] == [
+                x for line in lines for x in line[part]
+            ]
+        judged = lambda lines: {x["step"]: x["evaluation"] for x in lines if "evaluation" in x}
+        assert judged(again) == judged(lines)
+        board = import_tensorboard(
+            run.folder / "tensorboard", env="FrozenLake-v1", run=tmp_path / f"{name}-board"
+        )
+        again = [json.loads(x) for x in (board.folder / "metrics.jsonl").read_text().splitlines()]
+        for step, mean in expected(run)["eval/return"]:
+            (found,) = [x["evaluation"] for x in again if x["step"] == step]
+            assert found == [pytest.approx(mean)]
+    with pytest.raises(palestra.InputError, match=r"has no scalar 'loss'; it has eval/return, "):
+        import_tensorboard(runs[0].folder / "tensorboard", tag="loss")
+
+
+def test_names_of_cleanrl_are_imported_as_episodes(tmp_path):
+    folder = tmp_path / "run"
+    run = palestra.train(
+        "FrozenLake-v1", "sarsa", run=folder, steps=1_600, episodes=2, video=False,
+        log="tensorboard:cleanrl", quiet=True,
+    )  # fmt: skip
+    board = EventAccumulator(str(folder / "tensorboard"), {"scalars": 0}).Reload()
+    ended = [event.step for event in board.Scalars("charts/episodic_return")]
+    assert ended == sorted(ended)
+    lines = [json.loads(x) for x in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    assert ended == sorted({x for line in lines for x in line["ended_at"]})
+    made = import_tensorboard(folder / "tensorboard", env="FrozenLake-v1", run=tmp_path / "made")
+    again = [json.loads(x) for x in (made.folder / "metrics.jsonl").read_text().splitlines()]
+    assert [x for line in again for x in line["ended_at"]] == ended

@@ -74,6 +74,7 @@ usage: palestra COMMAND ...
   plot RUN...           draw the learning curves of one or more runs
   video RUN             record one greedy episode
   watch VIDEO RUN       show a video of an Atari game to an agent; draw its action values
+  import sb3 FILE...    make a run folder of another library's curve; or tensorboard FOLDER
   export RUN            write the policy as a file of plain NumPy, or as ONNX
   play ENV              play yourself, in a window or with typed keys
   check ENV             what to mend in an environment or algorithm of your own
@@ -124,6 +125,7 @@ def _run(arguments: list[str]) -> int:
         "video": video,
         "watch": watch,
         "export": export,
+        "import": import_curve,
         "play": play,
         "check": check_it,
         "list": list_all,
@@ -640,6 +642,48 @@ def export(arguments: list[str]) -> int:
             with busy(f"writing {path.name} and playing it beside the agent"):
                 compared = write(agent, path)
             say(f"{path}: {compared}")
+    return 0
+
+
+def import_curve(arguments: list[str]) -> int:
+    """palestra import sb3 FILE... | palestra import tensorboard FOLDER"""
+
+    @dataclass
+    class Flags:
+        """Make a run folder of another library's curve, which is drawn and compared beside ours."""
+
+        library: tyro.conf.Positional[Literal["sb3", "tensorboard"]]
+        """Whose files they are."""
+        files: tyro.conf.Positional[tuple[Path, ...]]
+        """Of sb3 monitor.csv, several of one run, evaluations.npz, or a folder with such; of
+        tensorboard one folder."""
+        env: str | None = None
+        """The environment's id [what monitor.csv says]."""
+        algorithm: str | None = None
+        """What the curve is called [stable-baselines3, tensorboard]."""
+        seed: int = 0
+        """The seed that it had: runs that differ in it alone are one curve."""
+        tag: str | None = None
+        """Of tensorboard, the scalar that is the curve [that of a library that is known]."""
+        run: Path | None = None
+        """The run folder to make [runs/<env>__<algorithm>__seed<S>__<time>]."""
+
+    flags = parse(Flags, arguments, "palestra import")
+    if not flags.files:
+        raise InputError(f"import needs what to read: palestra import {flags.library} PATH.")
+    if flags.library == "sb3" and flags.tag is not None:
+        raise InputError("--tag goes with tensorboard; files of sb3 have no names to choose from.")
+    if flags.library == "tensorboard" and len(flags.files) > 1:
+        raise InputError("import tensorboard takes one folder, which is one run.")
+    from palestra.tools.runs.imported import import_sb3, import_tensorboard
+
+    asked: dict[str, Any] = {"env": flags.env, "seed": flags.seed, "run": flags.run}
+    asked |= {} if flags.algorithm is None else {"algorithm": flags.algorithm}
+    if flags.library == "sb3":
+        made = import_sb3(flags.files, **asked)
+    else:
+        made = import_tensorboard(flags.files[0], tag=flags.tag, **asked)
+    say(f"{made.folder}: {made.summary['steps']:,} steps of {made.config['environment']}")
     return 0
 
 

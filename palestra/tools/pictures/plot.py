@@ -179,6 +179,9 @@ def evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
     counts as on the straight line from one to the other.
     """
     each = [_evaluated(folder) for folder in folders]
+    told = "greedy"
+    if not any(each) and all("imported" in read_config(folder) for folder in folders):
+        each, told = [_running(folder) for folder in folders], "mean of the last 100 episodes"
     if not all(each):
         return
     first, last = max(map(min, each)), min(map(max, each))
@@ -186,13 +189,15 @@ def evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
     if not steps:
         return
     if len(folders) == 1:
-        over, values = f"{len(each[0][last])} episodes", [each[0][step] for step in steps]
+        count = len(each[0][last])
+        over = f", 95 % over {count} episodes" if count > 1 or told == "greedy" else ""
+        values = [each[0][step] for step in steps]
     else:
         lines = [np.interp(steps, [*one], [x.mean() for x in one.values()]) for one in each]
-        over, values = "seeds", list(np.transpose(lines))
+        over, values = ", 95 % over seeds", list(np.transpose(lines))
     seen = np.concatenate([x for one in each for x in one.values()])  # no mean lies outside of it
     means, lows, highs = np.array([student(v, seen) for v in values], float).T
-    label = fill(f"{label}: greedy, 95 % over {over}", WIDTH)
+    label = fill(f"{label}: {told}{over}", WIDTH)
     if len(steps) <= FEW:
         spans = [means - lows, highs - means]
         axes.errorbar(steps, means, spans, color=color, fmt="o", capsize=3, label=label)
@@ -205,3 +210,9 @@ def _evaluated(folder: Path) -> dict[int, np.ndarray]:
     """By step, in their order, the returns of a run's evaluations."""
     lines = read_metrics(folder)
     return {x["step"]: np.asarray(x["evaluation"]) for x in lines if "evaluation" in x}
+
+
+def _running(folder: Path) -> dict[int, np.ndarray]:
+    """By step, in their order, the mean of the last episodes of training."""
+    lines = read_metrics(folder)
+    return {x["step"]: np.array([x["return"]]) for x in lines if x.get("return") is not None}
