@@ -216,6 +216,11 @@ class Normalizes(Protocol):
     obs_moments: Any
 
 
+# Fields by which a State keeps what was seen, maybe gigabytes, if it has them: nobody looks for NaN
+# and infinity in them after each report.
+STORED = "memory", "priorities"
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def hyperparameters(cls: type[T]) -> type[T]:
     """A frozen dataclass and pytree: floats and nested environments are traced, the rest static.

@@ -8,15 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
+from palestra.core import STORED
 from palestra.runners.switches import on_cpu
-
-REPLAY = ("memory", "priorities")  # fields of a State that may hold gigabytes
 
 
 def floats(learner: PyTree) -> dict[str, list]:
     """A State's arrays of floating-point numbers, by its fields, save for its replay."""
     fields = learner._asdict() if hasattr(learner, "_asdict") else {"state": learner}
-    kept = {name: jax.tree.leaves(x) for name, x in fields.items() if name not in REPLAY}
+    kept = {name: jax.tree.leaves(x) for name, x in fields.items() if name not in STORED}
     return {name: [x for x in leaves if _is_float(x)] for name, leaves in kept.items()}
 
 
