@@ -59,11 +59,11 @@ def loader(target: str) -> Callable[[Path], Any]:
     import palestra
     from palestra.tools.agents import agent
     from palestra.tools.pictures.plot import plot
-    from palestra.tools.runs import checkpoint, run_folder
+    from palestra.tools.runs import checkpoint, reading
     from palestra.tools.training import settings
 
     def config(folder: Path) -> None:
-        settings.settings_of(folder, run_folder.read_config(folder), None)
+        settings.settings_of(folder, reading.read_config(folder), None)
 
     def resume(folder: Path) -> None:
         palestra.resume(folder, quiet=True)
@@ -72,8 +72,8 @@ def loader(target: str) -> Callable[[Path], Any]:
         "agent": agent.load,
         "checkpoint": partial(checkpoint.read, say=lambda told: None),
         "config": config,
-        "metrics": lambda folder: list(run_folder.read_metrics(folder)),
-        "summary": run_folder.read_summary,
+        "metrics": lambda folder: list(reading.read_metrics(folder)),
+        "summary": reading.read_summary,
         "plot": lambda folder: plot([folder], folder / "curve.png"),
         "resume": resume,
     }[target]

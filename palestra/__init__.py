@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from palestra.tools.agents.agent import Agent as Agent
     from palestra.tools.agents.agent import load as load
     from palestra.tools.presets import preset as preset
+    from palestra.tools.runs.listing import runs as runs
     from palestra.tools.runs.run import Run as Run
     from palestra.tools.training.train import train as train
     from palestra.tools.training.train import training as training
@@ -65,6 +66,7 @@ _HOMES = {
     "make_vec": "palestra.envs.gym.single",
     "preset": "palestra.tools.presets",
     "resume": "palestra.tools.training.resume",
+    "runs": "palestra.tools.runs.listing",
     "train": "palestra.tools.training.train",
     "training": "palestra.tools.training.train",
     **{name: f"palestra.algorithms.{module}" for module, name in _LEARNERS},

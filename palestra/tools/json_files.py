@@ -4,6 +4,7 @@ Forms are `TypedDict`s, which say what there is at least.
 """
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,23 @@ def parsed(text: str | bytes) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):  # ValueError of numbers of thousands of digits too
         raise NotJsonError from None
+
+
+@cache
+def _decoder(form: type) -> msgspec.json.Decoder:
+    return msgspec.json.Decoder(form)
+
+
+def part(text: bytes, form: type) -> dict[str, Any]:
+    """Only what the form names of JSON, at a fraction of the time. Raises NotJsonError where it has
+    not the form."""
+    try:
+        return _decoder(form).decode(text)
+    except (msgspec.DecodeError, RecursionError):  # of NaN, too, which a run may well have
+        content = parsed(text)
+    if lack := fit(content, form):
+        raise NotJsonError(lack)
+    return {name: content[name] for name in form.__annotations__ if name in content}
 
 
 def read_json(path: Path, form: type = dict) -> dict[str, Any]:

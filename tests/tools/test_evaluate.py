@@ -29,7 +29,7 @@ from palestra.tools.agents.evaluate import judge
 from palestra.tools.cli.results import episodes_said, show_results
 from palestra.tools.environments.task import Task
 from palestra.tools.environments.whose import task_of
-from palestra.tools.runs.run_folder import read_metrics
+from palestra.tools.runs.reading import read_metrics
 from palestra.tools.statistics.definitions import student
 from palestra.tools.training.resume import resume
 from palestra.tools.training.train import train

@@ -18,7 +18,7 @@ from palestra.envs.host.closing import close, playing
 from palestra.tools.agents.episodes import OnHost, as_many
 from palestra.tools.cli import main
 from palestra.tools.environments.whose import task_of
-from palestra.tools.runs.run_folder import read_metrics
+from palestra.tools.runs.reading import read_metrics
 
 SMALL = {"steps": 64, "episodes": 3, "video": False, "quiet": True}
 DQN = palestra.DQN(hidden=(8,), learning_starts=16)

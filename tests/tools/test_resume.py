@@ -21,7 +21,7 @@ from palestra.algorithms import ALGORITHMS
 from palestra.tools.cli import main
 from palestra.tools.runs import checkpoint
 from palestra.tools.runs.checkpoint import NAME, PREVIOUS, Checkpoint, Keeper
-from palestra.tools.runs.run_folder import read_metrics
+from palestra.tools.runs.reading import read_metrics
 from palestra.tools.training import session
 from palestra.tools.training.progress import Display
 

@@ -15,7 +15,8 @@ from palestra.tools.agents.agent import Agent
 from palestra.tools.environments.whose import task_of
 from palestra.tools.json_files import write_json
 from palestra.tools.runs import checkpoint
-from palestra.tools.runs.run_folder import Recorder, read_config, read_metrics, read_summary
+from palestra.tools.runs.reading import read_config, read_metrics, read_summary
+from palestra.tools.runs.run_folder import Recorder
 
 LINE = {"step": 8, "episodes": 1, "return": 2.0, "ended_at": [4], "returns": [2.0], "lengths": [4]}
 CONFIG = {"environment": "CartPole-v1", "algorithm": "dqn", "seed": 0}

@@ -9,8 +9,8 @@ import palestra
 from palestra.algorithms import algorithm_class
 from palestra.algorithms.pqn import PQN
 from palestra.tools.agents.episodes import InOurs
+from palestra.tools.runs.reading import read_metrics
 from palestra.tools.runs.run import Run
-from palestra.tools.runs.run_folder import read_metrics
 from palestra.tools.training.session import EVALUATIONS
 from palestra.tools.training.settings import Schedule, settle
 

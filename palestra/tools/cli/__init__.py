@@ -50,10 +50,15 @@ from palestra.tools.cli.parsing import (
 )
 from palestra.tools.cli.results import (
     INTERRUPTED,
+    ago,
+    aligned,
+    as_csv,
+    as_json,
     busy,
     episodes_said,
     interval_said,
     printing_aside,
+    put,
     refuse,
     say,
     show_and_code,
@@ -71,6 +76,7 @@ usage: palestra COMMAND ...
   resume RUN            go on with a run that was interrupted or killed
   reproduce RUN         do it once more; say whether it comes to the same
   evaluate RUN          play greedy episodes; mean and 95 % interval
+  runs [FOLDER...]      what runs there are, how far each has come and how good it is
   plot RUN...           draw the learning curves of one or more runs
   video RUN             record one greedy episode
   watch VIDEO RUN       show a video of an Atari game to an agent; draw its action values
@@ -121,6 +127,7 @@ def _run(arguments: list[str]) -> int:
         "resume": resume,
         "reproduce": reproduce,
         "evaluate": evaluate,
+        "runs": list_runs,
         "plot": plot,
         "video": video,
         "watch": watch,
@@ -513,6 +520,49 @@ def _with_agents(path: Path) -> list[Path]:
     for run in runs:
         agent_of(run)
     return runs
+
+
+def list_runs(arguments: list[str]) -> int:
+    """palestra runs [FOLDER...] [--where EXPRESSION] [--sort COLUMN] [--csv | --json]"""
+
+    @dataclass
+    class Flags:
+        """A table of runs: env, algorithm, seed, steps, best, last, state, age, folder. Best and
+        last are the mean returns of those agents."""
+
+        folders: tyro.conf.Positional[tuple[Path, ...]] = (Path("runs"),)
+        """Folders with runs in them, at any depth."""
+        where: str | None = None
+        """Only runs for which this SQL expression of the columns is true, such as
+        "env = 'CartPole-v1' and seed < 5"; needs DuckDB, palestra[runs]. Age is in seconds."""
+        sort: str | None = None
+        """The column to sort by; "best desc" for the largest first."""
+        csv: bool = False
+        """Print comma-separated values."""
+        json: bool = False
+        """Print JSON: a list of values for each column."""
+        output: Path | None = None
+        """The file to write to, in place of printing."""
+
+    flags = parse(Flags, arguments, "palestra runs")
+    from palestra.tools.runs.listing import runs
+    from palestra.tools.statistics.shown import shown
+
+    if flags.csv and flags.json:
+        raise InputError("--csv and --json exclude each other; give one of them.")
+    found = runs(*flags.folders, where=flags.where, sort=flags.sort)
+    if flags.csv or flags.json:
+        put(as_csv(found) if flags.csv else as_json(found), flags.output)
+        return 0
+    words = {"steps": "{:,}".format, "best": shown, "last": shown, "age": ago}
+    cells = [
+        ["" if cell is None else str(words.get(name, str)(cell)) for cell in column]
+        for name, column in found.items()
+    ]
+    rows = list(zip(*cells, strict=True))
+    told = aligned(list(found), rows) if rows else "There are no such runs."
+    put(told, flags.output)
+    return 0
 
 
 def plot(arguments: list[str]) -> int:

@@ -1,11 +1,13 @@
 """What commands show: results of runs, tables, a busy line."""
 
 import atexit
+import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +155,64 @@ def show_list(title: str, rows: Sequence[tuple[str, str]]) -> None:
     """Print names and what they are, in two columns."""
     width = max(len(name) for name, _ in rows)
     print(f"{title}\n" + "".join(f"  {name:<{width}}  {line}\n" for name, line in rows))
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in plain text: the first column and words to the left, numbers to the right."""
+    columns = list(zip(header, *rows, strict=True))
+    number = lambda cells: all(cell[:1] in "0123456789+-" for cell in cells if cell)
+    lines = []
+    for row in (header, *rows):
+        cells = [
+            cell.rjust(max(map(len, column)))
+            if number(column[1:])
+            else cell.ljust(max(map(len, column)))
+            for cell, column in zip(row, columns, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def ago(seconds: float) -> str:
+    """A time span in its largest unit."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def put(text: str, output: Path | None) -> None:
+    """Print an answer, or write it to the file that is named."""
+    if output is None:
+        print(text)
+        return
+    from palestra.tools.files import write_whole
+
+    write_whole(output, lambda part: part.write_text(text + "\n"))
+    say(str(output))
+
+
+def as_json(content: Any) -> str:
+    """Content as JSON, which has no NaN and no infinity: null."""
+    known = lambda x: x if not isinstance(x, float) or isfinite(x) else None
+
+    def whole(x: Any) -> Any:
+        if isinstance(x, dict):
+            return {key: whole(value) for key, value in x.items()}
+        return [whole(y) for y in x] if isinstance(x, list | tuple) else known(x)
+
+    return json.dumps(whole(content))
+
+
+def as_csv(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Columns as comma-separated values, under their names; None is an empty cell."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([columns, *zip(*columns.values(), strict=True)])
+    return text.getvalue().rstrip("\n")
 
 
 def busy(what: str) -> AbstractContextManager:

@@ -21,8 +21,9 @@ from palestra.faults import InputError, said
 from palestra.names import hint
 from palestra.runners.switches import as_the_user_has_it
 from palestra.tools.loggers.names import STYLES, Rows, Style, final, rows
+from palestra.tools.runs.reading import read_metrics
 from palestra.tools.runs.run import Run
-from palestra.tools.runs.run_folder import RECENT, read_metrics
+from palestra.tools.runs.run_folder import RECENT
 from palestra.tools.training.events import Begun, Ended, Event, Events, Reported, Said
 
 

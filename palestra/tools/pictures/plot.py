@@ -14,7 +14,8 @@ from palestra.faults import InputError
 from palestra.tools.environments.task import Task
 from palestra.tools.environments.whose import task_from
 from palestra.tools.files import write_whole
-from palestra.tools.runs.run_folder import read_config, read_metrics, runs_in
+from palestra.tools.runs.reading import read_config, read_metrics
+from palestra.tools.runs.run_folder import runs_in
 from palestra.tools.statistics.definitions import student
 
 WIDTH = 64  # characters to a line; parameters can make names long

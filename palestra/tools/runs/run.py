@@ -13,7 +13,7 @@ from palestra.tools.agents import evaluate
 from palestra.tools.agents.agent import Agent, load
 from palestra.tools.pictures import video
 from palestra.tools.pictures.plot import plot
-from palestra.tools.runs.run_folder import read_config, read_summary
+from palestra.tools.runs.reading import read_config, read_summary
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The run folder: what a training run leaves behind, and how it is read again.
+"""The run folder: what a training run leaves behind. How it is read again is in reading.py.
 
 config.json          everything needed to repeat the run, with versions and hardware
 metrics.jsonl        one line per report: losses, finished episodes, evaluations
@@ -20,17 +20,16 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 from uuid import uuid4
 
 import jax
-import msgspec
 import numpy as np
 
 from palestra.core import Algorithm
@@ -40,62 +39,12 @@ from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.episodes import Played
 from palestra.tools.environments.task import Task
 from palestra.tools.files import write_whole
-from palestra.tools.json_files import NotJsonError, Whole, fit, parsed, read_json, write_json
-from palestra.tools.runs.paths import config_of
+from palestra.tools.json_files import Whole, write_json
 from palestra.tools.runs.paths import runs_in as runs_in
+from palestra.tools.runs.reading import Numbers, read_config
 
 KEPT_EPISODES = 1_000  # listed one by one per report, evenly spread where there were more
 RECENT = 100  # episodes in the running mean return
-Numbers = list[float]
-
-
-class First(TypedDict):
-    """Fingerprint of the first transitions."""
-
-    count: Whole
-    digest: str
-
-
-class Config(TypedDict):
-    """What config.json holds at least; the rest is checked where it is used."""
-
-    environment: str
-    algorithm: str
-    seed: Whole
-    steps: NotRequired[Whole]
-    first_transitions: NotRequired[First]
-    versions: NotRequired[dict[str, str]]
-    hardware: NotRequired[dict[str, Any]]
-
-
-# `return` is a word of Python's.
-Line = TypedDict(
-    "Line",
-    {
-        "step": Whole,
-        "return": NotRequired[float | None],
-        "ended_at": list[Whole],
-        "returns": Numbers,
-        "lengths": list[Whole],
-        "evaluation": NotRequired[Annotated[Numbers, msgspec.Meta(min_length=1)]],
-    },
-)
-Line.__doc__ = "What a line of metrics.jsonl holds at least; an algorithm's losses come to that."
-
-
-class GoneOn(TypedDict):
-    """Where a run was resumed, and whether as if it had never stopped."""
-
-    step: Whole
-    exact: bool
-
-
-class Summary(TypedDict):
-    """What summary.json holds at least."""
-
-    steps: Whole
-    interrupted: NotRequired[bool]
-    resumed: NotRequired[list[GoneOn]]
 
 
 class Recorded(TypedDict):
@@ -342,33 +291,3 @@ def _finished(report: Report, before: int) -> tuple[np.ndarray, np.ndarray, np.n
     steps = np.repeat(before + (tick + 1) * stride, per_tick)
     of = lambda x: np.asarray(x)[finished]
     return steps, of(report.episodes.total).astype(float), of(report.episodes.steps)
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of a run folder. FileNotFoundError or ValueError where it is none."""
-    return read_json(config_of(folder), Config)
-
-
-def read_summary(folder: Path) -> dict[str, Any]:
-    """summary.json of a run folder; empty where the run has not come to one. Raises ValueError."""
-    path = folder / "summary.json"
-    return read_json(path, Summary) if path.is_file() else {}
-
-
-def read_metrics(folder: Path) -> Iterator[dict[str, Any]]:
-    """The lines of metrics.jsonl. A last line that was cut short is left out. FileNotFoundError
-    where there is none, ValueError where another line is damaged."""
-    path = folder / "metrics.jsonl"
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} is not a run folder: it has no metrics.jsonl.")
-    whole, _, _ = path.read_bytes().rpartition(b"\n")
-    for number, text in enumerate(whole.splitlines(), 1):
-        try:
-            line = parsed(text)
-        except NotJsonError:
-            raise InputError(f"{path} is damaged: line {number} is not JSON.") from None
-        if lack := fit(line, Line):
-            raise InputError(f"{path} is damaged: line {number} is not a report's: {lack}.")
-        if not len(line["ended_at"]) == len(line["returns"]) == len(line["lengths"]):
-            raise InputError(f"{path} is damaged: line {number} has lists of unequal lengths.")
-        yield line

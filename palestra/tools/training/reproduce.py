@@ -11,7 +11,8 @@ import gymnasium
 
 from palestra.faults import InputError
 from palestra.tools.json_files import read_json
-from palestra.tools.runs.run_folder import read_config, read_metrics, read_summary, surroundings
+from palestra.tools.runs.reading import read_config, read_metrics, read_summary
+from palestra.tools.runs.run_folder import surroundings
 from palestra.tools.training import session, settings, start, train
 from palestra.tools.training.events import Events, Reported
 

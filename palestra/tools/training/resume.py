@@ -15,8 +15,9 @@ from palestra.runners.leaves import MisfitError
 from palestra.runners.switches import as_written, check_devices
 from palestra.tools.json_files import fit, write_json
 from palestra.tools.loggers import Logger, logged, loggers, words
-from palestra.tools.runs import checkpoint, run_folder
+from palestra.tools.runs import checkpoint, reading
 from palestra.tools.runs.checkpoint import Checkpoint
+from palestra.tools.runs.paths import runs_in
 from palestra.tools.runs.run import Run
 from palestra.tools.training.events import Events, Reported
 from palestra.tools.training.seed_run import Header
@@ -54,7 +55,7 @@ def resume(
     run, env, steps = given.folder, env or given.env, plain(steps)
     if steps is not None:
         check("steps", steps, Count)
-    folders = run_folder.runs_in(run)
+    folders = runs_in(run)
     several = folders != [run]
     unfinished = [f for f in folders if not (several and is_finished(f) and steps is None)]
     together: list[list[Standing]] = []  # those of one setting, which differ in their seed alone
@@ -69,7 +70,7 @@ def resume(
 
 def is_finished(folder: Path) -> bool:
     """Whether a run has taken all its steps and was judged."""
-    return not run_folder.read_summary(folder).get("interrupted", True)
+    return not reading.read_summary(folder).get("interrupted", True)
 
 
 class Standing(NamedTuple):
@@ -96,7 +97,7 @@ def standing(
     log: str | Logger | Sequence[str | Logger] | None = None,
 ) -> Standing:
     """How the run in a folder goes on. Raises ValueError where it cannot; nothing is altered."""
-    config = run_folder.read_config(folder)
+    config = reading.read_config(folder)
     job, flags = settings_of(folder, config, env)
     seed, notes = config["seed"], list[str]()
     longer: dict[str, Any] = {}
@@ -113,10 +114,10 @@ def standing(
         plan_of(job)
         hyperparameters = asdict(algorithm)  # type: ignore[call-overload]
         longer |= {"steps": steps, "hyperparameters": json.loads(json.dumps(hyperparameters))}
-    if run_folder.read_summary(folder).get("reached") is not None:
+    if reading.read_summary(folder).get("reached") is not None:
         flags = flags._replace(stop_at=None)  # it goes on beyond that
     if is_finished(folder):
-        done = run_folder.read_summary(folder)["steps"]
+        done = reading.read_summary(folder)["steps"]
         if job.steps <= done:
             raise InputError(
                 f"{folder} is finished, after {done:,} steps; --steps N, above that, trains on."
@@ -152,7 +153,7 @@ def go_on(group: Sequence[Standing], told: Sequence[Logger], quiet: bool) -> Non
         for event in events:
             if isinstance(event, Reported) and (changes := longer.pop(folders[event.seed], None)):
                 path = folders[event.seed] / "config.json"
-                write_json(path, run_folder.read_config(path.parent) | changes)
+                write_json(path, reading.read_config(path.parent) | changes)
             yield event
 
     job, flags = group[0].job, group[0].flags

@@ -19,7 +19,7 @@ from palestra.tools.agents.episodes import Judge, Played
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import Whole, write_json
 from palestra.tools.pictures.video import record
-from palestra.tools.runs import checkpoint, run_folder
+from palestra.tools.runs import checkpoint, reading, run_folder
 from palestra.tools.runs.checkpoint import Checkpoint, Keeper
 from palestra.tools.runs.run import Run
 from palestra.tools.runs.run_folder import Recorder
@@ -42,7 +42,7 @@ class Header(TypedDict):
     recorder: run_folder.Recorded
     findings: list[Finding]
     doctor: History
-    resumed: list[run_folder.GoneOn]
+    resumed: list[reading.GoneOn]
     spent: Whole
     seconds: float
 
@@ -235,7 +235,7 @@ class Book:
             **self._head(),
             "seconds": round(seconds, 2),
             "steps_per_second": round(recorder.step / seconds),
-            **run_folder.surroundings(run_folder.read_config(self.folder).get("versions", {})),
+            **run_folder.surroundings(reading.read_config(self.folder).get("versions", {})),
             "phases": {phase: round(x, 2) for phase, x in recorder.seconds.items()},
             "interrupted": interrupted,
             "reached": self.flags.stop_at if self.reached else None,
