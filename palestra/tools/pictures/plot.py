@@ -1,28 +1,23 @@
 """Learning curves: raw episodes, their running mean, and evaluations with their interval."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from textwrap import fill
 from threading import Thread
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from palestra.faults import InputError
 from palestra.tools.environments.task import Task
-from palestra.tools.environments.whose import task_from
 from palestra.tools.files import write_whole
+from palestra.tools.runs.groups import Curve, evaluated, grouped, label_of, run_folders
 from palestra.tools.runs.reading import read_config, read_metrics
-from palestra.tools.runs.run_folder import runs_in
 from palestra.tools.statistics.definitions import student
 
 WIDTH = 64  # characters to a line; parameters can make names long
 COLORS = ("#1d4ed8", "#d97706", "#059669", "#be123c", "#7c3aed", "#0891b2")
 FEW = 2  # evaluations up to which they are points: there is no course to be seen yet
-
-Setting = dict[str, Any]
 
 
 def plot(paths: Sequence[Path], path: Path) -> Path:
@@ -40,7 +35,7 @@ def plot(paths: Sequence[Path], path: Path) -> Path:
     ending = path.suffix[1:].lower() or "png"
     if ending not in (known := FigureCanvasAgg.get_supported_filetypes()):
         raise InputError(f"the output must end in one of .{', .'.join(known)}, not be {path}.")
-    panels = _panels(_runs(paths))
+    panels = grouped(run_folders(paths))
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(8 * columns, 4.5 * rows), layout="constrained")
@@ -57,71 +52,11 @@ def import_ahead() -> None:
     Thread(target=lambda: [*map(import_module, imports)], daemon=True).start()
 
 
-class Curve(NamedTuple):
-    """Runs of one setting."""
-
-    setting: Setting
-    runs: dict[int, list[Path]]  # by seed
-
-    @property
-    def folders(self) -> list[Path]:
-        """One a seed: of the same seed's runs the longest."""
-        return [
-            max(each, key=lambda x: max(_evaluated(x), default=0)) for each in self.runs.values()
-        ]
-
-    @property
-    def again(self) -> int:
-        """How many runs have a seed that another one has."""
-        return sum(len(each) - 1 for each in self.runs.values())
-
-
-class Panel(NamedTuple):
-    """What is drawn of one task."""
-
-    task: Task
-    curves: dict[str, Curve]  # by setting
-
-
-def _runs(paths: Sequence[Path]) -> list[Path]:
-    """The run folders among the paths."""
-    is_run = lambda folder: (folder / "config.json").is_file() or not folder.exists()
-    found = [folder for path in paths for folder in runs_in(path) if is_run(folder)]
-    return found or list(paths[:1])  # which is no run folder, as reading it says
-
-
-def _panels(folders: Sequence[Path]) -> list[Panel]:
-    """The curves of each task."""
-    panels: dict[str, Panel] = {}
-    for folder in dict.fromkeys(folder.resolve() for folder in folders):
-        config = read_config(folder)
-        task, setting = task_from(config), _setting(config)
-        panel = panels.setdefault(str(task), Panel(task, {}))
-        curve = panel.curves.setdefault(repr(setting), Curve(setting, defaultdict(list)))
-        curve.runs[config["seed"]].append(folder)
-    return list(panels.values())
-
-
-def _setting(config: Mapping[str, Any]) -> Setting:
-    """What makes a curve of its own, beside the task: neither the seed nor how long a run was."""
-    parts = config.get("hyperparameters", {}) | config.get("preprocessing", {})
-    return {"algorithm": config["algorithm"], "num_envs": config.get("num_envs"), **parts}
-
-
-def _label(setting: Setting, others: Sequence[Setting]) -> str:
-    """The algorithm, and what differs from curves of the same algorithm."""
-    same = [other for other in others if other["algorithm"] == setting["algorithm"]]
-    differs = lambda name: any(other.get(name) != setting[name] for other in same)
-    return ", ".join(
-        [setting["algorithm"], *(f"{name}={setting[name]}" for name in setting if differs(name))]
-    )
-
-
 def _draw(axes, task: Task, curves: Sequence[Curve]) -> None:
     """Draw one task's curves."""
     settings = [curve.setting for curve in curves]
     for color, curve in zip(COLORS * len(curves), curves, strict=False):
-        label, count = _label(curve.setting, settings), len(curve.runs)
+        label, count = label_of(curve.setting, settings), len(curve.runs)
         label += f" on {task}" if len(curves) == 1 else ""
         label += f", {count} seeds" if count > 1 else ""
         label += f" (without {curve.again} more of the same seed)" if curve.again else ""
@@ -179,7 +114,7 @@ def evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
     Of several seeds only as far as all of them have come; between two of its evaluations a seed
     counts as on the straight line from one to the other.
     """
-    each = [_evaluated(folder) for folder in folders]
+    each = [evaluated(folder) for folder in folders]
     told = "greedy"
     if not any(each) and all("imported" in read_config(folder) for folder in folders):
         each, told = [_running(folder) for folder in folders], "mean of the last 100 episodes"
@@ -205,12 +140,6 @@ def evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
         return
     axes.plot(steps, means, color=color, lw=2.2, label=label)
     axes.fill_between(steps, lows, highs, color=color, alpha=0.2, lw=0)
-
-
-def _evaluated(folder: Path) -> dict[int, np.ndarray]:
-    """By step, in their order, the returns of a run's evaluations."""
-    lines = read_metrics(folder)
-    return {x["step"]: np.asarray(x["evaluation"]) for x in lines if "evaluation" in x}
 
 
 def _running(folder: Path) -> dict[int, np.ndarray]:
