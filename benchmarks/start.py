@@ -40,8 +40,7 @@ resume nowhere
 plot nowhere""".splitlines()
 TRAININGS = "train ppo CartPole-v1", "train dqn CartPole-v1"
 STAGES = {  # what has been written when a stage is over
-    "imports and checks": "config.json",
-    "programs and training": "metrics.jsonl",
+    "to the end of training": "metrics.jsonl",
     "evaluating": "summary.json",
     "video": "video.mp4",
     "learning curve": "curve.png",
@@ -106,8 +105,6 @@ def account(python: str, command: str, folder: Path) -> None:
     last, stages = begun, {}
     for name, file in STAGES.items():
         written = (target / file).stat().st_mtime
-        if name == "imports and checks":  # the config is completed after the first report
-            written = target.stat().st_ctime if written > time.time() else written
         stages[name], last = round(max(written - last, 0.0), 2), max(written, last)
     spent = [line for line in told.splitlines() if line.startswith("SPENT")]
     print(f"  {json.dumps(stages)}, end {time.time() - last:.2f}; of all {spent[0][6:]}")
