@@ -566,16 +566,24 @@ def list_runs(arguments: list[str]) -> int:
 
 
 def plot(arguments: list[str]) -> int:
-    """palestra plot RUN... [--output FILE]"""
+    """palestra plot RUN... [--kind KIND] [--dark] [--output FILE] [--trust MODULE]"""
 
     @dataclass
     class Flags:
-        """Draw learning curves; runs that differ only in their seed become one curve."""
+        """Draw learning curves, or what an agent has learned."""
 
         runs: tyro.conf.Positional[tuple[Path, ...]]
         """Run folders, or folders of seeds; what else lies there is passed over."""
+        kind: str = "curves"
+        """What to draw: curves (runs that differ only in their seed become one), grid (values and
+        choices on the drawn world), phase (over two numbers of the state), blackjack (its policy),
+        strip (probabilities or values of actions over an episode), paths (of several agents)."""
+        dark: bool = False
+        """Draw for a dark page."""
         output: Path | None = None
-        """The PNG to write [curve.png in the run folder, or curves.png here for several]."""
+        """The file to write, PNG, SVG or PDF by its ending [KIND.png in the run folder, or here
+        where there are several runs]."""
+        trust: Trust = None
 
     flags = parse(Flags, arguments, "palestra plot")
     if not flags.runs:
@@ -585,8 +593,19 @@ def plot(arguments: list[str]) -> int:
     from palestra.tools.pictures.plot import plot as draw
 
     alone = len(flags.runs) == 1
-    target = flags.output or (flags.runs[0] / "curve.png" if alone else Path("curves.png"))
-    say(str(draw(flags.runs, target)))
+    name = {"curves": "curve.png" if alone else "curves.png"}.get(flags.kind, f"{flags.kind}.png")
+    target = flags.output or (flags.runs[0] / name if alone else Path(name))
+    if flags.kind == "curves":
+        say(str(draw(flags.runs, target, dark=flags.dark)))
+        return 0
+    from palestra.tools.agents.agent import load
+    from palestra.tools.pictures.policy import picture
+    from palestra.tools.runs.run_folder import runs_in
+
+    folders = [folder for run in flags.runs for folder in runs_in(run)]
+    with busy(f"drawing {target.name}"):
+        path = picture(flags.kind, [load(x) for x in folders], target, dark=flags.dark)
+    say(str(path))
     return 0
 
 

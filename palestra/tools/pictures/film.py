@@ -37,6 +37,7 @@ class Shot(NamedTuple):
     state: PyTree
     action: Any = None  # that led to it; None at the start
     total: float = 0.0  # rewards so far
+    obs: PyTree = None  # what the agent sees, in our simulators
 
 
 def of_ours(env: Environment, policy: Policy, *, key: Key) -> tuple[Iterator[np.ndarray], float]:
@@ -197,11 +198,11 @@ def episode(env: Environment, policy: Policy, *, key: Key) -> list[Shot]:
         state, out = env.step(state, action, jax.random.fold_in(key, time))
         return state, out.obs, action, out.reward, out.terminated | out.truncated
 
-    arrays, shots, total = jax.device_put(dict(policy.arrays)), [Shot(state)], 0.0
+    arrays, shots, total = jax.device_put(dict(policy.arrays)), [Shot(state, obs=obs)], 0.0
     for time in range(LONGEST):
         state, obs, action, reward, done = step(arrays, state, obs, np.uint32(time))
         total += float(reward)
-        shots.append(Shot(state, action, total))
+        shots.append(Shot(state, action, total, obs))
         if done:
             break
     return jax.tree.map(np.asarray, shots)

@@ -8,19 +8,17 @@ from threading import Thread
 
 import numpy as np
 
-from palestra.faults import InputError
 from palestra.tools.environments.task import Task
-from palestra.tools.files import write_whole
+from palestra.tools.pictures import style
 from palestra.tools.runs.groups import Curve, evaluated, grouped, label_of, run_folders
 from palestra.tools.runs.reading import read_config, read_metrics
 from palestra.tools.statistics.definitions import student
 
 WIDTH = 64  # characters to a line; parameters can make names long
-COLORS = ("#1d4ed8", "#d97706", "#059669", "#be123c", "#7c3aed", "#0891b2")
 FEW = 2  # evaluations up to which they are points: there is no course to be seen yet
 
 
-def plot(paths: Sequence[Path], path: Path) -> Path:
+def plot(paths: Sequence[Path], path: Path, *, dark: bool = False) -> Path:
     """Draw the runs into one picture, a panel for each task; a folder of seeds stands for its runs.
 
     A curve is one setting: runs that differ only in their seed become one, and a seed counts once.
@@ -29,21 +27,17 @@ def plot(paths: Sequence[Path], path: Path) -> Path:
     FileNotFoundError where a path is missing or none is a run, ValueError for a damaged run or a
     kind of picture that cannot be drawn.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    ending = path.suffix[1:].lower() or "png"
-    if ending not in (known := FigureCanvasAgg.get_supported_filetypes()):
-        raise InputError(f"the output must end in one of .{', .'.join(known)}, not be {path}.")
+    style.ending(path)
     panels = grouped(run_folders(paths))
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(8 * columns, 4.5 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    for place, panel in enumerate(panels, 1):
-        _draw(figure.add_subplot(rows, columns, place), panel.task, [*panel.curves.values()])
-    write_whole(path, lambda part: figure.savefig(part, dpi=150, format=ending))
-    return path
+    with style.look(dark):
+        figure, axes = style.grid(rows, columns, (8, 4.5))
+        for place in axes.flat[len(panels) :]:
+            place.remove()
+        for place, panel in zip(axes.flat, panels, strict=False):
+            _draw(place, panel.task, [*panel.curves.values()])
+        return style.save(figure, path)
 
 
 def import_ahead() -> None:
@@ -55,31 +49,26 @@ def import_ahead() -> None:
 def _draw(axes, task: Task, curves: Sequence[Curve]) -> None:
     """Draw one task's curves."""
     settings = [curve.setting for curve in curves]
-    for color, curve in zip(COLORS * len(curves), curves, strict=False):
+    looks = zip(curves, style.COLORS * len(curves), style.DASHES * len(curves), strict=False)
+    for curve, color, dash in looks:
         label, count = label_of(curve.setting, settings), len(curve.runs)
         label += f" on {task}" if len(curves) == 1 else ""
         label += f", {count} seeds" if count > 1 else ""
         label += f" (without {curve.again} more of the same seed)" if curve.again else ""
         _episodes(axes, curve.folders, color, legend=len(curves) == 1)
-        evaluations(axes, curve.folders, color, _plain(label))
+        evaluations(axes, curve.folders, color, dash, style.plain(label))
     if task.threshold is not None:
         solved = f"solved: {task.threshold:g}"
-        axes.axhline(task.threshold, color="#6b7280", lw=1, ls="--", label=solved)
+        axes.axhline(task.threshold, color=style.LIGHT["faint"], lw=1, ls=":", label=solved)
     names = {setting["algorithm"].upper() for setting in settings}
     title = f"{names.pop()} on {task}" if len(names) == 1 else str(task)
-    axes.set(xlabel="environment steps", ylabel="return", title=_plain(fill(title, WIDTH)))
+    axes.set(xlabel="environment steps", ylabel="return", title=style.plain(fill(title, WIDTH)))
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#e5e7eb", lw=0.8)
+    axes.grid(axis="y", lw=0.8)
     axes.set_axisbelow(True)
     axes.set_xlim(left=0)
     if axes.get_legend_handles_labels()[0]:  # none where a run was stopped in its first episodes
         axes.legend(frameon=False, loc="best")
-
-
-def _plain(text: str) -> str:
-    """The text as Matplotlib shows it: what is between two $ would be taken for a formula."""
-    return text.replace("$", r"\$")
 
 
 def _episodes(axes, folders: Sequence[Path], color: str, legend: bool) -> None:
@@ -108,7 +97,7 @@ def _episodes(axes, folders: Sequence[Path], color: str, legend: bool) -> None:
                 )
 
 
-def evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
+def evaluations(axes: Any, folders: Sequence[Path], color: str, dash: Any, label: str) -> None:
     """The mean of greedy evaluations and its interval: over episodes, or over seeds.
 
     Of several seeds only as far as all of them have come; between two of its evaluations a seed
@@ -138,7 +127,7 @@ def evaluations(axes, folders: Sequence[Path], color: str, label: str) -> None:
         spans = [means - lows, highs - means]
         axes.errorbar(steps, means, spans, color=color, fmt="o", capsize=3, label=label)
         return
-    axes.plot(steps, means, color=color, lw=2.2, label=label)
+    axes.plot(steps, means, color=color, ls=dash, lw=2.2, label=label)
     axes.fill_between(steps, lows, highs, color=color, alpha=0.2, lw=0)
 
 

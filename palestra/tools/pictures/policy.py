@@ -1,0 +1,309 @@
+"""Pictures of what an agent has learned: values and choices over all that it may see.
+
+    grid        FrozenLake, CliffWalking: values as colors and choices as arrows, on the drawn world
+    phase       CartPole, MountainCar, Pendulum: choices, and values, over two numbers of the state
+    blackjack   what to do with which sum against which card (Sutton and Barto 2018, figure 5.2)
+    strip       an episode: how likely, or how good, each action is at each step
+    paths       the greedy way of several agents through the same world (their figure 6.4's example)
+
+Values are those that agents choose by, the largest of `agent.values`; agents of algorithms without
+such, as ppo, have choices alone.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from textwrap import fill
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from palestra import prng
+from palestra.core import HasPolicy, HasValues
+from palestra.envs.drawing import draw
+from palestra.envs.toy_text.cliff_walking import COLUMNS, ROWS, CliffWalking
+from palestra.envs.toy_text.frozen_lake import FrozenLake
+from palestra.envs.transforms import simulator
+from palestra.faults import InputError
+from palestra.runners import streams
+from palestra.tools.agents.agent import Agent
+from palestra.tools.environments.ours import Ours
+from palestra.tools.pictures import style
+from palestra.tools.pictures.film import action_names, episode
+
+ARROWS = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])  # left, down, right, up, as [x, y]
+# Which way each action leads, as an index into ARROWS: FrozenLake's and CliffWalking's order.
+TURNS = {FrozenLake: (0, 1, 2, 3), CliffWalking: (3, 2, 1, 0)}
+POINTS = 101  # along each axis of a phase plane
+
+
+class Plane(NamedTuple):
+    """A cut through what an environment shows."""
+
+    x: tuple[str, float, float]  # name and unit, least, largest
+    y: tuple[str, float, float]
+    seen: Callable[[np.ndarray, np.ndarray], list[np.ndarray]]  # x, y -> the numbers observed
+
+
+PLANES = {
+    "CartPole": Plane(
+        ("angle of the pole [rad]", -0.21, 0.21),
+        ("its speed [rad/s]", -2.0, 2.0),
+        lambda x, y: [0 * x, 0 * x, x, y],
+    ),
+    "MountainCar": Plane(
+        ("position [m]", -1.2, 0.6), ("speed [m/step]", -0.07, 0.07), lambda x, y: [x, y]
+    ),
+    "Pendulum": Plane(
+        ("angle from upright [rad]", -np.pi, np.pi),
+        ("its speed [rad/s]", -8.0, 8.0),
+        lambda x, y: [np.cos(x), np.sin(x), y],
+    ),
+}
+PLANES["MountainCarContinuous"] = PLANES["MountainCar"]
+
+
+def picture(kind: str, agents: Sequence[Agent], path: Path, *, dark: bool = False) -> Path:
+    """Draw one of KINDS of an agent, or `paths` of several, into a file. Raises ValueError where
+    there is no such picture of its environment."""
+    style.only(list(KINDS), kind)
+    style.ending(path)
+    if len(agents) > 1 and kind != "paths":
+        raise InputError(f"--kind {kind} shows one agent; name one run, not {len(agents)}.")
+    given = agents if kind == "paths" else agents[0]
+    with style.look(dark):
+        return style.save(KINDS[kind](given), path)
+
+
+def grid(agent: Agent) -> Any:
+    """A figure of a grid world, with the agent's values as colors and its choices as arrows."""
+    world = _world(agent, "grid", tuple(TURNS))
+    rows, columns = _shape(world)
+    cells = np.arange(rows * columns)
+    choices = np.asarray(agent.predict(cells))
+    values = _best(agent, cells)
+    figure, axes = style.grid(1, 1, (0.75 * columns + 1, 0.75 * rows + 0.6))
+    axes = _drawn(axes[0, 0], agent, world)
+    open_cells = _open(world)
+    if values is not None:
+        shown = np.where(open_cells, values, np.nan).reshape(rows, columns)
+        image = axes.imshow(
+            shown, extent=(0, columns, rows, 0), cmap=style.VALUES, alpha=0.55, zorder=2
+        )
+        figure.colorbar(image, ax=axes, label="value of the choice", shrink=0.85)
+    turns = ARROWS[np.array(TURNS[type(world)])[choices]]
+    y, x = np.divmod(cells[open_cells], columns)
+    axes.quiver(
+        *(x + 0.5, y + 0.5),
+        *turns[open_cells].T,
+        angles="xy",
+        pivot="mid",
+        scale=1.6,
+        scale_units="xy",
+        width=0.006,
+        color="#111827",
+        edgecolor="#ffffff",
+        linewidth=0.7,
+        zorder=3,
+    )
+    axes.set_title(style.plain(fill(_name(agent), 12 * columns)))
+    return figure
+
+
+def phase(agent: Agent) -> Any:
+    """A figure of choices, and values where there are such, over two numbers of the state."""
+    world = _world(agent, "phase", None, list(PLANES))
+    plane = PLANES[type(world).__name__]
+    x, y = np.meshgrid(*(np.linspace(*axis[1:], POINTS) for axis in (plane.x, plane.y)))
+    seen = np.stack(plane.seen(x.ravel(), y.ravel()), -1).astype(np.float32)
+    panels = [("choice", *_choices(agent, seen))]
+    if (values := _best(agent, seen)) is not None:
+        panels.append(("value of the choice", values, style.VALUES, None))
+    figure, axes = style.grid(1, len(panels), (4.6, 3.8))
+    for place, (what, numbers, colors, names) in zip(axes[0], panels, strict=True):
+        mesh = place.pcolormesh(x, y, numbers.reshape(x.shape), cmap=colors, shading="gouraud")
+        bar = figure.colorbar(mesh, ax=place, label=what)
+        if names:
+            bar.set_ticks(range(len(names)), labels=names)
+        place.set(xlabel=plane.x[0], ylabel=plane.y[0])
+    rest = " (cart in the middle, at rest)" if len(seen[0]) == 4 else ""
+    figure.suptitle(style.plain(f"{_name(agent)}{rest}"), fontsize="medium")
+    return figure
+
+
+def blackjack(agent: Agent) -> Any:
+    """A figure of what to do with which sum against which card, without and with a usable ace."""
+    _world(agent, "blackjack", None, ["Blackjack"])
+    sums, cards = np.arange(11, 22), np.arange(1, 11)
+    figure, axes = style.grid(1, 2, (4.2, 4.0))
+    for place, ace in zip(axes[0], (1, 0), strict=True):
+        least = 12 if ace else 11  # an ace that counts 11 makes at least 12
+        total, card = np.meshgrid(sums[sums >= least], cards, indexing="ij")
+        seen = (total.ravel(), card.ravel(), np.full(total.size, ace))
+        hits = np.asarray(agent.predict(seen)).reshape(total.shape)
+        place.imshow(
+            hits,
+            origin="lower",
+            extent=(0.5, 10.5, least - 0.5, 21.5),
+            cmap="cividis",
+            vmin=-0.3,
+            vmax=1.3,
+            aspect="auto",
+        )
+        for (i, j), hit in np.ndenumerate(hits):
+            place.text(
+                cards[j],
+                total[i, 0],
+                "H" if hit else "S",
+                ha="center",
+                va="center",
+                color="#111827" if hit else "#f9fafb",
+                fontsize="small",
+            )
+        place.set(
+            title="usable ace" if ace else "no usable ace",
+            xlabel="dealer shows",
+            ylabel="player's sum",
+            xticks=cards,
+            yticks=sums[sums >= least],
+        )
+        place.set_xticklabels(["A", *map(str, cards[1:])])
+    figure.suptitle(style.plain(f"{_name(agent)}: H hits, S sticks"), fontsize="medium")
+    return figure
+
+
+def strip(agent: Agent) -> Any:
+    """A figure of one greedy episode: how likely, or how good, each action is at each step."""
+    from gymnasium.spaces import Discrete
+
+    if not isinstance(agent.action_space, Discrete) or not isinstance(agent.task, Ours):
+        raise InputError(
+            f"--kind strip shows agents that choose among a few actions in our own simulators, not "
+            f"{agent.task}."
+        )
+    seen, done, total = _episode(agent)
+    likely = isinstance(agent.algorithm, HasPolicy)
+    if not likely and not isinstance(agent.algorithm, HasValues):
+        raise InputError(f"{_name(agent)} tells neither values nor probabilities of its actions.")
+    numbers = np.asarray(agent.probabilities(seen) if likely else agent.values(seen))
+    names = _action_names(agent, numbers.shape[-1])
+    time = np.arange(len(numbers))
+    figure, axes = style.grid(1, 1, (8, 3.2))
+    axes = axes[0, 0]
+    if likely:
+        axes.stackplot(time, numbers.T, labels=names, colors=style.COLORS, lw=0)
+        axes.set(ylabel="probability", ylim=(0, 1))
+    else:
+        looks = zip(numbers.T, names, style.COLORS * 9, style.DASHES * 9, strict=False)
+        for line, name, color, dash in looks:
+            axes.plot(time, line, color=color, ls=dash, label=name)
+        axes.scatter(
+            time, numbers[time, done], s=8, color=axes.xaxis.label.get_color(), label="what it did"
+        )
+        axes.set(ylabel="action value")
+    axes.set(xlabel="step of the episode", xlim=(0, max(len(time) - 1, 1)))
+    axes.set_title(style.plain(f"{_name(agent)}: return {total:g}"))
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), labelcolor="linecolor")
+    return figure
+
+
+def paths(agents: Sequence[Agent]) -> Any:
+    """A figure of the greedy way of each agent through the same grid world."""
+    worlds = [_world(agent, "paths", tuple(TURNS)) for agent in agents]
+    world = worlds[0]
+    if any(str(agent.task) != str(agents[0].task) for agent in agents):
+        tasks = ", ".join(dict.fromkeys(str(agent.task) for agent in agents))
+        raise InputError(f"--kind paths shows agents in one world, not in {tasks}.")
+    rows, columns = _shape(world)
+    figure, axes = style.grid(1, 1, (0.75 * columns + 0.6, 0.75 * rows + 1))
+    axes = _drawn(axes[0, 0], agents[0], world)
+    apart = np.linspace(-0.12, 0.12, len(agents)) if len(agents) > 1 else [0.0]
+    looks = zip(agents, apart, style.COLORS * 9, style.DASHES * 9, strict=False)
+    for agent, beside, color, dash in looks:
+        cells, _, total = _episode(agent)
+        y, x = np.divmod(np.asarray(cells), columns)
+        axes.plot(x + 0.5 + beside, y + 0.5 + beside, color="#ffffff", lw=5, solid_capstyle="round")
+        label = style.plain(f"{_name(agent)}, return {total:g}")
+        axes.plot(x + 0.5 + beside, y + 0.5 + beside, color=color, ls=dash, lw=2.6, label=label)
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2)
+    return figure
+
+
+KINDS: dict[str, Callable[..., Any]] = {
+    "grid": grid,
+    "phase": phase,
+    "blackjack": blackjack,
+    "strip": strip,
+    "paths": paths,
+}
+
+
+def _world(
+    agent: Agent, kind: str, known: tuple[type, ...] | None, names: Sequence[str] = ()
+) -> Any:
+    """The agent's simulator, where the kind of picture knows it. Raises ValueError."""
+    world = simulator(agent.task.env) if isinstance(agent.task, Ours) else None
+    wanted = [cls.__name__ for cls in known] if known else list(names)
+    if type(world).__name__ not in wanted or "Discrete/" in agent.env_id:
+        raise InputError(f"--kind {kind} shows agents in {', '.join(wanted)}, not in {agent.task}.")
+    return world
+
+
+def _name(agent: Agent) -> str:
+    return f"{type(agent.algorithm).__name__} on {agent.task}"
+
+
+def _shape(world: Any) -> tuple[int, int]:
+    if isinstance(world, CliffWalking):
+        return ROWS, COLUMNS
+    return len(world.map), len(world.map[0])
+
+
+def _open(world: Any) -> np.ndarray:
+    """Where one may stand and has to choose, bool [cells]."""
+    if isinstance(world, CliffWalking):
+        cells = np.arange(ROWS * COLUMNS)
+        return cells <= (ROWS - 1) * COLUMNS  # the last row is the start, the cliff, and the goal
+    return np.array([letter in "SF" for row in world.map for letter in row])
+
+
+def _drawn(axes: Any, agent: Agent, world: Any) -> Any:
+    """The axes with the world drawn on them, a unit for each cell."""
+    env = agent.task.env  # type: ignore[attr-defined]
+    state, _ = jax.jit(env.reset)(prng.key(0))
+    rows, columns = _shape(world)
+    axes.imshow(draw(env, jax.tree.map(np.asarray, state)), extent=(0, columns, rows, 0), zorder=1)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    return axes
+
+
+def _best(agent: Agent, seen: Any) -> np.ndarray | None:
+    """The value of the greedy choice for each observation, where the agent has such."""
+    if not isinstance(agent.algorithm, HasValues):
+        return None
+    return np.asarray(agent.values(seen)).max(-1)
+
+
+def _choices(agent: Agent, seen: np.ndarray) -> tuple[np.ndarray, Any, list[str] | None]:
+    """What is done for each observation, with its colors and, of a few actions, their names."""
+    from matplotlib.colors import ListedColormap
+
+    done = np.asarray(agent.predict(seen))
+    if done.ndim > 1:  # numbers
+        return done[:, 0], "PuOr", None
+    names = _action_names(agent, int(agent.action_space.n))  # type: ignore[attr-defined]
+    return done, ListedColormap(list(style.COLORS[: len(names)])), names
+
+
+def _action_names(agent: Agent, count: int) -> list[str]:
+    known = action_names(agent.task.env)  # type: ignore[attr-defined]
+    return [known.get(i, f"action {i}") for i in range(count)]
+
+
+def _episode(agent: Agent) -> tuple[Any, np.ndarray, float]:
+    """What a greedy episode showed, what was done, and the return."""
+    shots = episode(agent.task.env, agent, key=streams.key(0, streams.EXAM))
+    seen = jax.tree.map(lambda *x: np.stack(x), *(shot.obs for shot in shots))
+    actions = [shot.action for shot in shots[1:]]
+    return seen, np.array([*actions, actions[-1]]), shots[-1].total
