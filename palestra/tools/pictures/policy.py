@@ -249,6 +249,12 @@ def _world(
     return world
 
 
+def _env(agent: Agent) -> Any:
+    """The simulator of an agent of ours, with its time limit."""
+    assert isinstance(agent.task, Ours)
+    return agent.task.env
+
+
 def _name(agent: Agent) -> str:
     return f"{type(agent.algorithm).__name__} on {agent.task}"
 
@@ -269,7 +275,7 @@ def _open(world: Any) -> np.ndarray:
 
 def _drawn(axes: Any, agent: Agent, world: Any) -> Any:
     """The axes with the world drawn on them, a unit for each cell."""
-    env = agent.task.env  # type: ignore[attr-defined]
+    env = _env(agent)
     state, _ = jax.jit(env.reset)(prng.key(0))
     rows, columns = _shape(world)
     axes.imshow(draw(env, jax.tree.map(np.asarray, state)), extent=(0, columns, rows, 0), zorder=1)
@@ -297,13 +303,13 @@ def _choices(agent: Agent, seen: np.ndarray) -> tuple[np.ndarray, Any, list[str]
 
 
 def _action_names(agent: Agent, count: int) -> list[str]:
-    known = action_names(agent.task.env)  # type: ignore[attr-defined]
+    known = action_names(_env(agent))
     return [known.get(i, f"action {i}") for i in range(count)]
 
 
 def _episode(agent: Agent) -> tuple[Any, np.ndarray, float]:
     """What a greedy episode showed, what was done, and the return."""
-    shots = episode(agent.task.env, agent, key=streams.key(0, streams.EXAM))
+    shots = episode(_env(agent), agent, key=streams.key(0, streams.EXAM))
     seen = jax.tree.map(lambda *x: np.stack(x), *(shot.obs for shot in shots))
     actions = [shot.action for shot in shots[1:]]
     return seen, np.array([*actions, actions[-1]]), shots[-1].total
