@@ -15,6 +15,7 @@ from sizes import stepping
 import palestra
 from palestra.core import Asynchronous
 from palestra.envs.host.closing import close, playing
+from palestra.faults import quiet
 from palestra.tools.agents.episodes import OnHost, as_many
 from palestra.tools.cli import main
 from palestra.tools.environments.whose import task_of
