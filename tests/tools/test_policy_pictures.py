@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from PIL import Image
@@ -48,11 +49,10 @@ def test_arrows_lead_where_the_agent_goes(agents):
 def test_a_path_is_the_episode(agents):
     figure = policy.paths([agents["cliff"], agents["cliff"]])
     line = figure.axes[0].lines[1]
-    cells, place = [], 36
-    ways = {0: -12, 1: 1, 2: 12, 3: -1}
-    for _ in line.get_xdata():
-        cells.append(place)
-        place += ways[int(agents["cliff"].predict(place))]
+    world = gym.make("CliffWalking-v1").unwrapped
+    cells = [world.reset(seed=0)[0]]
+    while len(cells) < len(line.get_xdata()):
+        cells.append(world.step(int(agents["cliff"].predict(cells[-1])))[0])
     y, x = np.divmod(cells, 12)
     np.testing.assert_allclose(np.array(line.get_xdata()) - x, line.get_xdata()[0] - x[0])
     np.testing.assert_allclose(np.array(line.get_ydata()) - y, line.get_ydata()[0] - y[0])

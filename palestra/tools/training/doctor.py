@@ -27,7 +27,7 @@ is said. A metric that is NaN was not measured, which is no fault by itself.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import chain
 from math import e, inf, isfinite, log, pi, prod, sqrt
 from typing import Any, NamedTuple
@@ -119,7 +119,9 @@ class Doctor:
         lacks = lambda check: check in NEEDS and self.of(NEEDS[check]) is None
         spared = lambda check: check in SPARES and self.of(SPARES[check])
         checks = [check for check in CHECKS if not (lacks(check) or spared(check))]
-        self.history = History(**since or {"checks": checks})
+        # A checkpoint of an older version may remember more.
+        kept, known = since or {}, {field.name for field in fields(History)}
+        self.history = History(**{"checks": checks} | {x: kept[x] for x in kept if x in known})
         self.fatal = False  # a fault was
         self.before: Metrics = {}  # metrics of the last look
         self.same: list[np.ndarray] = []  # the observation that is always seen, by part
