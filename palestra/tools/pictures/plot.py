@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from textwrap import fill
 from threading import Thread
+from typing import Any
 
 import numpy as np
 
