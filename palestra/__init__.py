@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from palestra.tools.presets import preset as preset
     from palestra.tools.runs.listing import runs as runs
     from palestra.tools.runs.run import Run as Run
+    from palestra.tools.statistics.compare import compare as compare
     from palestra.tools.training.train import train as train
     from palestra.tools.training.train import training as training
 
@@ -61,6 +62,7 @@ _HOMES = {
     "Agent": "palestra.tools.agents.agent",
     "InputError": "palestra.faults",
     "Run": "palestra.tools.runs.run",
+    "compare": "palestra.tools.statistics.compare",
     "load": "palestra.tools.agents.agent",
     "make": "palestra.envs.gym.single",
     "make_vec": "palestra.envs.gym.single",

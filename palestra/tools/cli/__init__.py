@@ -51,7 +51,6 @@ from palestra.tools.cli.parsing import (
 from palestra.tools.cli.results import (
     INTERRUPTED,
     ago,
-    aligned,
     as_csv,
     as_json,
     busy,
@@ -77,6 +76,7 @@ usage: palestra COMMAND ...
   reproduce RUN         do it once more; say whether it comes to the same
   evaluate RUN          play greedy episodes; mean and 95 % interval
   runs [FOLDER...]      what runs there are, how far each has come and how good it is
+  compare RUN...        statistics over seeds, with intervals: which is better, and how sure is it
   plot RUN...           draw the learning curves of one or more runs
   video RUN             record one greedy episode
   watch VIDEO RUN       show a video of an Atari game to an agent; draw its action values
@@ -128,6 +128,7 @@ def _run(arguments: list[str]) -> int:
         "reproduce": reproduce,
         "evaluate": evaluate,
         "runs": list_runs,
+        "compare": compare_runs,
         "plot": plot,
         "video": video,
         "watch": watch,
@@ -547,6 +548,7 @@ def list_runs(arguments: list[str]) -> int:
     flags = parse(Flags, arguments, "palestra runs")
     from palestra.tools.runs.listing import runs
     from palestra.tools.statistics.shown import shown
+    from palestra.tools.statistics.tables import aligned
 
     if flags.csv and flags.json:
         raise InputError("--csv and --json exclude each other; give one of them.")
@@ -562,6 +564,48 @@ def list_runs(arguments: list[str]) -> int:
     rows = list(zip(*cells, strict=True))
     told = aligned(list(found), rows) if rows else "There are no such runs."
     put(told, flags.output)
+    return 0
+
+
+def compare_runs(arguments: list[str]) -> int:
+    """palestra compare RUN... [--agents best] [--format md|tex | --csv | --json]"""
+
+    @dataclass
+    class Flags:
+        """Statistics over seeds, of runs put together by environment, algorithm and settings: means
+        with 95 % intervals, tests, how many seeds would tell (docs/statistics.md)."""
+
+        runs: tyro.conf.Positional[tuple[Path, ...]]
+        """Run folders, or folders of seeds; what else lies there is passed over."""
+        agents: Literal["last", "best"] = "last"
+        """Whose final evaluation is a run's score: of the last agents or of the best."""
+        threshold: float | None = None
+        """Mean return whose first step is looked for [where the environment is solved]."""
+        format: Literal["text", "md", "tex"] = "text"
+        """Tables for a terminal, in Markdown, or in LaTeX with booktabs."""
+        csv: bool = False
+        """Print comma-separated values, a statistic with its interval in each row."""
+        json: bool = False
+        """Print JSON: every number; a statistic is a list of its value and both ends."""
+        output: Path | None = None
+        """The file to write to, in place of printing."""
+
+    flags = parse(Flags, arguments, "palestra compare")
+    if flags.csv + flags.json + (flags.format != "text") > 1:
+        raise InputError("--csv, --json and --format exclude each other; give one of them.")
+    if flags.threshold is not None:
+        check("threshold", flags.threshold, Finite)
+    from palestra.tools.statistics.compare import compare
+    from palestra.tools.statistics.tables import FORMS
+
+    found = compare(*flags.runs, agents=flags.agents, threshold=flags.threshold)
+    if flags.csv or flags.json:
+        put(as_csv(found.rows()) if flags.csv else as_json(found.as_dict()), flags.output)
+    else:
+        put("\n\n".join(map(FORMS[flags.format], found.tables())), flags.output)
+    if not flags.json:  # which holds them
+        for note in found.notes:
+            print(note, file=sys.stderr)
     return 0
 
 

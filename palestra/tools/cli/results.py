@@ -157,22 +157,6 @@ def show_list(title: str, rows: Sequence[tuple[str, str]]) -> None:
     print(f"{title}\n" + "".join(f"  {name:<{width}}  {line}\n" for name, line in rows))
 
 
-def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in plain text: the first column and words to the left, numbers to the right."""
-    columns = list(zip(header, *rows, strict=True))
-    number = lambda cells: all(cell[:1] in "0123456789+-" for cell in cells if cell)
-    lines = []
-    for row in (header, *rows):
-        cells = [
-            cell.rjust(max(map(len, column)))
-            if number(column[1:])
-            else cell.ljust(max(map(len, column)))
-            for cell, column in zip(row, columns, strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
 def ago(seconds: float) -> str:
     """A time span in its largest unit."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
