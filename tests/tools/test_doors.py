@@ -18,8 +18,9 @@ import palestra
 from palestra.algorithms import entry, name_of
 from palestra.core import Step, hyperparameters
 from palestra.envs.transforms import StickyActions
+from palestra.runners import threads
 from palestra.tools.cli import main
-from palestra.tools.training import session
+from palestra.tools.environments.atari import Atari
 from palestra.tools.training.reproduce import reproduce
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_racetrack.py"
@@ -240,4 +241,5 @@ def test_installed_packages_register(outside, monkeypatch, tmp_path, capsys):
 def test_an_algorithm_says_what_it_can_learn_from(outside):
     assert entry(NAMES[0]).off_policy
     assert name_of(outside.DoubleQLearning()) == NAMES[0]
-    assert session.learns_beside(outside.DoubleQLearning())
+    pong = Atari("ALE/Pong-v5")  # whose games go on while it learns
+    assert pong.runner(outside.DoubleQLearning()) is threads.beside

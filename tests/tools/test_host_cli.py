@@ -23,6 +23,7 @@ from palestra.envs.host import one
 from palestra.envs.host.closing import close
 from palestra.tools.agents.agent import Agent
 from palestra.tools.cli import main
+from palestra.tools.environments.foreign import Foreign
 from palestra.tools.environments.whose import task_of
 
 OWN = '''
@@ -154,7 +155,7 @@ def test_an_agent_is_not_played_in_another_environment(tmp_path: Path, capsys):
     command = ["train", "ppo", "gymnasium:CartPole-v1", "--steps", "300", *QUICK, "--no-video"]
     assert main([*command, "--run", str(tmp_path / "run")]) == 0
     agent = palestra.load(tmp_path / "run")
-    replace(agent, task=task_of("Strange-v0")).save(tmp_path / "a.safetensors")
+    replace(agent, task=Foreign("Strange-v0")).save(tmp_path / "a.safetensors")
     replace(agent, task=task_of("gymnasium:Acrobot-v1")).save(tmp_path / "b.safetensors")
     capsys.readouterr()
     assert main(["evaluate", str(tmp_path / "a.safetensors")]) == 2

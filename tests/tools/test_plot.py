@@ -61,7 +61,7 @@ def labels(axes) -> list[str]:
 
 def curves(axes) -> list[list[float]]:
     """The steps of each curve."""
-    return [np.asarray(x.get_xdata()).tolist() for x in axes.lines if x.get_ls() == "-"]
+    return [np.asarray(x.get_xdata()).tolist() for x in axes.lines if x.get_lw() > 2]
 
 
 def test_a_parameter_is_no_formula(drawn, tmp_path):
