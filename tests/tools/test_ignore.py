@@ -11,6 +11,7 @@ from sizes import stepping
 import palestra
 from palestra.envs.host import closing, ignoring
 from palestra.tools.cli import main
+from palestra.tools.environments.foreign import Foreign
 from palestra.tools.environments.task import ignored
 from palestra.tools.environments.whose import task_of
 
@@ -160,9 +161,9 @@ def test_what_shows_words_alone_is_refused_as_such(tmp_path, monkeypatch):
 
 def test_the_smallest_part_is_left_out():
     deep = Dict({"a": Dict({"text": Text(9)}), "b": Tuple([Dict({"text": Text(9)}), Discrete(2)])})
-    names = ignored(task_of("Deep"), deep)
+    names = ignored(Foreign("Deep"), deep)
     assert names == ("a.text", "b.0.text")
     assert ignoring.without(deep, names) == Dict(
         {"a": Dict({}), "b": Tuple([Dict({}), Discrete(2)])}
     )
-    assert ignored(task_of("Deep", ignore=("a", "a")), deep) == ("a", "b.0.text")
+    assert ignored(Foreign("Deep", ignore=("a", "a")), deep) == ("a", "b.0.text")

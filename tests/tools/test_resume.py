@@ -376,9 +376,8 @@ def test_seeds_that_stopped_go_on_side_by_side(quick, tmp_path, monkeypatch):
     palestra.train(*task, steps=2_048, num_envs=E, **settings(folder, seeds=2))
     courses = []
     carry_out = session.carry_out
-    monkeypatch.setattr(
-        session, "carry_out", lambda *args: courses.append(list(args[1])) or carry_out(*args)
-    )
+    watched = lambda *args: courses.append(list(args[1])) or carry_out(*args)
+    monkeypatch.setattr("palestra.tools.training.resume.carry_out", watched)
     made = palestra.resume(folder, steps=4_096, quiet=True)
     assert courses == [[0, 1]]
     assert [run.config["steps"] for run in made] == [4_096, 4_096]
