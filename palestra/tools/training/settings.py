@@ -196,7 +196,7 @@ def settle(
     preset: str | Path | None,
     ignore: str | Sequence[str],
     changes: Mapping[str, Any],
-    options: Sequence[str],
+    options: Sequence[str] = (),
 ) -> Job:
     """The settings of a run, from what was asked and the preset. Raises ValueError, and TypeError
     for a change of what is no hyper-parameter, whose message may name one of the `options`."""
