@@ -18,7 +18,8 @@ from palestra.core import Environment, Transition, hyperparameters
 from palestra.envs.classic.cartpole import MAX_ANGLE, CartPole
 from palestra.envs.transforms import TimeLimit
 from palestra.runners import compiled
-from palestra.runners.report import count, is_sound, no_tally
+from palestra.runners.report import count, no_tally
+from palestra.runners.sound import is_sound
 
 E = 4
 STEPS = 1_600

@@ -418,7 +418,7 @@ gymnasium.register("Noisy-v0", entry_point=Noisy)
 @pytest.mark.parametrize("slow", [False, True], ids=["in this process", "in own processes"])
 def test_what_an_environment_prints_does_not_come_between_json(tmp_path: Path, slow: bool) -> None:
     (tmp_path / "noisy.py").write_text(NOISY)
-    task = task_of("noisy:Noisy-v0", {"slow": True} if slow else {})
+    task = Foreign("noisy:Noisy-v0", {"slow": True} if slow else {})
     spec = palestra.core.Spec(Box(-1, 1, (2,), np.float32), Discrete(2), 1)
     algorithm = palestra.Reinforce(hidden=(8,))
     learner = algorithm.init(spec, prng.key(0))
