@@ -13,8 +13,9 @@ FEWER = {"20000": "400"}
 def test_the_guide_runs(tmp_path: Path):
     (code,) = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.S)
     (tmp_path / "my_file.py").write_text(code)
-    commands = [line.split() for line in re.findall(r"^    palestra (.*)", GUIDE, flags=re.M)]
-    assert [words[0] for words in commands] == ["check", *["train"] * 3, "evaluate"]
+    lines = re.findall(r"^    palestra ([^#\n]*)", GUIDE, flags=re.M)
+    commands = [line.split() for line in lines]
+    assert [words[0] for words in commands] == ["check", "check", *["train"] * 3, "evaluate"]
     script = ["import sys", "from palestra.tools.cli import main", "from glob import glob"]
     for words in commands:
         words = [FEWER.get(word, word) for word in words]
