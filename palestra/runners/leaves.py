@@ -73,7 +73,7 @@ def replaced(tree: PyTree, arrays: Mapping[str, np.ndarray]) -> PyTree:
             return old
         if old.shape[old.ndim - new.ndim :] != new.shape or old.dtype != new.dtype:
             raise MisfitError(f"its {name_of(path)} is {new.shape} where {old.shape} fits")
-        return jnp.broadcast_to(new, old.shape) + 0  # an array of its own, which may be donated
+        return jnp.array(np.broadcast_to(new, old.shape))  # of its own: it may be donated
 
     tree = jax.tree_util.tree_map_with_path(leaf, tree)
     if left:
