@@ -17,6 +17,7 @@ from argparse import ArgumentParser
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
+from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
@@ -32,15 +33,15 @@ class Followed:
         self.package = f"{package}/"
         self.codes: list[set[CodeType]] = [set() for _ in LEGS]
         self.leg: int | None = 0
-        self.importing = 0  # modules inside each other that are being run
+        self.importing: dict[int, int] = defaultdict(int)  # modules being run, in each thread
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
         code = frame.f_code
         if self.leg is None or event not in ("call", "return"):
             return
         if code.co_name == "<module>":
-            self.importing += 1 if event == "call" else -1
-        if self.importing:
+            self.importing[get_ident()] += 1 if event == "call" else -1
+        if self.importing[get_ident()]:
             return
         if code.co_name == "value_and_grad" and event == "call" and self.leg == 1:
             self.leg = 2
