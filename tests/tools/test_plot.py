@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from palestra.faults import InputError
-from palestra.tools.pictures.plot import evaluations, plot
+from palestra.tools.pictures.plot import _evaluations, plot
 
 
 def made(
@@ -80,7 +80,7 @@ def test_the_legend_says_over_how_many_episodes(tmp_path):
     folders = [made(tmp_path / f"{seed}", seed=seed, value=3.0) for seed in range(2)]
     for some, over in ((folders[:1], "2 episodes"), (folders, "seeds")):
         axes = Figure().add_subplot()
-        evaluations(axes, some, "black", "-", "dqn")
+        _evaluations(axes, some, "black", "dqn")
         assert axes.get_legend_handles_labels()[1] == [f"dqn: greedy, 95 % over {over}"]
         assert axes.lines[0].get_ydata().tolist() == [3.5, 3.5, 3.5]
 

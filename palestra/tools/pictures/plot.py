@@ -50,14 +50,13 @@ def import_ahead() -> None:
 def _draw(axes, task: Task, curves: Sequence[Curve]) -> None:
     """Draw one task's curves."""
     settings = [curve.setting for curve in curves]
-    looks = zip(curves, style.COLORS * len(curves), style.DASHES * len(curves), strict=False)
-    for curve, color, dash in looks:
+    for curve, color in zip(curves, style.COLORS * len(curves), strict=False):
         label, count = label_of(curve.setting, settings), len(curve.runs)
         label += f" on {task}" if len(curves) == 1 else ""
         label += f", {count} seeds" if count > 1 else ""
         label += f" (without {curve.again} more of the same seed)" if curve.again else ""
         _episodes(axes, curve.folders, color, legend=len(curves) == 1)
-        evaluations(axes, curve.folders, color, dash, style.plain(label))
+        _evaluations(axes, curve.folders, color, style.plain(label))
     if task.threshold is not None:
         solved = f"solved: {task.threshold:g}"
         axes.axhline(task.threshold, color=style.LIGHT["faint"], lw=1, ls=":", label=solved)
@@ -98,7 +97,7 @@ def _episodes(axes, folders: Sequence[Path], color: str, legend: bool) -> None:
                 )
 
 
-def evaluations(axes: Any, folders: Sequence[Path], color: str, dash: Any, label: str) -> None:
+def _evaluations(axes: Any, folders: Sequence[Path], color: str, label: str) -> None:
     """The mean of greedy evaluations and its interval: over episodes, or over seeds.
 
     Of several seeds only as far as all of them have come; between two of its evaluations a seed
@@ -128,6 +127,7 @@ def evaluations(axes: Any, folders: Sequence[Path], color: str, dash: Any, label
         spans = [means - lows, highs - means]
         axes.errorbar(steps, means, spans, color=color, fmt="o", capsize=3, label=label)
         return
+    dash = style.DASHES[style.COLORS.index(color)] if color in style.COLORS else "-"
     axes.plot(steps, means, color=color, ls=dash, lw=2.2, label=label)
     axes.fill_between(steps, lows, highs, color=color, alpha=0.2, lw=0)
 

@@ -15,8 +15,9 @@ from palestra.faults import InputError
 from palestra.runners.switches import as_written
 from palestra.tools.agents.agent import Agent
 from palestra.tools.files import write_whole
-from palestra.tools.pictures.film import FRAMES_PER_SECOND
+from palestra.tools.pictures.film import FRAMES_PER_SECOND, presentable
 
+__all__ = ["presentable", "record", "write"]
 GIF_RATE = 25  # pictures a second: of more the file becomes large, and browsers slow it down
 
 
