@@ -21,7 +21,10 @@ ROOT = Path(__file__).parent
 def sketch(name: str) -> ModuleType:
     """A module of this package in which the classes under `@hyperparameters` are `ranges.settings`
     with their fields alone. One that declares no such class is whole, but for those it imports."""
-    path = ROOT.joinpath(*name.split(".")[1:]).with_suffix(".py")
+    package, *parts = name.split(".")
+    if package != "palestra" or not all(map(str.isidentifier, parts)):  # it would lead outside
+        raise ImportError(f"{name!r} is no module of this package; only its own are executed.")
+    path = ROOT.joinpath(*parts).with_suffix(".py")
     module = ModuleType(f"{name} (sketch)")
     module.__file__ = str(path)  # where the parser of flags finds docstrings
     vars(module)["__builtins__"] = vars(builtins) | {"__import__": _import}

@@ -6,6 +6,7 @@ import pytest
 
 from palestra.algorithms import ALGORITHMS
 from palestra.envs import ENVIRONMENTS
+from palestra.sketch import sketch
 from palestra.tools.presets import presets
 
 TABLE = {**ALGORITHMS, **ENVIRONMENTS}
@@ -33,3 +34,13 @@ def test_a_sketched_preset_says_what_the_preset_does(name):
     assert type(next(iter(next(iter(sketched.values())).values())).algorithm) is not (
         ALGORITHMS[name].learner
     )
+
+
+@pytest.mark.parametrize(
+    "outside", ["palestra.{}", "palestra.algorithms.{}", "other.algorithms.dqn"]
+)
+def test_no_file_from_outside_of_the_package_is_executed(tmp_path, outside):
+    (tmp_path / "strange.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    with pytest.raises(ImportError, match="is no module of this package"):
+        sketch(outside.format(tmp_path / "strange"))
+    assert not (tmp_path / "ran").exists()

@@ -9,7 +9,7 @@ import pytest
 
 import palestra
 from palestra.tools import loggers
-from palestra.tools.loggers.names import STYLES, asked, rows
+from palestra.tools.loggers.names import STYLES, asked, place, rows
 from palestra.tools.training import session, settings
 from palestra.tools.training.events import Begun, Ended, Reported, Said
 from palestra.tools.training.resume import resume
@@ -194,3 +194,23 @@ def test_what_a_tracker_shows_of_the_settings():
         "environment": "CartPole-v1", "algorithm": "dqn", "seed": 3, "steps": 10, "num_envs": 2,
         "gravity": 9.0, "hidden": "[8]", "learning_rate": 0.1,
     }  # fmt: skip
+
+
+LINKS = {
+    "trackio": ["trackio", "trackio/palestra.db"],
+    "mlflow.db": ["mlflow.db", "mlflow.db-journal"],
+    "wandb": ["wandb"],
+}
+
+
+@pytest.mark.parametrize(("name", "link"), [(name, x) for name in LINKS for x in LINKS[name]])
+def test_no_tracker_writes_through_a_link_in_a_strangers_folder(tmp_path, name, link):
+    mine = tmp_path / "mine"
+    mine.write_text("as it was")
+    run = palestra.Run(tmp_path / "run")
+    (run.folder / link).parent.mkdir(parents=True)
+    assert place(run, name) == run.folder / name
+    (run.folder / link).symlink_to(mine)
+    with pytest.raises(palestra.InputError, match="is a link, which would be written through"):
+        place(run, name, makes_links=name == "wandb")
+    assert mine.read_text() == "as it was"

@@ -13,7 +13,8 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 from mlflow.entities import Metric, Param
 from mlflow.tracking import MlflowClient
 
-from palestra.tools.loggers.names import Rows, asked, identity
+from palestra.faults import InputError
+from palestra.tools.loggers.names import Rows, asked, identity, place
 from palestra.tools.runs.run import Run
 
 TAG = "palestra.run"
@@ -26,7 +27,9 @@ class Tracked:
 
     def __init__(self, run: Run):
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        local = f"sqlite:///{(run.folder / 'mlflow.db').resolve()}"
+        local = f"sqlite:///{place(run, 'mlflow.db').resolve()}"
+        if "?" in local:  # where the path would end, and another file be written
+            raise InputError(f"its database cannot be at {local}: there is a ? in the path.")
         self._client = client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or local)
         name, which = run.config["environment"], identity(run)
         known = client.get_experiment_by_name(name)

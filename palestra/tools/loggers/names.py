@@ -88,12 +88,19 @@ def identity(run: Run) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
-def place(run: Run, name: str) -> Path:
-    """A folder of a tracker's in the run's. Raises ValueError where a link would lead elsewhere."""
-    folder = run.folder / name
-    if folder.is_symlink():
-        raise InputError(f"{folder} is a link to another folder; put the folder itself there.")
-    return folder
+def place(run: Run, name: str, *, makes_links: bool = False) -> Path:
+    """A tracker's file or folder in a run's folder. Raises ValueError where it is a link.
+
+    A tracker writes through links, and a run's folder may come from a stranger: so no link may be
+    inside either, nor beside it under a longer name, as databases have, unless the tracker
+    `makes_links` of its own, which it replaces.
+    """
+    path = run.folder / name
+    found = [] if makes_links else [*run.folder.glob(f"{name}*"), *path.rglob("*")]
+    for one in (path, *found):
+        if one.is_symlink():
+            raise InputError(f"{one} is a link, which would be written through; remove it.")
+    return path
 
 
 def asked(config: Mapping[str, Any]) -> dict[str, Any]:

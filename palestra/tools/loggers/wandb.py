@@ -24,7 +24,7 @@ class Tracked:
 
     def __init__(self, run: Run):
         mode = os.environ.get("WANDB_MODE", "offline")
-        folder = place(run, "wandb")
+        folder = place(run, "wandb", makes_links=True)
         folder.mkdir(exist_ok=True)  # where it cannot write, it would write to /tmp instead
         if mode == "offline":
             for before in folder.glob("offline-run-*"):
