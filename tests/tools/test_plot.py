@@ -1,6 +1,8 @@
 """What a picture of learning curves shows."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib.figure
@@ -9,7 +11,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from palestra.faults import InputError
-from palestra.tools.pictures.plot import _evaluations, plot
+from palestra.tools.cli import main
+from palestra.tools.pictures import style
+from palestra.tools.pictures.plot import DOTS, _evaluations, course, plot
 
 
 def made(
@@ -80,7 +84,7 @@ def test_the_legend_says_over_how_many_episodes(tmp_path):
     folders = [made(tmp_path / f"{seed}", seed=seed, value=3.0) for seed in range(2)]
     for some, over in ((folders[:1], "2 episodes"), (folders, "seeds")):
         axes = Figure().add_subplot()
-        _evaluations(axes, some, "black", "dqn")
+        _evaluations(axes, [course(folder) for folder in some], ("black", "-"), "dqn")
         assert axes.get_legend_handles_labels()[1] == [f"dqn: greedy, 95 % over {over}"]
         assert axes.lines[0].get_ydata().tolist() == [3.5, 3.5, 3.5]
 
@@ -155,3 +159,94 @@ def test_folders_of_seeds_are_taken_and_what_is_no_run_is_passed_over(tmp_path, 
             drawn(lost)
     with pytest.raises(FileNotFoundError, match="missing is not a run folder"):
         drawn(tmp_path / "runs" / "both", tmp_path / "missing")
+
+
+def test_seconds_and_episodes_on_the_x_axis(tmp_path, capsys):
+    folder = made(tmp_path / "a", steps=(10, 20))
+    lines = [
+        {"step": 10, "episodes": 4, "ended_at": [2, 9], "returns": [1.0, 2.0], "lengths": [2, 7]},
+        {"step": 20, "episodes": 1, "ended_at": [15], "returns": [3.0], "lengths": [6]},
+    ]
+    text = "".join(json.dumps(line | {"evaluation": [5.0], "return": 1.5}) + "\n" for line in lines)
+    (folder / "metrics.jsonl").write_text(text)
+    assert course(folder).episodes.tolist() == [[2, 9, 15], [1, 2, 3]]
+    by_episode = course(folder, "episodes")  # of four, two are listed: the first and the last
+    assert by_episode.episodes.tolist() == [[1, 4, 5], [1, 2, 3]]
+    assert [*by_episode.evaluations] == [*by_episode.running] == [4, 5]
+    arguments = ["plot", str(folder), "--x", "seconds", "--output", str(tmp_path / "x.svg")]
+    assert main(arguments) == 2
+    assert "does not say how many seconds it took; --x steps does." in capsys.readouterr().err
+    (folder / "summary.json").write_text(json.dumps({"steps": 20, "seconds": 2.0}))
+    assert [*course(folder, "seconds").evaluations] == [1.0, 2.0]
+    assert course(folder, "seconds").episodes[0].tolist() == pytest.approx([0.2, 0.9, 1.5])
+    assert main(arguments) == 0
+    assert "seconds" in (tmp_path / "x.svg").read_text()  # in a comment beside the letters' shapes
+    assert main([*arguments[:3], "hours"]) == 2
+    assert "--x must be one of steps, seconds, episodes, not 'hours'." in capsys.readouterr().err
+
+
+def test_smoothing_is_a_running_mean_and_said(tmp_path):
+    folder = made(tmp_path / "a", steps=(8, 16, 24))
+    lines = [json.loads(x) for x in (folder / "metrics.jsonl").read_text().splitlines()]
+    for line, value in zip(lines, (1.0, 2.0, 6.0), strict=True):
+        line["evaluation"] = [value, value]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
+    axes = Figure().add_subplot()
+    _evaluations(axes, [course(folder)], ("black", "-"), "dqn", smooth=2)
+    assert axes.lines[0].get_ydata().tolist() == [1.0, 1.5, 4.0]
+    label = "dqn: greedy, running mean of 2, 95 % over 4 episodes"
+    assert axes.get_legend_handles_labels()[1] == [label]
+
+
+def test_of_many_episodes_some_are_drawn_and_it_is_said(tmp_path, drawn):
+    folder, many = made(tmp_path / "a"), 3 * DOTS
+    line = {
+        "step": many,
+        "ended_at": [*range(many)],
+        "returns": [1.0] * many,
+        "lengths": [1] * many,
+    }
+    (folder / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    [axes] = drawn(folder)
+    assert "episodes while exploring, one in 3" in axes.get_legend_handles_labels()[1]
+    places = axes.collections[0].get_offsets()[:, 0]
+    assert (len(places), places[0], places[-1]) == (DOTS, 0, many - 1)
+
+
+def test_what_cannot_be_drawn_is_named_and_the_rest_is_drawn(tmp_path, capsys):
+    good = made(tmp_path / "good", seed=0)
+    damaged, empty, nan = (made(tmp_path / name, seed=i) for i, name in enumerate("den", 1))
+    (damaged / "metrics.jsonl").write_text("{}\n")
+    (empty / "metrics.jsonl").write_text("")
+    line = json.loads((nan / "metrics.jsonl").read_text().splitlines()[0])
+    text = json.dumps(line | {"evaluation": [float("nan")], "loss": float("nan")}) + "\n"
+    (nan / "metrics.jsonl").write_text(text)
+    output = ["--output", str(tmp_path / "all.png")]
+    assert main(["plot", *map(str, (good, damaged, empty, nan)), *output]) == 0
+    said = capsys.readouterr().err
+    assert "Left out: " in said
+    assert "d/metrics.jsonl is damaged" in said
+    assert "dqn on CartPole-v1: 2 of 3 runs have no evaluation yet." in said
+    assert main(["plot", str(damaged), *output]) == 2
+    assert "damaged" in capsys.readouterr().err
+    late = made(tmp_path / "late", seed=4, steps=(8, 16, 24, 100))
+    assert main(["plot", str(good), str(late), *output]) == 0
+    assert "drawn up to 24, as far as each of its seeds has come" in capsys.readouterr().err
+
+
+def test_no_two_of_many_curves_look_alike(tmp_path, drawn):
+    assert len({str(look) for look in style.looks(36)}) == 36
+    [axes] = drawn(*(made(tmp_path / str(i), learning_rate=0.1 * i) for i in range(1, 8)))
+    first, *_, last = (line for line in axes.lines if line.get_lw() > 2)
+    assert first.get_color() == last.get_color()
+    assert first.get_linestyle() != last.get_linestyle()
+
+
+def test_curves_need_no_jax(tmp_path):
+    made(tmp_path / "run")
+    code = (
+        "import sys; from palestra.tools.cli import main; main(sys.argv[1:]);"
+        "sys.exit(str([m for m in ('jax', 'gymnasium') if m in sys.modules]))"
+    )
+    ran = [sys.executable, "-c", code, "plot", str(tmp_path / "run")]
+    assert subprocess.run(ran, capture_output=True, text=True).stderr == "[]\n"

@@ -614,14 +614,25 @@ def plot(arguments: list[str]) -> int:
 
     @dataclass
     class Flags:
-        """Draw learning curves, or what an agent has learned."""
+        """Draw learning curves, how several settings compare, or what an agent has learned
+        (docs/pictures.md shows each kind)."""
 
         runs: tyro.conf.Positional[tuple[Path, ...]]
         """Run folders, or folders of seeds; what else lies there is passed over."""
         kind: str = "curves"
-        """What to draw: curves (runs that differ only in their seed become one), grid (values and
-        choices on the drawn world), phase (over two numbers of the state), blackjack (its policy),
-        strip (probabilities or values of actions over an episode), paths (of several agents)."""
+        """Of runs: curves (those that differ only in their seed become one), intervals (what
+        `palestra compare` tells, as bars), profiles (the share of runs above each score), heatmap
+        (a sweep over two settings), percentiles (each run, and how far they lie apart). Of an
+        agent: grid (values and choices on the drawn world), phase (over two numbers of the state),
+        blackjack (its policy), strip (probabilities or values of actions over an episode), paths
+        (of several agents)."""
+        x: str = "steps"
+        """Of curves, what is on the x-axis: steps, seconds, or episodes."""
+        smooth: Count = 1
+        """Of curves: each point is the mean of so many evaluations, its own and those before; 1 for
+        as they are."""
+        agents: Literal["last", "best"] = "last"
+        """Of intervals, profiles and heatmap: whose final evaluation is a run's score."""
         dark: bool = False
         """Draw for a dark page."""
         output: Path | None = None
@@ -634,18 +645,34 @@ def plot(arguments: list[str]) -> int:
         raise InputError("plot needs at least one run folder: palestra plot RUN...")
     for path in flags.runs:
         path.exists() or config_of(path)
-    from palestra.tools.pictures.plot import plot as draw
-
+    note = lambda text: print(text, file=sys.stderr)
     alone = len(flags.runs) == 1
     name = {"curves": "curve.png" if alone else "curves.png"}.get(flags.kind, f"{flags.kind}.png")
     target = flags.output or (flags.runs[0] / name if alone else Path(name))
     if flags.kind == "curves":
-        say(str(draw(flags.runs, target, dark=flags.dark)))
+        from palestra.tools.pictures.plot import plot as draw
+
+        asked: Any = {"x": flags.x, "smooth": flags.smooth, "dark": flags.dark}
+        say(str(draw(flags.runs, target, **asked, say=note)))
+        return 0
+    if flags.x != "steps" or flags.smooth != 1:
+        raise InputError(f"--x and --smooth are for --kind curves, not for {flags.kind}.")
+    from palestra.tools.pictures import scores
+    from palestra.tools.statistics.compare import compare
+
+    if flags.kind in scores.KINDS:
+        found = compare(*flags.runs, agents=flags.agents)
+        path = scores.picture(flags.kind, found, target, dark=flags.dark)
+        for told in found.notes:
+            note(told)
+        say(str(path))
         return 0
     from palestra.tools.agents.agent import load
-    from palestra.tools.pictures.policy import picture
+    from palestra.tools.pictures.policy import KINDS, picture
+    from palestra.tools.pictures.style import only
     from palestra.tools.runs.run_folder import runs_in
 
+    only(["curves", *scores.KINDS, *KINDS], flags.kind)
     folders = [folder for run in flags.runs for folder in runs_in(run)]
     with busy(f"drawing {target.name}"):
         path = picture(flags.kind, [load(x) for x in folders], target, dark=flags.dark)

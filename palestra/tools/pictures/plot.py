@@ -1,44 +1,88 @@
 """Learning curves: raw episodes, their running mean, and evaluations with their interval."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from textwrap import fill
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from palestra.tools.environments.task import Task
+from palestra.faults import InputError
+from palestra.ranges import Count, check
 from palestra.tools.pictures import style
-from palestra.tools.runs.groups import Curve, evaluated, grouped, label_of, run_folders
-from palestra.tools.runs.reading import read_config, read_metrics
+from palestra.tools.runs.groups import Curve, Told, grouped, label_of, run_folders
+from palestra.tools.runs.reading import read_config, read_reports, read_summary
 from palestra.tools.statistics.definitions import student
 
 WIDTH = 64  # characters to a line; parameters can make names long
 FEW = 2  # evaluations up to which they are points: there is no course to be seen yet
+DOTS = 5_000  # episodes in a panel: of more some are drawn, evenly spread, and it is said
+POINTS = 2_000  # of a line, which is more than a picture has columns
+LEGEND = 5  # entries that have room in the panel
+# What may be on the x-axis. metrics.jsonl holds no times, so that the same seed writes the same.
+AXES = {
+    "steps": "environment steps",
+    "seconds": "seconds (the whole run's, in proportion to its steps)",
+    "episodes": "episodes of training",
+}
+Say = Callable[[str], object]
 
 
-def plot(paths: Sequence[Path], path: Path, *, dark: bool = False) -> Path:
+class Course(NamedTuple):
+    """What is drawn of a run; places are those on the x-axis."""
+
+    running: dict[float, np.ndarray]  # the mean return of the last episodes, by place
+    evaluations: dict[float, np.ndarray]  # returns, by place
+    episodes: np.ndarray  # places, and returns, of each that is listed [2, N]
+    imported: bool
+
+
+def plot(
+    paths: Sequence[Path],
+    path: Path,
+    *,
+    x: str = "steps",
+    smooth: int = 1,
+    dark: bool = False,
+    say: Say | None = None,
+) -> Path:
     """Draw the runs into one picture, a panel for each task; a folder of seeds stands for its runs.
 
     A curve is one setting: runs that differ only in their seed become one, and a seed counts once.
     A single run shows its evaluations' mean and 95 % interval over episodes, several the mean
-    and interval over their seeds. Files and folders that are no runs are passed over. Raises
-    FileNotFoundError where a path is missing or none is a run, ValueError for a damaged run or a
-    kind of picture that cannot be drawn.
+    and interval over their seeds. Files and folders that are no runs are passed over.
+
+    x         what is on the x-axis: steps, seconds, or episodes
+    smooth    evaluations whose mean a point is: its own and those before it
+    say       is told what is left out; without it a damaged run is an error
+
+    Raises FileNotFoundError where a path is missing or none is a run, ValueError for a damaged run
+    or a kind of picture that cannot be drawn.
     """
     style.ending(path)
-    panels = grouped(run_folders(paths))
+    with style.look(dark):
+        return style.save(curves(paths, x=x, smooth=smooth, say=say), path)
+
+
+def curves(
+    paths: Sequence[Path], *, x: str = "steps", smooth: int = 1, say: Say | None = None
+) -> Any:
+    """A figure of the runs' learning curves, as `plot` draws it."""
+    style.only(list(AXES), x, "--x")
+    check("smooth", smooth, Count)
+    found = _courses(run_folders(paths), x, say)
+    panels = grouped([*found])
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
-    with style.look(dark):
-        figure, axes = style.grid(rows, columns, (8, 4.5))
-        for place in axes.flat[len(panels) :]:
-            place.remove()
-        for place, panel in zip(axes.flat, panels, strict=False):
-            _draw(place, panel.task, [*panel.curves.values()])
-        return style.save(figure, path)
+    figure, axes = style.grid(rows, columns, (8, 4.5))
+    for place in axes.flat[len(panels) :]:
+        place.remove()
+    for place, panel in zip(axes.flat, panels, strict=False):
+        _draw(place, panel.task, [*panel.curves.values()], found, smooth, say or (lambda _: None))
+        place.set_xlabel(AXES[x])
+    return figure
 
 
 def import_ahead() -> None:
@@ -47,92 +91,168 @@ def import_ahead() -> None:
     Thread(target=lambda: [*map(import_module, imports)], daemon=True).start()
 
 
-def _draw(axes, task: Task, curves: Sequence[Curve]) -> None:
+def _courses(folders: Sequence[Path], x: str, say: Say | None) -> dict[Path, Course]:
+    """What is drawn, by folder. Raises ValueError where nothing is left."""
+    found, faults = dict[Path, Course](), list[Exception]()
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
+        try:
+            found[folder] = course(folder, x)
+        except (InputError, FileNotFoundError) as damage:
+            if say is None or not (folder / "config.json").is_file():
+                raise
+            faults.append(damage)
+    if not found and len(faults) == 1:
+        raise faults[0]
+    if not found:
+        raise InputError(f"there is no run to draw. {' '.join(map(str, faults))}")
+    if say is not None:
+        for fault in faults:
+            say(f"Left out: {fault}")
+    return found
+
+
+def course(folder: Path, x: str = "steps") -> Course:
+    """What is drawn of a run. Raises ValueError where it is damaged, or has no such x-axis."""
+    config, lines = read_config(folder), read_reports(folder)
+    steps = np.array([line["step"] for line in lines], float)
+    ended = [np.array(line["ended_at"], float) for line in lines]
+    at = steps
+    if x == "seconds":
+        summary = read_summary(folder)
+        seconds: Any = summary.get("seconds")
+        if not isinstance(seconds, int | float) or not seconds > 0 or not summary["steps"]:
+            raise InputError(f"{folder} does not say how many seconds it took; --x steps does.")
+        pace = seconds / summary["steps"]
+        at, ended = steps * pace, [places * pace for places in ended]
+    elif x == "episodes":
+        counts = np.array([line.get("episodes", len(line["returns"])) for line in lines], int)
+        at = np.cumsum(counts).astype(float)
+        each = zip(at - counts, at, ended, strict=True)
+        ended = [np.linspace(begun + 1, end, len(places)) for begun, end, places in each]
+    placed = [*zip(at.tolist(), lines, strict=True)]
+    returns = [number for line in lines for number in line["returns"]]
+    judged = [
+        (place, np.array(line["evaluation"])) for place, line in placed if "evaluation" in line
+    ]
+    running = [(place, line.get("return")) for place, line in placed]
+    return Course(
+        {place: np.array([mean], float) for place, mean in running if mean is not None},
+        {place: told for place, told in judged if np.isfinite(told).all()},
+        np.array([np.concatenate([*ended, []]), returns], float),
+        "imported" in config,
+    )
+
+
+def _draw(
+    axes: Any,
+    task: Told,
+    curves: Sequence[Curve],
+    found: Mapping[Path, Course],
+    smooth: int,
+    say: Say,
+) -> None:
     """Draw one task's curves."""
     settings = [curve.setting for curve in curves]
-    for curve, color in zip(curves, style.COLORS * len(curves), strict=False):
-        label, count = label_of(curve.setting, settings), len(curve.runs)
-        label += f" on {task}" if len(curves) == 1 else ""
-        label += f", {count} seeds" if count > 1 else ""
+    dots = DOTS // sum(len(curve.runs) for curve in curves)
+    for curve, (color, dash) in zip(curves, style.looks(len(curves)), strict=True):
+        name = label_of(curve.setting, settings)
+        courses = [found[folder] for folder in curve.folders]
+        judged = [one for one in courses if one.evaluations]
+        judged = judged or [one for one in courses if one.imported]
+        if missing := len(courses) - len(judged):
+            say(f"{name} on {task}: {missing} of {len(courses)} runs have no evaluation yet.")
+        label = name + (f" on {task}" if len(curves) == 1 else "")
+        label += f", {len(judged)} seeds" if len(judged) > 1 else ""
         label += f" (without {curve.again} more of the same seed)" if curve.again else ""
-        _episodes(axes, curve.folders, color, legend=len(curves) == 1)
-        _evaluations(axes, curve.folders, color, style.plain(label))
+        _episodes(axes, courses, color, max(dots, 50), legend=len(curves) == 1)
+        if judged and (end := _evaluations(axes, judged, (color, dash), label, smooth)):
+            say(f"{name} on {task}: drawn up to {end}, as far as each of its seeds has come.")
     if task.threshold is not None:
         solved = f"solved: {task.threshold:g}"
         axes.axhline(task.threshold, color=style.LIGHT["faint"], lw=1, ls=":", label=solved)
     names = {setting["algorithm"].upper() for setting in settings}
     title = f"{names.pop()} on {task}" if len(names) == 1 else str(task)
-    axes.set(xlabel="environment steps", ylabel="return", title=style.plain(fill(title, WIDTH)))
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+    axes.set(ylabel="return", title=style.plain(fill(title, WIDTH)))
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.6g}" if x % 1 else f"{x:,.0f}")
     axes.grid(axis="y", lw=0.8)
     axes.set_axisbelow(True)
     axes.set_xlim(left=0)
-    if axes.get_legend_handles_labels()[0]:  # none where a run was stopped in its first episodes
-        axes.legend(frameon=False, loc="best")
+    style.legend(axes, LEGEND)
 
 
-def _episodes(axes, folders: Sequence[Path], color: str, legend: bool) -> None:
-    """Every episode as a dot and, for a single run, the mean of the last 100 as a thin line."""
-    label = "episodes while exploring" if legend else None
-    for folder in folders:
-        lines = list(read_metrics(folder))
-        dots = [
-            (x, y) for line in lines for x, y in zip(line["ended_at"], line["returns"], strict=True)
-        ]
-        if dots:
-            size = 5 if len(folders) == 1 else 2
-            axes.scatter(
-                *zip(*dots, strict=True), s=size, lw=0, color=color, alpha=0.25, label=label
-            )
-            label = None
-        if len(folders) == 1:
-            mean = [(line["step"], line["return"]) for line in lines if "return" in line]
-            if mean:
-                axes.plot(
-                    *zip(*mean, strict=True),
-                    color=color,
-                    lw=1,
-                    alpha=0.6,
-                    label="their mean, last 100" if legend else None,
-                )
+def _episodes(axes: Any, courses: Sequence[Course], color: str, most: int, legend: bool) -> None:
+    """Episodes as dots and, for a single run, the mean of the last 100 as a thin line."""
+    finite = [one.episodes[:, np.isfinite(one.episodes[1])] for one in courses]
+    dots = np.concatenate([_spread(some, most) for some in finite], 1)
+    if dots.size:
+        share = round(sum(some.shape[1] for some in finite) / dots.shape[1])
+        label = "episodes while exploring" + (f", one in {share:,}" if share > 1 else "")
+        size = 5 if len(courses) == 1 else 2
+        axes.scatter(*dots, s=size, lw=0, color=color, alpha=0.25, label=label if legend else None)
+    if len(courses) == 1 and courses[0].running:
+        means = np.array([(place, *mean) for place, mean in courses[0].running.items()]).T
+        label = "their mean, last 100"
+        axes.plot(
+            *_spread(means, POINTS), color=color, lw=1, alpha=0.6, label=label if legend else None
+        )
 
 
-def _evaluations(axes: Any, folders: Sequence[Path], color: str, label: str) -> None:
-    """The mean of greedy evaluations and its interval: over episodes, or over seeds.
+def _spread(columns: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the columns, evenly spread, first and last among them."""
+    count = columns.shape[1]
+    return columns[:, np.linspace(0, count - 1, min(count, most)).astype(int)]
+
+
+def _evaluations(
+    axes: Any, courses: Sequence[Course], look: tuple[str, Any], label: str, smooth: int = 1
+) -> str | None:
+    """Draw the mean of greedy evaluations and its interval, over episodes or over seeds; where the
+    seeds end, if some end much earlier than others.
 
     Of several seeds only as far as all of them have come; between two of its evaluations a seed
     counts as on the straight line from one to the other.
     """
-    each = [evaluated(folder) for folder in folders]
-    told = "greedy"
-    if not any(each) and all("imported" in read_config(folder) for folder in folders):
-        each, told = [_running(folder) for folder in folders], "mean of the last 100 episodes"
+    each = [_smoothed(one.evaluations, smooth) for one in courses]
+    told, color, dash = "greedy", *look
+    if not any(each) and all(one.imported for one in courses):
+        each = [_smoothed(one.running, smooth, np.mean) for one in courses]
+        told = "mean of the last 100 episodes"
     if not all(each):
-        return
+        return None
     first, last = max(map(min, each)), min(map(max, each))
-    steps = sorted({step for one in each for step in one if first <= step <= last})
-    if not steps:
-        return
-    if len(folders) == 1:
+    places = np.array(sorted({x for one in each for x in one if first <= x <= last}))
+    if not places.size:
+        return None
+    places = _spread(places[None], POINTS)[0]
+    if smooth > 1:
+        told += f", running mean of {smooth}"
+    if len(courses) == 1:
         count = len(each[0][last])
-        over = f", 95 % over {count} episodes" if count > 1 or told == "greedy" else ""
-        values = [each[0][step] for step in steps]
+        over = f", 95 % over {count} episodes" if count > 1 or told[:6] == "greedy" else ""
+        values = [each[0][x] for x in places]
     else:
-        lines = [np.interp(steps, [*one], [x.mean() for x in one.values()]) for one in each]
+        lines = [np.interp(places, [*one], [x.mean() for x in one.values()]) for one in each]
         over, values = ", 95 % over seeds", list(np.transpose(lines))
     seen = np.concatenate([x for one in each for x in one.values()])  # no mean lies outside of it
-    means, lows, highs = np.array([student(v, seen) for v in values], float).T
-    label = fill(f"{label}: {told}{over}", WIDTH)
-    if len(steps) <= FEW:
+    ends = float(seen.min()), float(seen.max())
+    means, lows, highs = np.array([student(v, ends) for v in values], float).T
+    label = style.plain(fill(f"{label}: {told}{over}", WIDTH))
+    if len(places) <= FEW:
         spans = [means - lows, highs - means]
-        axes.errorbar(steps, means, spans, color=color, fmt="o", capsize=3, label=label)
-        return
-    dash = style.DASHES[style.COLORS.index(color)] if color in style.COLORS else "-"
-    axes.plot(steps, means, color=color, ls=dash, lw=2.2, label=label)
-    axes.fill_between(steps, lows, highs, color=color, alpha=0.2, lw=0)
+        axes.errorbar(places, means, spans, color=color, fmt="o", capsize=3, label=label)
+    else:
+        axes.plot(places, means, color=color, ls=dash, lw=2.2, label=label)
+        axes.fill_between(places, lows, highs, color=color, alpha=0.2, lw=0)
+    return f"{last:,.0f}" if last < 0.9 * max(map(max, each)) else None
 
 
-def _running(folder: Path) -> dict[int, np.ndarray]:
-    """By step, in their order, the mean of the last episodes of training."""
-    lines = read_metrics(folder)
-    return {x["step"]: np.array([x["return"]]) for x in lines if x.get("return") is not None}
+def _smoothed(
+    evaluations: Mapping[float, np.ndarray], count: int, put_together: Any = None
+) -> dict[float, np.ndarray]:
+    """By place, the returns of its evaluation and of the `count` - 1 before it."""
+    each = [*evaluations.values()]
+    last = lambda i: np.concatenate(each[max(0, i + 1 - count) : i + 1])
+    whole = (last(i) for i in range(len(each)))
+    if put_together is not None:
+        whole = (np.array([put_together(x)]) for x in whole)
+    return dict(zip(evaluations, whole, strict=True))

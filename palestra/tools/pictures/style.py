@@ -70,8 +70,24 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def only(kinds: Sequence[str], asked: str) -> str:
+def only(kinds: Sequence[str], asked: str, flag: str = "--kind") -> str:
     """What is asked for, if it is one of the kinds. Raises ValueError."""
     if asked not in kinds:
-        raise InputError(f"--kind must be one of {', '.join(kinds)}, not {asked!r}.")
+        raise InputError(f"{flag} must be one of {', '.join(kinds)}, not {asked!r}.")
     return asked
+
+
+def looks(count: int) -> list[tuple[str, Any]]:
+    """So many colors with dashes: no two are the same, up to thirty-six."""
+    kinds = len(COLORS)
+    return [(COLORS[i % kinds], DASHES[(i + i // kinds) % kinds]) for i in range(count)]
+
+
+def legend(axes: Any, room: int, **settings: Any) -> None:
+    """A legend, if there is anything to be named: in the axes where there is room for so many
+    entries, else at their right."""
+    entries = len(axes.get_legend_handles_labels()[0])
+    if entries > room:
+        settings = {"loc": "upper left", "bbox_to_anchor": (1, 1), "fontsize": "small"} | settings
+    if entries:
+        axes.legend(frameon=False, **({"loc": "best"} | settings))

@@ -1,18 +1,31 @@
-"""Runs put together that differ in their seed alone, for each task: what is drawn and compared."""
+"""Runs put together that differ in their seed alone, for each task: what is drawn and compared.
+
+JAX is imported only where a task is none of the table's, or altered.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from palestra.tools.environments.task import Task
-from palestra.tools.environments.whose import task_from
+from palestra.envs import ENVIRONMENTS
 from palestra.tools.runs.paths import runs_in
-from palestra.tools.runs.reading import read_config, read_metrics
+from palestra.tools.runs.reading import read_config, read_curve
 
 Setting = dict[str, Any]
+ALTERING = "env_kwargs", "max_episode_steps", "made_by", "ignore"  # in a config
+
+
+class Told(NamedTuple):
+    """What pictures and tables say of a task."""
+
+    env_id: str
+    name: str  # with what is altered
+    threshold: float | None = None
+    altered: bool = False
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Curve(NamedTuple):
@@ -25,7 +38,7 @@ class Curve(NamedTuple):
     def folders(self) -> list[Path]:
         """One a seed: of the same seed's runs the longest."""
         return [
-            max(each, key=lambda x: max(evaluated(x), default=0)) for each in self.runs.values()
+            each[0] if len(each) == 1 else max(each, key=_length) for each in self.runs.values()
         ]
 
     @property
@@ -37,7 +50,7 @@ class Curve(NamedTuple):
 class Panel(NamedTuple):
     """The curves of one task."""
 
-    task: Task
+    task: Told
     curves: dict[str, Curve]  # by setting
 
 
@@ -53,7 +66,7 @@ def grouped(folders: Sequence[Path]) -> list[Panel]:
     panels: dict[str, Panel] = {}
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         config = read_config(folder)
-        task, setting = task_from(config), setting_of(config)
+        task, setting = told_of(config), setting_of(config)
         panel = panels.setdefault(str(task), Panel(task, {}))
         curve = panel.curves.setdefault(repr(setting), Curve(setting, defaultdict(list)))
         curve.runs[config["seed"]].append(folder)
@@ -75,7 +88,17 @@ def label_of(setting: Setting, others: Sequence[Setting]) -> str:
     )
 
 
-def evaluated(folder: Path) -> dict[int, np.ndarray]:
-    """By step, in their order, the returns of a run's evaluations."""
-    lines = read_metrics(folder)
-    return {x["step"]: np.asarray(x["evaluation"]) for x in lines if "evaluation" in x}
+def told_of(config: Mapping[str, Any]) -> Told:
+    """What is said of a run's task. Raises ValueError as `task_from`."""
+    env_id = config["environment"]
+    if env_id in ENVIRONMENTS and not any(config.get(name) for name in ALTERING):
+        return Told(env_id, env_id, ENVIRONMENTS[env_id].threshold)
+    from palestra.tools.environments.whose import task_from
+
+    task = task_from(config)
+    return Told(task.env_id, str(task), task.threshold, task.altered)
+
+
+def _length(folder: Path) -> int:
+    """How far a run has come, by its last evaluation."""
+    return max((x["step"] for x in read_curve(folder) if "evaluation" in x), default=0)

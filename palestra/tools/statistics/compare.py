@@ -13,8 +13,7 @@ import numpy as np
 
 from palestra.faults import InputError
 from palestra.names import by_name
-from palestra.tools.environments.task import Task
-from palestra.tools.runs.groups import Setting, grouped, label_of, run_folders
+from palestra.tools.runs.groups import Setting, Told, grouped, label_of, run_folders
 from palestra.tools.runs.reading import judged, read_config, read_curve, read_summary
 from palestra.tools.statistics import definitions as of
 from palestra.tools.statistics.definitions import FEW_SEEDS, Interval, Scores
@@ -35,6 +34,7 @@ OVER_ENVIRONMENTS: dict[str, Callable[[Scores], np.ndarray]] = {
     "interquartile mean": of.interquartile_mean,
     "optimality gap": of.optimality_gap,
 }
+NAMED = 3  # in a sentence of warning
 NARROW = (
     "the bootstrap's intervals are too narrow for so few (docs/statistics.md): read Student's, "
     "and see how many seeds would tell"
@@ -68,10 +68,17 @@ class Group(NamedTuple):
 class Environment(NamedTuple):
     """The groups of one task."""
 
-    task: Task
+    task: Told
     threshold: float | None
     reference: Reference | None  # where the task is as its id has it
     groups: list[Group]
+
+
+class Pooled(NamedTuple):
+    """Scores from 0, random, to 1, the best known, in several environments."""
+
+    environments: list[str]
+    scores: dict[str, list[np.ndarray]]  # by group that has runs in all of them
 
 
 class Comparison(NamedTuple):
@@ -86,9 +93,22 @@ class Comparison(NamedTuple):
         return {
             "agents": self.which,
             "environments": [_environment(one) for one in self.environments],
-            "together": _together(self.environments),
+            "together": _together(self.pooled()),
             "notes": self.notes,
         }
+
+    def pooled(self) -> Pooled | None:
+        """The environments with known random and best returns on one scale; None for fewer than
+        two, or where no group has runs in all of them."""
+        known = {str(one.task): one for one in self.environments if one.reference is not None}
+        found: dict[str, dict[str, np.ndarray]] = {}
+        for task, one in known.items():
+            assert one.reference is not None
+            for group in one.groups:
+                score = of.normalized(group.scores, one.reference.random, one.reference.best)
+                found.setdefault(group.name, {})[task] = score
+        everywhere = {name: [*x.values()] for name, x in found.items() if len(x) == len(known)}
+        return Pooled([*known], everywhere) if len(known) > 1 and everywhere else None
 
     def rows(self) -> dict[str, list[Any]]:
         """Every statistic with its interval, one a row, by column: for CSV, pandas and polars."""
@@ -161,15 +181,29 @@ def compare(
         notes += _warnings(str(task), groups)
     if (tests := sum(comb(len(one.groups), 2) for one in environments)) > 1:
         notes.append(f"{tests} tests: each finds, one time in twenty, what is not there.")
-    if len(environments) > 1:
-        missing = [str(one.task) for one in environments if one.reference is None]
-        told = "each is compared by itself"
-        if missing:
-            told += f", since no random and best returns of {', '.join(missing)} are known"
-        else:
-            told += ", then together as scores from 0, random, to 1, the best known"
-        notes.append(f"There are {len(environments)} environments: {told}.")
-    return Comparison(agents, environments, notes)
+    found = Comparison(agents, environments, notes)
+    notes += _on_one_scale(environments, found.pooled())
+    return found
+
+
+def _on_one_scale(environments: Sequence[Environment], pooled: Pooled | None) -> Iterator[str]:
+    """What is said of several environments: which of them come together, and who is in that."""
+    if len(environments) < 2:
+        return
+    told = f"There are {len(environments)} environments: each is compared by itself"
+    missing = ", ".join(str(one.task) for one in environments if one.reference is None)
+    if pooled is not None:
+        which = ", ".join(pooled.environments) if missing else "all"
+        told += f", then {which} together as scores from 0, random, to 1, the best known"
+    if missing:
+        told += f", since no random and best returns of {missing} are known"
+    elif pooled is None:
+        told += ", since no setting has runs in all of them"
+    yield f"{told}."
+    names = dict.fromkeys(group.name for one in environments for group in one.groups)
+    if pooled is not None and (apart := [name for name in names if name not in pooled.scores]):
+        places = ", ".join(pooled.environments)
+        yield f"Without runs in all of {places}, and so not together: {'; '.join(apart)}."
 
 
 def _scored(folder: Path, which: Which) -> Scored:
@@ -198,19 +232,32 @@ def _scored(folder: Path, which: Which) -> Scored:
 
 
 def _warnings(task: str, groups: Sequence[Group]) -> Iterator[str]:
-    for group in groups:
-        if (count := len(group.runs)) < FEW_SEEDS:
+    for count in range(1, FEW_SEEDS):
+        if few := [group.name for group in groups if len(group.runs) == count]:
+            has = "has" if len(few) == 1 else "each have"
             seeds = "1 seed" if count == 1 else f"{count} seeds"
-            yield f"{group.name} on {task} has {seeds}, fewer than {FEW_SEEDS}: {NARROW}."
+            yield f"{_some(few)} on {task} {has} {seeds}, fewer than {FEW_SEEDS}: {NARROW}."
+    for group in groups:
         taken = sorted({run.taken for run in group.runs})
         if len(taken) > 1:
             yield f"{group.name} on {task}: runs took from {taken[0]:,} to {taken[-1]:,} steps."
-    for one, other in combinations(groups, 2):
-        if not {run.seed for run in one.runs} & {run.seed for run in other.runs}:
-            yield (
-                f"{one.name} and {other.name} on {task} have no seed in common; every test here "
-                "takes seeds as independent, so that they may be compared all the same."
-            )
+    seeds_of = lambda group: {run.seed for run in group.runs}
+    apart = [
+        f"{one.name} and {other.name}"
+        for one, other in combinations(groups, 2)
+        if not seeds_of(one) & seeds_of(other)
+    ]
+    if apart:
+        yield (
+            f"{_some(apart)} on {task} have no seed in common; every test here takes seeds as "
+            "independent, so that they may be compared all the same."
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    """Names in a sentence, and how many more there are."""
+    more = len(names) - NAMED
+    return "; ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 # --- every number, as JSON holds it ---
@@ -283,41 +330,34 @@ def _pair(ours: Group, theirs: Group) -> dict[str, Any]:
     }
 
 
-def _together(environments: Sequence[Environment]) -> dict[str, Any] | None:
-    """Over environments, on one scale; None for one, or where there is no such scale."""
-    if len(environments) < 2 or any(one.reference is None for one in environments):
+def _together(pooled: Pooled | None) -> dict[str, Any] | None:
+    """Over environments, on one scale; None where there is no such scale."""
+    if pooled is None:
         return None
-    found: dict[str, dict[str, np.ndarray]] = {}
-    for one in environments:
-        assert one.reference is not None
-        for group in one.groups:
-            score = of.normalized(group.scores, one.reference.random, one.reference.best)
-            found.setdefault(group.name, {})[str(one.task)] = score
-    everywhere = {name: x for name, x in found.items() if len(x) == len(environments)}
-    groups = []
-    for name, by_task in everywhere.items():
-        scores = [*by_task.values()]
-        groups.append(
-            {
-                "name": name,
-                "runs": sum(map(len, scores)),
-                "statistics": _statistics(scores, OVER_ENVIRONMENTS),
-                "profile": of.profile(scores, THRESHOLDS).tolist(),
-            }
-        )
+    groups = [
+        {
+            "name": name,
+            "runs": sum(map(len, scores)),
+            "statistics": _statistics(scores, OVER_ENVIRONMENTS),
+            "profile": of.profile(scores, THRESHOLDS).tolist(),
+        }
+        for name, scores in pooled.scores.items()
+    ]
     pairs = [
         {
             "names": [one, other],
             "probability of improvement": of.bootstrapped(
-                of.probability_of_improvement,
-                [*everywhere[one].values()],
-                [*everywhere[other].values()],
+                of.probability_of_improvement, pooled.scores[one], pooled.scores[other]
             ),
         }
-        for one, other in combinations(everywhere, 2)
+        for one, other in combinations(pooled.scores, 2)
     ]
-    thresholds = list(THRESHOLDS)
-    return {"thresholds": thresholds, "groups": groups, "pairs": pairs} if groups else None
+    return {
+        "environments": pooled.environments,
+        "thresholds": list(THRESHOLDS),
+        "groups": groups,
+        "pairs": pairs,
+    }
 
 
 # --- what a person reads ---
@@ -388,8 +428,9 @@ def _chance(chance: Interval) -> str:
 def _tables_together(content: dict[str, Any] | None) -> Iterator[Table]:
     if content is None:
         return
+    title = f"{len(content['environments'])} environments together"
     yield Table(
-        "All environments: scores from 0, random, to 1, the best known; 95 % by bootstrap",
+        f"{title}: scores from 0, random, to 1, the best known; 95 % by bootstrap",
         ["", "runs", *OVER_ENVIRONMENTS],
         [
             [group["name"], str(group["runs"])]
@@ -398,7 +439,7 @@ def _tables_together(content: dict[str, Any] | None) -> Iterator[Table]:
         ],
     )
     yield Table(
-        "All environments: share of runs with a score above",
+        f"{title}: share of runs with a score above",
         ["", *(f"{x:g}" for x in content["thresholds"])],
         [
             [group["name"], *(f"{share:.0%}" for share in group["profile"])]
@@ -407,7 +448,7 @@ def _tables_together(content: dict[str, Any] | None) -> Iterator[Table]:
     )
     if content["pairs"]:
         yield Table(
-            "All environments: how likely a run of the one is better",
+            f"{title}: how likely a run of the one is better",
             ["", "improvement"],
             [
                 [" over ".join(pair["names"]), _chance(pair["probability of improvement"])]

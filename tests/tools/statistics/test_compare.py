@@ -95,7 +95,7 @@ def test_several_environments_come_together_on_one_scale(top):
     assert dqn["profile"] == of.profile(scores, content["together"]["thresholds"]).tolist()
     (pair,) = content["together"]["pairs"]
     assert 0 < pair["probability of improvement"].mean < 1
-    assert "There are 2 environments: each is compared by itself, then together" in str(found)
+    assert "There are 2 environments: each is compared by itself, then all together" in str(found)
     table = pandas.DataFrame(found.rows())
     assert set(table["environment"]) == {"CartPole-v1", "Acrobot-v1", "all"}
 
