@@ -17,6 +17,6 @@ film = imageio_ffmpeg.write_frames(
 film.send(None)
 for i in range(20):
     film.send(np.full((64, 64, 3), i, np.uint8))
-film.close()
+film.close()  # an exception here, or above, would end this with a status of its own
 print("20 frames were sent to a full disk, the film was closed, and nothing was raised")
 END

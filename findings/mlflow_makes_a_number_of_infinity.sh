@@ -23,4 +23,6 @@ history = [(point.step, point.value) for point in client.get_metric_history(run,
 print("logged: (1, nan) (2, inf) (3, 1.0) (3, 1.0)")
 print("read:  ", *history)
 print("all but the first are finite:", all(math.isfinite(value) for _, value in history[1:]))
+assert math.isnan(history[0][1]) and all(math.isfinite(value) for _, value in history[1:])
+assert [step for step, _ in history] == [1, 2, 3, 3]
 END_OF_PYTHON

@@ -27,4 +27,5 @@ print("returns in the order of load_results:", found["r"].tolist()[:24])
 print("times rise:", found["t"].is_monotonic_increasing)
 of_one = found["r"][found["r"] % 2 == 0].tolist()
 print("episodes of one environment are in its own order:", of_one == sorted(of_one))
+assert found["t"].is_monotonic_increasing and of_one != sorted(of_one)
 END_OF_PYTHON

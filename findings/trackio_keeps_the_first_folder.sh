@@ -8,7 +8,7 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 python3 -m venv "$place/venv"
 "$place/venv/bin/pip" install --quiet trackio==0.43.0
-"$place/venv/bin/python" - "$place" <<'END_OF_PYTHON'
+"$place/venv/bin/python" - "$place" > "$place/said" <<'END_OF_PYTHON'
 import os
 import sys
 
@@ -23,5 +23,9 @@ for name in "one", "other":
     run.finish()
 for name in "one", "other":
     print(f"in the folder of {name}:", os.listdir(os.path.join(sys.argv[1], name)))
-print("the last line of the program")
+assert os.listdir(os.path.join(sys.argv[1], "one"))
+assert not os.listdir(os.path.join(sys.argv[1], "other"))
+print("the last line of the program", flush=True)
 END_OF_PYTHON
+cat "$place/said"
+test "$(tail -n 1 "$place/said")" != "the last line of the program"

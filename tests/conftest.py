@@ -71,6 +71,7 @@ passed: list[type] = []
 core.hyperparameters = unchecked
 import palestra.algorithms
 import palestra.envs
+import palestra.runners.cache  # entries are written whole: two workers share the cache
 
 simulators = [row.simulator for row in palestra.envs.ENVIRONMENTS.values()]  # imported now
 learners = [row.learner for row in palestra.algorithms.ALGORITHMS.values()]

@@ -7,8 +7,11 @@ that the user has already set up in JAX is left alone.
 
 import os
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 import jax
 
@@ -31,6 +34,26 @@ def use_compilation_cache() -> Path | None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     return folder
+
+
+with suppress(ImportError):  # private to JAX, so it may go
+    from jax._src.lru_cache import LRUCache
+
+    _put_in_place = LRUCache.put
+
+    def _put_whole(self: Any, key: str, value: bytes) -> None:
+        """Put an entry into JAX's cache whole, in place of one that cannot be read.
+
+        JAX (0.10) writes an entry where others read it, and never twice: a process beside reads
+        half of it, and one that is killed leaves half of it for good, which each start warns of.
+        """
+        if self.eviction_enabled:  # that form has a lock, and a second file beside each entry
+            return _put_in_place(self, key, value)
+        part = f"{key}-{os.getpid()}-{threading.get_ident()}"
+        _put_in_place(self, part, value)
+        os.replace(self.path / f"{part}-cache", self.path / f"{key}-cache")
+
+    LRUCache.put = _put_whole  # type: ignore[method-assign]
 
 
 def _user_cache() -> Path:

@@ -1,9 +1,10 @@
-"""Where the compilation cache is, and that nothing fails where there can be none."""
+"""Where the compilation cache is, that its entries are whole, and that nothing fails without."""
 
 from pathlib import Path
 
 import jax
 import pytest
+from jax._src.lru_cache import LRUCache
 
 from palestra.runners import cache
 
@@ -34,3 +35,25 @@ def test_a_folder_that_is_there_but_cannot_be_written_is_no_cache(unset, monkeyp
     monkeypatch.setenv("PALESTRA_CACHE", str(tmp_path))
     assert cache.use_compilation_cache() == tmp_path
     assert not list(tmp_path.iterdir())
+
+
+def test_an_entry_is_never_seen_half_written(monkeypatch, tmp_path):
+    """What another process would read while this one writes is nothing, or all of it."""
+    seen = []
+    write_bytes = Path.write_bytes
+
+    def in_two_halves(path: Path, value: bytes) -> int:
+        write_bytes(path, value[: len(value) // 2])
+        seen.append(LRUCache(str(tmp_path), max_size=-1).get("key"))
+        return write_bytes(path, value)
+
+    monkeypatch.setattr(Path, "write_bytes", in_two_halves)
+    LRUCache(str(tmp_path), max_size=-1).put("key", b"whole")
+    assert seen == [None]
+    assert LRUCache(str(tmp_path), max_size=-1).get("key") == b"whole"
+
+
+def test_an_entry_that_a_killed_process_left_half_written_is_mended(tmp_path):
+    (tmp_path / "key-cache").write_bytes(b"wh")
+    LRUCache(str(tmp_path), max_size=-1).put("key", b"whole")
+    assert LRUCache(str(tmp_path), max_size=-1).get("key") == b"whole"
