@@ -33,9 +33,10 @@ SPACES = {
         Box(np.float32([-1, 0.5, -MOST]), np.float32([1, 0.5, MOST])),
     ),
 }
+TABLES = [name for name, row in ALGORITHMS.items() if row.observations == ("discrete",)]
 KINDS = {
     **dict.fromkeys(ALGORITHMS, "choice"),
-    **dict.fromkeys(["q_learning", "sarsa", "expected_sarsa", "monte_carlo"], "table"),
+    **dict.fromkeys(TABLES, "table"),
     **dict.fromkeys(["ddpg", "td3", "sac"], "bounds"),
     **dict.fromkeys(["reinforce", "ppo"], "endless"),
 }

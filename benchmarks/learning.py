@@ -33,6 +33,7 @@ from typing import NamedTuple
 from processes import ROOT, in_words, machine, say
 
 import palestra
+from palestra.algorithms import ALGORITHMS
 from palestra.tools.presets import preset
 from palestra.tools.statistics.definitions import Interval, student
 
@@ -71,7 +72,9 @@ THOUSAND, MILLION = 1_000, 1_000_000
 GAMES = {"dqn": 5 * MILLION, "ppo": 5 * MILLION, "pqn": 5 * MILLION}
 MUJOCO = dict.fromkeys(("ppo", "td3", "sac"), MILLION)
 GYMNAX = "another task: gymnax's PPO after 10M steps, README of github.com/RobertTLange/gymnax"
-TABLES = dict.fromkeys(("q_learning", "sarsa", "expected_sarsa", "monte_carlo"), 10 * MILLION)
+TABLES = {
+    name: 10 * MILLION for name, row in ALGORITHMS.items() if row.observations == ("discrete",)
+}
 TASKS = [
     Task(
         "CartPole-v1",

@@ -13,12 +13,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+from palestra.algorithms import ALGORITHMS
+
 SWITCHES = ["", "JAX_ENABLE_X64", "JAX_DEBUG_NANS"]
 SMALL = ["--steps", "400", "--num-envs", "4", "--episodes", "2", "--quiet", "--no-video"]
 NETWORK = ["--hidden", "8"]
 REPLAY = [*NETWORK, "--learning-starts", "100"]
+TABLES = [name for name, row in ALGORITHMS.items() if row.observations == ("discrete",)]
 TASKS = {
-    **dict.fromkeys(["q_learning", "sarsa", "expected_sarsa", "monte_carlo"], "FrozenLake-v1"),
+    **dict.fromkeys(TABLES, "FrozenLake-v1"),
     **dict.fromkeys(["ddpg", "td3", "sac"], "Pendulum-v1"),
     **dict.fromkeys(["reinforce", "actor_critic", "a2c", "a3c", "ppo", "pqn"], "CartPole-v1"),
     **dict.fromkeys(["dqn", "c51", "qr_dqn", "rainbow"], "CartPole-v1"),

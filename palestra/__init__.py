@@ -33,9 +33,12 @@ if TYPE_CHECKING:
     from palestra.algorithms.actor_critic import OneStepActorCritic as OneStepActorCritic
     from palestra.algorithms.c51 import C51 as C51
     from palestra.algorithms.ddpg import DDPG as DDPG
+    from palestra.algorithms.double_q_learning import DoubleQLearning as DoubleQLearning
     from palestra.algorithms.dqn import DQN as DQN
+    from palestra.algorithms.dyna_q import DynaQ as DynaQ
     from palestra.algorithms.expected_sarsa import ExpectedSarsa as ExpectedSarsa
     from palestra.algorithms.monte_carlo import MonteCarlo as MonteCarlo
+    from palestra.algorithms.n_step_sarsa import NStepSarsa as NStepSarsa
     from palestra.algorithms.ppo import PPO as PPO
     from palestra.algorithms.pqn import PQN as PQN
     from palestra.algorithms.q_learning import QLearning as QLearning
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from palestra.algorithms.reinforce import Reinforce as Reinforce
     from palestra.algorithms.sac import SAC as SAC
     from palestra.algorithms.sarsa import Sarsa as Sarsa
+    from palestra.algorithms.sarsa_lambda import SarsaLambda as SarsaLambda
     from palestra.algorithms.td3 import TD3 as TD3
     from palestra.envs.gym.single import make as make
     from palestra.envs.gym.single import make_vec as make_vec

@@ -5,9 +5,12 @@ from palestra.algorithms.a3c import A3C
 from palestra.algorithms.actor_critic import OneStepActorCritic
 from palestra.algorithms.c51 import C51
 from palestra.algorithms.ddpg import DDPG
+from palestra.algorithms.double_q_learning import DoubleQLearning
 from palestra.algorithms.dqn import DQN
+from palestra.algorithms.dyna_q import DynaQ
 from palestra.algorithms.expected_sarsa import ExpectedSarsa
 from palestra.algorithms.monte_carlo import MonteCarlo
+from palestra.algorithms.n_step_sarsa import NStepSarsa
 from palestra.algorithms.ppo import PPO
 from palestra.algorithms.pqn import PQN
 from palestra.algorithms.q_learning import QLearning
@@ -16,6 +19,7 @@ from palestra.algorithms.rainbow import Rainbow
 from palestra.algorithms.reinforce import Reinforce
 from palestra.algorithms.sac import SAC
 from palestra.algorithms.sarsa import Sarsa
+from palestra.algorithms.sarsa_lambda import SarsaLambda
 from palestra.algorithms.td3 import TD3
 
 AS_SEEN = {"normalize_obs": False}
@@ -27,6 +31,10 @@ SMALL = {
     "q_learning": QLearning(rollout_length=2),
     "sarsa": Sarsa(rollout_length=2),
     "expected_sarsa": ExpectedSarsa(rollout_length=2),
+    "double_q_learning": DoubleQLearning(rollout_length=2),
+    "n_step_sarsa": NStepSarsa(n_step=3, rollout_length=2),
+    "sarsa_lambda": SarsaLambda(rollout_length=2),
+    "dyna_q": DynaQ(planning_steps=3, outcomes=2, prioritized=True, rollout_length=2),
     "monte_carlo": MonteCarlo(rollout_length=8),
     "reinforce": Reinforce(hidden=(8,), rollout_length=4),
     "actor_critic": OneStepActorCritic(hidden=(8,), rollout_length=2),
@@ -92,6 +100,10 @@ PROBES = {
     "q_learning": (QLearning(**TABLES), 8, 4_000),
     "sarsa": (Sarsa(**TABLES), 8, 4_000),
     "expected_sarsa": (ExpectedSarsa(**TABLES), 8, 4_000),
+    "double_q_learning": (DoubleQLearning(**TABLES), 8, 4_000),
+    "n_step_sarsa": (NStepSarsa(**TABLES), 8, 4_000),
+    "sarsa_lambda": (SarsaLambda(**TABLES), 8, 4_000),
+    "dyna_q": (DynaQ(**TABLES), 8, 4_000),
     "monte_carlo": (MonteCarlo(**TABLES, rollout_length=8), 8, 4_000),
     "reinforce": {
         "discrete": (

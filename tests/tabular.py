@@ -28,7 +28,8 @@ def rows(*steps) -> Transition:
 
 def start(algorithm):
     """A learner that has Q already."""
-    return algorithm.init(SPEC, prng.key(0))._replace(q=jnp.array(Q))
+    state = algorithm.init(SPEC, prng.key(0))
+    return state._replace(q=jnp.broadcast_to(Q, state.q.shape))  # both tables, of two
 
 
 @jax.jit

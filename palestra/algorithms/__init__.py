@@ -70,6 +70,33 @@ ALGORITHMS: dict[str, Entry] = {
         "vanseijen2009theoretical",
         observations=("discrete",),
     ),
+    "double_q_learning": Entry(
+        "double_q_learning:DoubleQLearning",
+        "Q-learning with two tables, which do not overrate what is uncertain.",
+        "vanhasselt2010double",
+        observations=("discrete",),
+        off_policy=True,
+    ),
+    "n_step_sarsa": Entry(
+        "n_step_sarsa:NStepSarsa",
+        "SARSA with several rewards before the next value.",
+        "sutton2018reinforcement",
+        observations=("discrete",),
+    ),
+    "sarsa_lambda": Entry(
+        "sarsa_lambda:SarsaLambda",
+        "SARSA with replacing traces: each step teaches all before it.",
+        "singh1996replacing",
+        observations=("discrete",),
+    ),
+    "dyna_q": Entry(
+        "dyna_q:DynaQ",
+        "Q-learning that learns a model and plans in it; also prioritized sweeping.",
+        "sutton1990integrated",
+        observations=("discrete",),
+        off_policy=True,
+        num_envs=1,  # each of its steps counts, for it thinks many times of each
+    ),
     "monte_carlo": Entry(
         "monte_carlo:MonteCarlo",
         "Learns, with a table, from whole returns: no bootstrapping.",
@@ -173,6 +200,8 @@ KNOWN_AS = {
     "policygradient": "reinforce",
     "ac": "actor_critic",
     "mc": "monte_carlo",
+    "dyna": "dyna_q",
+    "prioritizedsweeping": "dyna_q --prioritized",
     "td": "q_learning or sarsa",
     "q": "q_learning",
 }

@@ -1,5 +1,7 @@
 """What the tabular algorithms have in common: each hyper-parameter has the effect that it names."""
 
+from functools import partial
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,18 +9,33 @@ from gymnasium.spaces import Discrete, Tuple
 from tabular import BASE, SPEC, Q, moved, rows, start, update
 
 from palestra import prng
+from palestra.algorithms.double_q_learning import DoubleQLearning
+from palestra.algorithms.dyna_q import DynaQ
 from palestra.algorithms.expected_sarsa import ExpectedSarsa
 from palestra.algorithms.monte_carlo import MonteCarlo
+from palestra.algorithms.n_step_sarsa import NStepSarsa
 from palestra.algorithms.q_learning import QLearning
 from palestra.algorithms.sarsa import Sarsa
+from palestra.algorithms.sarsa_lambda import SarsaLambda
 from palestra.core import Spec, Transition
 
-EACH = pytest.mark.parametrize("cls", [QLearning, Sarsa, ExpectedSarsa, MonteCarlo])
+WITHOUT_THOUGHT = partial(DynaQ, planning_steps=0)
+ONE_TABLE = [
+    QLearning,
+    Sarsa,
+    ExpectedSarsa,
+    NStepSarsa,
+    SarsaLambda,
+    WITHOUT_THOUGHT,
+    MonteCarlo,
+]
+EACH = pytest.mark.parametrize("cls", ONE_TABLE)
+EACH_AND_DOUBLE = pytest.mark.parametrize("cls", [*ONE_TABLE, DoubleQLearning])
 MANY = 20_000
 END = (0, 0, 7.0, 1, True, False)  # an ending is worth its reward
 
 
-@EACH
+@EACH_AND_DOUBLE
 @pytest.mark.parametrize(("step", "epsilon"), [(0, 0.8), (50, 0.5), (100, 0.2), (1000, 0.2)])
 def test_epsilon_falls_with_the_steps(cls, step, epsilon):
     algorithm = cls(epsilon_start=0.8, epsilon_end=0.2, epsilon_steps=100)
@@ -31,7 +48,7 @@ def test_epsilon_falls_with_the_steps(cls, step, epsilon):
     assert greedy.tolist() == Q.argmax(-1).tolist()
 
 
-@EACH
+@EACH_AND_DOUBLE
 def test_ties_are_broken_while_exploring_alone(cls):
     algorithm = cls(epsilon_start=0.0, epsilon_end=0.0)
     state = algorithm.init(SPEC, prng.key(0))  # one great tie

@@ -250,8 +250,11 @@ def test_environments_on_the_host_are_looked_at_too(fault):
 
 FASTEST = {
     **dict.fromkeys(ALGORITHMS, "CartPole-v1"),
-    **dict.fromkeys(("q_learning", "expected_sarsa"), "CliffWalking-v1"),
-    **dict.fromkeys(("sarsa", "monte_carlo"), "FrozenLake-v1"),
+    **dict.fromkeys(("q_learning", "expected_sarsa", "dyna_q"), "CliffWalking-v1"),
+    **dict.fromkeys(
+        ("sarsa", "monte_carlo", "double_q_learning", "n_step_sarsa", "sarsa_lambda"),
+        "FrozenLake-v1",
+    ),
     **dict.fromkeys(("ddpg", "td3", "sac"), "Pendulum-v1"),
 }
 REPORTS = 25  # as in tests/learning/test_short.py: then its programs are these
