@@ -8,7 +8,6 @@ Everything on a page comes from the code: the tables, docstrings, fields, spaces
 tests/test_pages.py says so where that is no longer the case.
 """
 
-import ast
 import inspect
 import sys
 from collections import defaultdict
@@ -28,6 +27,7 @@ from palestra import envs
 from palestra.algorithms import ALGORITHMS, served
 from palestra.envs.drawing import readable
 from palestra.envs.host import atari
+from palestra.ranges import sentences
 from palestra.tools.pictures.controls import CONTROLS
 from palestra.tools.presets import presets
 from palestra.tools.presets.types import Preset
@@ -203,17 +203,6 @@ def parameters(name: str, simulator: type) -> str:
         names = ", ".join(f"`{name}`" for name in options)
         lines.append(f"\n`env.reset(options={{...}})` sets these for an episode: {names}.")
     return "\n".join(lines)
-
-
-def sentences(simulator: type) -> dict[str, str]:
-    """What stands below each field of a class and of those it is made of."""
-    found: dict[str, str] = {}
-    for cls in reversed(simulator.__mro__[:-1]):
-        (tree,) = ast.parse(inspect.getsource(cls)).body
-        for field, below in zip(tree.body, tree.body[1:], strict=False):
-            if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
-                found[field.target.id] = " ".join(ast.literal_eval(below.value).split())
-    return found
 
 
 def kind(annotation: Any) -> str:

@@ -213,3 +213,26 @@ def differences(plain: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the settings whose values are not those of the plain one, in its fields' order."""
     names = [field.name for field in fields(plain) if field.name in asked]
     return {name: asked[name] for name in names if asked[name] != getattr(plain, name)}
+
+
+def sentences(cls: type) -> dict[str, str]:
+    """What stands below each field of a class, and of the classes that it is made of, by name.
+
+    Of a class without a source, such as one of `make_dataclass`, nothing.
+    """
+    import ast
+    import inspect
+    from itertools import pairwise
+    from textwrap import dedent
+
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        try:
+            (tree,) = ast.parse(dedent(inspect.getsource(base))).body
+        except (OSError, TypeError):
+            continue
+        body = getattr(tree, "body", [])
+        for field, below in pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+                found[field.target.id] = " ".join(ast.literal_eval(below.value).split())  # type: ignore[union-attr]
+    return found

@@ -296,6 +296,19 @@ def test_every_hyperparameter_is_a_flag_with_its_docstring(capsys, monkeypatch) 
     assert "Mass of the pole [kg]." in printed
 
 
+def test_help_breaks_its_lines_where_the_terminal_ends_and_says_what_a_value_is(
+    capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "500")
+    with pytest.raises(SystemExit):
+        main(["train", "dqn", "CartPole-v1", "--help"])
+    out = capsys.readouterr().out
+    assert "rounded up to a whole report. What falls or rises with time" in out  # of `TrainFlags`
+    assert "epsilon falls linearly. A run of other `steps` stretches it." in out  # of `DQN`
+    assert "--stop-at FLOAT" in out
+    assert "{None}" not in out
+
+
 @pytest.mark.parametrize("env_id", envs.ENVIRONMENTS)
 def test_every_parameter_is_a_flag(env_id: str, capsys, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "500")

@@ -6,18 +6,19 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, suppress
-from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
+from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass, replace
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from palestra.faults import InputError
 from palestra.names import hint
-from palestra.ranges import Seeds, check, differences
+from palestra.ranges import Seeds, check, differences, sentences
 from palestra.tools.cli.results import printing_aside
 
 T = TypeVar("T")
@@ -42,6 +43,8 @@ def parse(cls: type[T], arguments: list[str], usage: str, default: T | None = No
     given: dict[str, Any] = {} if default is None else {"default": default}
     kinds = flag_kinds(cls)
     said = io.StringIO()
+    if {"-h", "--help"} & {*arguments}:
+        _tell(cls)
     try:
         with redirect_stderr(said):
             flags, unknown = tyro.cli(
@@ -49,6 +52,7 @@ def parse(cls: type[T], arguments: list[str], usage: str, default: T | None = No
                 prog=usage,
                 args=as_parsed(arguments, kinds),
                 return_unknown_args=True,
+                registry=RULES,
                 **given,
             )
     except SystemExit as end:
@@ -69,6 +73,41 @@ def parse(cls: type[T], arguments: list[str], usage: str, default: T | None = No
     _check(flags)
     import_trusted(getattr(flags, "trust", None))
     return flags
+
+
+RULES = ConstructorRegistry()
+
+
+@RULES.primitive_rule
+def _or_nothing(info: PrimitiveTypeInfo) -> Any:
+    """How a flag of `int | None` is read: as one of int, which help then says."""
+    inside = [kind for kind in get_args(info.type) if kind is not NoneType]
+    if NoneType not in get_args(info.type) or len(inside) != 1:
+        return None
+    spec = RULES.get_primitive_spec(PrimitiveTypeInfo.make(inside[0], info.markers))
+    if not isinstance(spec, PrimitiveConstructorSpec):
+        return spec
+    return replace(
+        spec,
+        instance_from_str=lambda words: (
+            None if words == ["None"] else spec.instance_from_str(words)
+        ),
+        is_instance=lambda value: value is None or spec.is_instance(value),
+        str_from_instance=lambda value: (
+            ["None"] if value is None else spec.str_from_instance(value)
+        ),
+    )
+
+
+def _tell(cls: Any) -> None:
+    """Give fields what stands below them as their help: tyro keeps the breaks of its lines."""
+    told = sentences(cls)
+    for one in fields(cls):
+        inside = get_args(one.type)[0] if get_origin(one.type) is Annotated else one.type
+        if is_dataclass(inside):
+            _tell(inside)
+        elif one.name in told:
+            one.metadata = MappingProxyType({"help": told[one.name], **one.metadata})
 
 
 def _check(flags: Any) -> None:
