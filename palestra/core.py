@@ -21,7 +21,7 @@ import gymnasium
 import jax
 import jaxtyping
 import numpy as np
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 from jaxtyping import Array, Bool, Float, PyTree
 
 from palestra.own import add
@@ -94,6 +94,19 @@ class Frames(Box):
     def __init__(self, height: int, width: int, channels: int = 1, *, stack: int):
         self.stack = stack
         super().__init__(0, 255, (height, width, channels * stack), np.uint8)
+
+
+class Masked(Dict):
+    """What is seen, and with it which actions are allowed, a flag for each of them.
+
+    {"observation": ..., "action_mask": bool [actions]}; of several choices (MultiDiscrete) the
+    flags of the first come first. parts/masks.py is where algorithms look at them.
+    """
+
+    def __init__(self, observation: gymnasium.Space, actions: int):
+        self.actions = actions
+        flags = Box(0, 1, (actions,), bool)  # type: ignore[arg-type]
+        super().__init__([("observation", observation), ("action_mask", flags)])
 
 
 class Environment(Protocol):

@@ -270,9 +270,11 @@ def served(name: str, observations: "gymnasium.Space", actions: "gymnasium.Space
 
 def kind_of(space: "gymnasium.Space") -> str:
     """The kind of a space, in the table's words; its own name for one that nobody serves."""
-    from gymnasium.spaces import Box, Discrete, MultiDiscrete, Tuple
+    from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Tuple
 
     match space:
+        case Dict() if "action_mask" in space.spaces:  # core.Masked
+            return kind_of(space["observation"])
         case Discrete():
             return "discrete"
         case Tuple() if len(space) and all(kind_of(part) == "discrete" for part in space):

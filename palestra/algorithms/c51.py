@@ -53,6 +53,7 @@ from palestra.parts import replay
 from palestra.parts.categorical import atoms, project
 from palestra.parts.control import crosses, when
 from palestra.parts.exploration import epsilon_greedy, linear
+from palestra.parts.masks import allowed, masked
 from palestra.parts.networks import Network
 from palestra.parts.spaces import action_count
 from palestra.parts.statistics import Moments, obs_moments, saw, see
@@ -131,14 +132,14 @@ class C51:
     def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
         """Q(obs, .), for each action."""
         logits = self._logits(jax.vmap(state.q)(see(state.obs_moments, obs)))  # [E, A, N]
-        return jax.nn.softmax(logits) @ self._atoms()
+        return masked(jax.nn.softmax(logits) @ self._atoms(), obs)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
         values = self.values(state, obs)
         if not explore:
             return values.argmax(-1)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
-        return epsilon_greedy(values, epsilon, key)
+        return epsilon_greedy(values, epsilon, key, allowed(obs))
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step = state.step + rollout.reward.size
@@ -164,7 +165,7 @@ class C51:
         obs, next_obs = (see(moments, x) for x in (batches.obs, batches.next_obs))
         batches = batches._replace(obs=obs, next_obs=next_obs)
         next_probs = jax.nn.softmax(self._logits(jax.vmap(jax.vmap(target))(next_obs)))
-        best = (next_probs @ self._atoms()).argmax(-1)  # [gradient_steps, B]
+        best = masked(next_probs @ self._atoms(), next_obs).argmax(-1)  # [gradient_steps, B]
         m = project(pick(next_probs, best), batches.returns, batches.discount, self._atoms())
         learned, metrics = jax.lax.scan(self._descend, learned, (batches, m))
         return learned, jax.tree.map(jnp.mean, metrics)

@@ -46,6 +46,7 @@ from palestra.core import (
 from palestra.parts import replay
 from palestra.parts.control import crosses, when
 from palestra.parts.exploration import epsilon_greedy, linear
+from palestra.parts.masks import allowed, masked
 from palestra.parts.networks import Dueling, Network
 from palestra.parts.spaces import action_count
 from palestra.parts.statistics import Moments, obs_moments, saw, see
@@ -117,14 +118,14 @@ class DQN:
 
     def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
         """Q(obs, .), for each action."""
-        return jax.vmap(state.q)(see(state.obs_moments, obs))
+        return masked(jax.vmap(state.q)(see(state.obs_moments, obs)), obs)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
         values = self.values(state, obs)
         if not explore:
             return values.argmax(-1)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
-        return epsilon_greedy(values, epsilon, key)
+        return epsilon_greedy(values, epsilon, key, allowed(obs))
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step = state.step + rollout.reward.size
@@ -160,7 +161,7 @@ class DQN:
     ) -> tuple[tuple[Q, optax.OptState], Metrics]:
         (q, optimizer), (batch, next_values) = learned, drawn
         chooser = jax.vmap(q)(batch.next_obs) if self.double else next_values
-        best = pick(next_values, chooser.argmax(-1))
+        best = pick(next_values, masked(chooser, batch.next_obs).argmax(-1))
         y = batch.returns + batch.discount * best  # [B]
 
         def loss(q: Q) -> tuple[Float[Array, ""], Metrics]:

@@ -43,6 +43,7 @@ from palestra.core import (
 )
 from palestra.parts.control import anneal
 from palestra.parts.exploration import among_best, epsilon_greedy, expectation, linear
+from palestra.parts.masks import allowed, observed
 from palestra.parts.tables import Table, learn, row, table
 
 
@@ -88,13 +89,15 @@ class MonteCarlo:
             return values.argmax(-1)
         tie_key, epsilon_key = jax.random.split(key)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
-        return epsilon_greedy(among_best(values, tie_key), epsilon, epsilon_key)
+        return epsilon_greedy(among_best(values, tie_key), epsilon, epsilon_key, allowed(obs))
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step = state.step + rollout.reward.size
         learning_rate = self.learning_rate * anneal(self.anneal_steps, state.step)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
-        goes_on = expectation(row(state.q, rollout.next_obs), epsilon)  # [T, E]
+        goes_on = expectation(
+            row(state.q, rollout.next_obs), epsilon, allowed(rollout.next_obs)
+        )  # [T, E]
 
         def back(
             returns: Float[Array, "E"], given: tuple[Transition, Float[Array, "E"]]
@@ -107,7 +110,7 @@ class MonteCarlo:
         _, y = jax.lax.scan(back, goes_on[-1], (rollout, goes_on), reverse=True)  # [T, E]
         flat = lambda x: x.reshape(-1)  # [T E]
         obs, action, y, first = jax.tree.map(
-            flat, (rollout.obs, rollout.action, y, first_visits(rollout))
+            flat, (observed(rollout.obs), rollout.action, y, first_visits(rollout))
         )
         q, error = learn(state.q, obs, action, y, learning_rate, first)
         return State(step, q), {"td_error": jnp.nanmean(jnp.abs(error)), "q": q.mean()}
@@ -117,7 +120,7 @@ def first_visits(rollout: Transition) -> Bool[Array, "T E"]:
     """Whether a step is the first of its episode, in this rollout, to do what it does there."""
     done = rollout.done.astype(jnp.int32)
     episode = jnp.cumsum(done, 0) - done  # how many have ended before it
-    visits = jax.tree.leaves((rollout.obs, rollout.action, episode))
+    visits = jax.tree.leaves((observed(rollout.obs), rollout.action, episode))
     same = jnp.stack([visit[:, None] == visit[None] for visit in visits]).all(0)  # [T, T, E]
     length = rollout.reward.shape[0]
     earlier = jnp.tril(jnp.ones((length, length), bool), -1)

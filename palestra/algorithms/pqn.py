@@ -45,6 +45,7 @@ from palestra.core import (
 from palestra.faults import InputError
 from palestra.parts.control import anneal
 from palestra.parts.exploration import epsilon_greedy, linear
+from palestra.parts.masks import allowed, masked
 from palestra.parts.networks import Network
 from palestra.parts.returns import q_lambda
 from palestra.parts.spaces import action_count
@@ -115,19 +116,19 @@ class PQN:
 
     def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
         """Q(obs, .), for each action."""
-        return jax.vmap(state.q)(see(state.obs_moments, obs))
+        return masked(jax.vmap(state.q)(see(state.obs_moments, obs)), obs)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
         values = self.values(state, obs)
         if not explore:
             return values.argmax(-1)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
-        return epsilon_greedy(values, epsilon, key)
+        return epsilon_greedy(values, epsilon, key, allowed(obs))
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step, count = state.step + rollout.reward.size, rollout.reward.size
         obs, next_obs = (see(state.obs_moments, x) for x in (rollout.obs, rollout.next_obs))
-        next_values = jax.lax.map(jax.vmap(state.q), next_obs)  # [T, E, A]
+        next_values = masked(jax.lax.map(jax.vmap(state.q), next_obs), next_obs)  # [T, E, A]
         data = Data(
             obs=obs,
             action=rollout.action,

@@ -50,6 +50,7 @@ from palestra.core import (
 from palestra.parts import replay
 from palestra.parts.control import crosses, when
 from palestra.parts.exploration import epsilon_greedy, linear
+from palestra.parts.masks import allowed, masked
 from palestra.parts.networks import Network
 from palestra.parts.spaces import action_count
 from palestra.parts.statistics import Moments, obs_moments, saw, see
@@ -117,14 +118,14 @@ class QRDQN:
     def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
         """Q(obs, .), for each action."""
         theta = self._quantiles(jax.vmap(state.q)(see(state.obs_moments, obs)))  # [E, A, N]
-        return theta.mean(-1)
+        return masked(theta.mean(-1), obs)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
         values = self.values(state, obs)
         if not explore:
             return values.argmax(-1)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
-        return epsilon_greedy(values, epsilon, key)
+        return epsilon_greedy(values, epsilon, key, allowed(obs))
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step = state.step + rollout.reward.size
@@ -150,7 +151,7 @@ class QRDQN:
         obs, next_obs = (see(moments, x) for x in (batches.obs, batches.next_obs))
         batches = batches._replace(obs=obs, next_obs=next_obs)
         next_theta = self._quantiles(jax.vmap(jax.vmap(target))(next_obs))
-        best = next_theta.mean(-1).argmax(-1)  # [gradient_steps, B]
+        best = masked(next_theta.mean(-1), next_obs).argmax(-1)  # [gradient_steps, B]
         y = batches.returns[..., None] + batches.discount[..., None] * pick(next_theta, best)
         learned, metrics = jax.lax.scan(self._descend, learned, (batches, y))
         return learned, jax.tree.map(jnp.mean, metrics)

@@ -62,6 +62,7 @@ from palestra.parts import prioritized, replay
 from palestra.parts.categorical import atoms, project
 from palestra.parts.control import crosses, when
 from palestra.parts.exploration import linear
+from palestra.parts.masks import masked
 from palestra.parts.networks import Noisy
 from palestra.parts.spaces import action_count
 from palestra.parts.statistics import Moments, obs_moments, saw, see
@@ -153,7 +154,7 @@ class Rainbow:
     def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
         """Q(obs, .), for each action, by the means of the noisy weights."""
         outputs = jax.vmap(state.q.network)(see(state.obs_moments, obs))
-        return self._values(self._logits(outputs))
+        return masked(self._values(self._logits(outputs)), obs)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Int[Array, "E"]:
         if not explore:
@@ -161,7 +162,7 @@ class Rainbow:
         obs = see(state.obs_moments, obs)
         count = jax.tree.leaves(obs)[0].shape[0]
         outputs = jax.vmap(state.q)(obs, jax.vmap(state.q.draw)(jax.random.split(key, count)))
-        return self._values(self._logits(outputs)).argmax(-1)
+        return masked(self._values(self._logits(outputs)), obs).argmax(-1)
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step = state.step + rollout.reward.size
@@ -214,7 +215,7 @@ class Rainbow:
         (q, optimizer), (batch, weights, noise) = learned, drawn
         q_noise, chooser_noise, target_noise = noise
         chooser = self._logits(jax.vmap(q.with_noise(chooser_noise))(batch.next_obs))
-        best = self._values(chooser).argmax(-1)  # [B]
+        best = masked(self._values(chooser), batch.next_obs).argmax(-1)  # [B]
         next_logits = self._logits(jax.vmap(target.with_noise(target_noise))(batch.next_obs))
         next_probs = jax.nn.softmax(pick(next_logits, best))  # [B, N]
         m = project(next_probs, batch.returns, batch.discount, self._atoms())

@@ -40,7 +40,6 @@ Departures
 """
 
 from functools import partial
-from math import log
 from typing import Literal, NamedTuple
 
 import jax
@@ -66,6 +65,7 @@ from palestra.parts import replay
 from palestra.parts.control import crosses, when
 from palestra.parts.distributions import Categorical, SquashedGaussian
 from palestra.parts.exploration import ornstein_uhlenbeck
+from palestra.parts.masks import masked, most_entropy
 from palestra.parts.networks import Ensemble, Network
 from palestra.parts.policies import CategoricalHead, Critic, SoftPolicy
 from palestra.parts.statistics import Moments, obs_moments, saw, see
@@ -174,7 +174,7 @@ class SAC:
         started = state.step >= self.learning_starts
         if isinstance(policy, Categorical):
             logits = jnp.where(started, policy.logits, 0.0)  # equal ones: any action
-            return Categorical(logits).sample(key)  # [E]
+            return Categorical(masked(logits, obs)).sample(key)  # [E]
         noise = state.noise
         if noise is None:
             noise = jax.random.normal(key, policy.mean.shape)
@@ -245,7 +245,9 @@ class SAC:
             improved, critics, batch.obs, temperature, key
         )
         cooled = (networks.log_temperature, optimizers.temperature)
-        log_temperature, temperature_optimizer = self._cool(cooled, actor, more["entropy"])
+        log_temperature, temperature_optimizer = self._cool(
+            cooled, actor, batch.obs, more["entropy"]
+        )
         learned = (
             Networks(actor, critics, log_temperature),
             Optimizers(actor_optimizer, critics_optimizer, temperature_optimizer),
@@ -275,13 +277,14 @@ class SAC:
         self,
         cooled: tuple[Float[Array, ""], optax.OptState],
         actor: SoftPolicy,
+        obs: PyTree,
         entropy: Float[Array, ""],
     ) -> tuple[Float[Array, ""], optax.OptState]:
         log_temperature, optimizer = cooled
         if not self.learn_temperature:
             return cooled
         if isinstance(actor.head, CategoricalHead):
-            target = self.target_entropy_share * log(actor.head.size)
+            target = self.target_entropy_share * most_entropy(actor.head.size, obs)
         else:
             target = self.target_entropy * len(actor.head.bounds.middle)
         gradient = entropy - target  # of log alpha (entropy - target)

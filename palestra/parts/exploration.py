@@ -2,9 +2,10 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from palestra.core import Key
+from palestra.parts.masks import FORBIDDEN
 
 
 def linear(
@@ -20,12 +21,21 @@ def linear(
 
 
 def epsilon_greedy(
-    values: Float[Array, "E A"], epsilon: float | Float[Array, ""], key: Key
+    values: Float[Array, "E A"],
+    epsilon: float | Float[Array, ""],
+    key: Key,
+    mask: Bool[Array, "E A"] | None = None,
 ) -> Int[Array, "E"]:
-    """Each row on its own: a uniform action with probability `epsilon`, else the greedy one."""
+    """Each row on its own: a uniform action with probability `epsilon`, else the greedy one.
+
+    With a mask a uniform one of those that are allowed; `values` are masked already.
+    """
     coin_key, action_key = jax.random.split(key)
     count, actions = values.shape
-    random = jax.random.randint(action_key, (count,), 0, actions)
+    if mask is None:
+        random = jax.random.randint(action_key, (count,), 0, actions)
+    else:
+        random = jax.random.categorical(action_key, jnp.where(mask, 0.0, FORBIDDEN))
     explore = jax.random.uniform(coin_key, (count,)) < epsilon
     return jnp.where(explore, random, values.argmax(-1))
 
@@ -52,7 +62,9 @@ def among_best(values: Float[Array, "E A"], key: Key) -> Float[Array, "E A"]:
 
 
 def expectation(
-    values: Float[Array, "*batch A"], epsilon: float | Float[Array, ""]
+    values: Float[Array, "*batch A"],
+    epsilon: float | Float[Array, ""],
+    mask: Bool[Array, "*batch A"] | None = None,
 ) -> Float[Array, "*batch"]:
     """What `epsilon_greedy` gets on average: sum_a pi(a) values(a)."""
-    return (1 - epsilon) * values.max(-1) + epsilon * values.mean(-1)
+    return (1 - epsilon) * values.max(-1) + epsilon * values.mean(-1, where=mask)

@@ -17,8 +17,9 @@ import jax.numpy as jnp
 from gymnasium.spaces import Box, Discrete
 from jaxtyping import Array, Float, Int, PyTree, Shaped
 
-from palestra.core import Activation, Key
+from palestra.core import Activation, Key, Masked
 from palestra.faults import InputError
+from palestra.parts.masks import observed
 from palestra.parts.spaces import MOST_THINGS
 
 
@@ -212,7 +213,20 @@ class Joined(eqx.Module):
         return jnp.concatenate([e(part) for e, part in zip(self.parts, obs, strict=True)])
 
 
-Encoder = Vector | OneHot | CNN | Joined
+class Unmasked(eqx.Module):
+    """What is seen without its mask, by an encoder of its own."""
+
+    part: "Encoder"
+
+    @property
+    def size(self) -> int:
+        return self.part.size
+
+    def __call__(self, obs: PyTree) -> Float[Array, " size"]:
+        return self.part(observed(obs))
+
+
+Encoder = Vector | OneHot | CNN | Joined | Unmasked
 
 
 def encoder(space: gymnasium.Space, key: Key, *, layer_norm: bool = False) -> Encoder:
@@ -220,6 +234,8 @@ def encoder(space: gymnasium.Space, key: Key, *, layer_norm: bool = False) -> En
 
     `parts.spaces.flat_observation_space` makes of every space one that is served here.
     """
+    if isinstance(space, Masked):
+        return Unmasked(encoder(space["observation"], key, layer_norm=layer_norm))
     if isinstance(space, Discrete) and space.start == 0:
         if space.n > MOST_THINGS:
             raise InputError(

@@ -6,6 +6,8 @@ A head says how many outputs it needs and makes the distribution of them:
     Box            GaussianHead, whose deviation is learned but does not depend on the observation
                    StateDependentHead, whose noise is a function of the observation for a while
                    SquashedGaussianHead, whose deviation does, and whose actions stay in the box
+
+Where what is seen has a mask, the logits of forbidden actions are such that their probability is 0.
 """
 
 import equinox as eqx
@@ -25,6 +27,7 @@ from palestra.parts.distributions import (
     MultiCategorical,
     SquashedGaussian,
 )
+from palestra.parts.masks import masked
 from palestra.parts.networks import Network
 
 
@@ -213,7 +216,7 @@ class Policy(eqx.Module):
         )
 
     def __call__(self, obs: PyTree) -> Distribution:
-        return self.head(self.network(obs))
+        return self.head(masked(self.network(obs), obs))
 
 
 class ActorCritic(eqx.Module):
@@ -260,7 +263,7 @@ class ActorCritic(eqx.Module):
 
     def policy(self, obs: PyTree) -> Distribution:
         """pi(. | obs), without the work for the value where that is a network of its own."""
-        return self._policy(*self._run(self.networks[0], obs))
+        return self._policy(*self._run(self.networks[0], obs), obs)
 
     def value(self, obs: PyTree) -> Float[Array, ""]:
         """V(obs)."""
@@ -269,7 +272,7 @@ class ActorCritic(eqx.Module):
     def __call__(self, obs: PyTree) -> tuple[Distribution, Float[Array, ""]]:
         outputs, features = self._run(self.networks[0], obs)
         value = outputs[-1] if len(self.networks) == 1 else self.value(obs)
-        return self._policy(outputs, features), value
+        return self._policy(outputs, features, obs), value
 
     def explore(self, obs: PyTree, noise: Float[Array, "features D"]) -> Float[Array, " D"]:
         """With `sde`: the action that this noise, from `draw_noise`, leads to."""
@@ -289,12 +292,12 @@ class ActorCritic(eqx.Module):
         return network.mlp.layers[-1](features), features
 
     def _policy(
-        self, outputs: Float[Array, " outputs"], features: Float[Array, " features"]
+        self, outputs: Float[Array, " outputs"], features: Float[Array, " features"], obs: PyTree
     ) -> Distribution:
         outputs = outputs[: self.head.size]
         if isinstance(self.head, StateDependentHead):
             return self.head(outputs, features)
-        return self.head(outputs)
+        return self.head(masked(outputs, obs))
 
 
 def box(space: gymnasium.Space, *, endless: bool = False) -> Bounds:
@@ -343,7 +346,7 @@ class SoftPolicy(eqx.Module):
         self.network = Network(spec.observation_space, hidden, size, key, last_scale=0.01)
 
     def __call__(self, obs: PyTree) -> SquashedGaussian | Categorical:
-        return self.head(self.network(obs))
+        return self.head(masked(self.network(obs), obs))
 
 
 class Critic(eqx.Module):

@@ -7,6 +7,7 @@ An environment may see and do whatever Gymnasium describes. Algorithms see one o
     one of a few  Discrete, counted from 0
     several       a Tuple of such
 
+each of them maybe with a mask beside it, of which actions are allowed (core.Masked),
 and act in one of three: Discrete, MultiDiscrete [n] or Box [n]. `flat_observation_space` and
 `flat_action_space` say which, `flatten_observation` and `unflatten_action` go there and back. All
 four are for any batch axes in front and leave alone what is flat already: of NumPy's arrays they
@@ -26,7 +27,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from jaxtyping import PyTree
 
-from palestra.core import Frames, Spec, Transition
+from palestra.core import Frames, Masked, Spec, Transition
 from palestra.faults import InputError
 
 Numbers: TypeAlias = np.ndarray | np.generic | jax.Array
@@ -49,6 +50,8 @@ def example(space: gymnasium.Space) -> PyTree:
     they are, its other numbers are float32; whole numbers to choose from are int32."""
     if isinstance(space, Tuple):
         return tuple(map(example, space))
+    if isinstance(space, Masked):
+        return {name: example(part) for name, part in space.items()}
     return jnp.zeros(space.shape, _device_dtype(space))
 
 
@@ -89,6 +92,9 @@ def flat_observation_space(space: gymnasium.Space) -> gymnasium.Space:
     Raises ValueError, in one sentence that names the part, for what has no fixed size (Text,
     Sequence, Graph, OneOf), for numbers that do not fit and where there is nothing to see.
     """
+    if isinstance(space, Masked):
+        seen = flat_observation_space(space["observation"])
+        return space if seen is space["observation"] else Masked(seen, space.actions)
     parts = [part for leaf in _leaves(space, "observation") for part in _seen_as(*leaf)]
     if not any(map(_size, parts)):
         raise InputError(f"the observation is {space}, in which there is nothing to see.")
@@ -103,6 +109,9 @@ def flatten_observation(space: gymnasium.Space, obs: PyTree) -> PyTree:
     of the given arrays where nothing has to be computed. Raises ValueError where the observation
     has not the parts or the shapes of the space.
     """
+    if isinstance(space, Masked):
+        _check_keys(space.spaces, obs, "observation")
+        return {name: flatten_observation(part, obs[name]) for name, part in space.items()}
     found = [x for leaf in _values(space, obs, "observation") for x in _see(*leaf)]
     return found[0] if len(found) == 1 else tuple(found)
 
@@ -194,9 +203,7 @@ def _values(
 ) -> Iterator[tuple[gymnasium.Space, Numbers]]:
     """The leaves of a space, in the order of `_leaves`, with their values. Raises ValueError."""
     if isinstance(space, Dict):
-        if not (isinstance(value, Mapping) and space.spaces.keys() <= value.keys()):
-            keys = ", ".join(map(repr, space.spaces))
-            raise InputError(f"{name} must be a dict of {keys}, not {_short(value)}.")
+        _check_keys(space.spaces, value, name)
         for key, part in space.spaces.items():
             yield from _values(part, value[key], f"{name}[{key!r}]")
     elif isinstance(space, Tuple):
@@ -212,6 +219,13 @@ def _values(
                 f"{name} has shape {shape}, behind the axes of a batch, not {x.shape}."
             )
         yield space, x
+
+
+def _check_keys(parts: Mapping[Any, gymnasium.Space], value: Any, name: str) -> None:
+    """Raises ValueError where a value has not the keys of a Dict."""
+    if not (isinstance(value, Mapping) and parts.keys() <= value.keys()):
+        keys = ", ".join(map(repr, parts))
+        raise InputError(f"{name} must be a dict of {keys}, not {_short(value)}.")
 
 
 def _nest(space: gymnasium.Space, parts: Iterator[Numbers]) -> PyTree:

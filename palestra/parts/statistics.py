@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from gymnasium.spaces import Box
 from jaxtyping import Array, Float, PyTree
 
-from palestra.core import Transition
+from palestra.core import Masked, Transition
+from palestra.parts.masks import observed
 
 
 class Moments(NamedTuple):
@@ -48,18 +49,23 @@ def obs_moments(space: gymnasium.Space) -> Moments | None:
 
     Networks take pictures, and numbers of things, as they are.
     """
+    space = space["observation"] if isinstance(space, Masked) else space
     vector = isinstance(space, Box) and len(space.shape) == 1
     return no_moments(jnp.zeros(space.shape)) if vector else None
 
 
 def see(moments: Moments | None, obs: PyTree) -> PyTree:
     """Observations as a learner sees them: normalized where there are moments, else as they are."""
-    return obs if moments is None else normalize(moments, obs)
+    if moments is None:
+        return obs
+    seen = normalize(moments, observed(obs))
+    return obs | {"observation": seen} if isinstance(obs, dict) else seen
 
 
 def saw(moments: Moments | None, obs: PyTree) -> Moments | None:
     """The moments after a rollout's observations, leaves [T, E, ...]."""
-    return None if moments is None else merge(moments, obs.reshape(-1, *obs.shape[2:]))
+    seen = observed(obs)
+    return None if moments is None else merge(moments, seen.reshape(-1, *seen.shape[2:]))
 
 
 class RewardScale(NamedTuple):

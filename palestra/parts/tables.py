@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from gymnasium.spaces import Discrete, Tuple
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from palestra.core import Spec
+from palestra.core import Masked, Spec
 from palestra.faults import InputError
+from palestra.parts.masks import masked, observed
 from palestra.parts.spaces import action_count
 
 Table = Float[Array, "*S A"]
@@ -18,6 +19,7 @@ Table = Float[Array, "*S A"]
 def table(spec: Spec, initial_value: float | Float[Array, ""]) -> Table:
     """The same value everywhere. Raises ValueError for spaces that are not countable."""
     space = spec.observation_space
+    space = space["observation"] if isinstance(space, Masked) else space
     parts = tuple(space) if isinstance(space, Tuple) else (space,)
     if not parts or not all(isinstance(part, Discrete) and part.start == 0 for part in parts):
         raise InputError(
@@ -29,8 +31,9 @@ def table(spec: Spec, initial_value: float | Float[Array, ""]) -> Table:
 
 
 def row(q: Table, obs: PyTree) -> Float[Array, "*batch A"]:
-    """The values of all actions in what is seen; leaves of `obs` [*batch]."""
-    return q[_index(obs)]
+    """The values of all actions in what is seen, of forbidden ones below all others; leaves of
+    `obs` [*batch]."""
+    return masked(q[_index(obs)], obs)
 
 
 def value(q: Table, obs: PyTree, action: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -63,4 +66,5 @@ def learn(
 
 
 def _index(obs: PyTree) -> tuple[Int[Array, "*batch"], ...]:
-    return obs if isinstance(obs, tuple) else (obs,)
+    seen = observed(obs)
+    return seen if isinstance(seen, tuple) else (seen,)

@@ -1,0 +1,38 @@
+"""Action masks: which actions are allowed is a part of what is seen (core.Masked).
+
+    observed    what is seen, without the mask
+    allowed     the mask; None where all actions are allowed at all times
+    masked      values, or logits, of which those of forbidden actions are below all others
+
+Where nothing is masked all three leave things as they are, and the program without a trace.
+"""
+
+from math import log
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PyTree
+
+# Minus infinity, but for 0 times it, which must be 0: exp(FORBIDDEN) is 0.
+FORBIDDEN = -1e30
+
+
+def observed(obs: PyTree) -> PyTree:
+    """What is seen, without the mask."""
+    return obs["observation"] if isinstance(obs, dict) else obs
+
+
+def allowed(obs: PyTree) -> Bool[Array, "*batch A"] | None:
+    """Which actions are, where there is a mask; of several choices one after another."""
+    return obs["action_mask"] if isinstance(obs, dict) else None
+
+
+def masked(values: Float[Array, "*batch A"], obs: PyTree) -> Float[Array, "*batch A"]:
+    """The values, or logits, of actions in what is seen; of forbidden ones FORBIDDEN."""
+    mask = allowed(obs)
+    return values if mask is None else jnp.where(mask, values, FORBIDDEN)
+
+
+def most_entropy(actions: int, obs: PyTree) -> float | Float[Array, ""]:
+    """The entropy of equally likely actions, on average over what is seen."""
+    mask = allowed(obs)
+    return log(actions) if mask is None else jnp.log(mask.sum(-1).astype(jnp.float32)).mean()
