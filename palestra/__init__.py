@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from palestra.tools.agents.agent import Agent as Agent
     from palestra.tools.agents.agent import load as load
     from palestra.tools.presets import preset as preset
+    from palestra.tools.report.report import report as report
     from palestra.tools.runs.listing import runs as runs
     from palestra.tools.runs.run import Run as Run
     from palestra.tools.statistics.compare import compare as compare
@@ -71,6 +72,7 @@ _HOMES = {
     "make": "palestra.envs.gym.single",
     "make_vec": "palestra.envs.gym.single",
     "preset": "palestra.tools.presets",
+    "report": "palestra.tools.report.report",
     "resume": "palestra.tools.training.resume",
     "runs": "palestra.tools.runs.listing",
     "train": "palestra.tools.training.train",

@@ -4,6 +4,7 @@ Forms are `TypedDict`s, which say what there is at least.
 """
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,8 @@ import msgspec
 from palestra.faults import InputError
 from palestra.tools.files import write_whole
 
+# Where a letter may be half of a pair, which no text, file or picture takes.
+HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 Whole = Annotated[int, msgspec.Meta(ge=0, le=2**62)]  # what a count of anything can be
 
 
@@ -37,10 +40,14 @@ def fit(content: Any, form: type) -> str | None:
 
 def parsed(text: str | bytes) -> Any:
     """The content of JSON from anywhere. Raises NotJsonError."""
+    written = text.encode(errors="surrogatepass") if isinstance(text, str) else text
     try:
-        return json.loads(text)
+        content = json.loads(text)
+        if HALF.search(written):
+            json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError):  # ValueError of numbers of thousands of digits too
         raise NotJsonError from None
+    return content
 
 
 @cache

@@ -30,6 +30,7 @@ from palestra.ranges import (
     Finite,
     Limit,
     NonNegative,
+    Positive,
     Seed,
     check,
     stretched,
@@ -77,6 +78,7 @@ usage: palestra COMMAND ...
   evaluate RUN          play greedy episodes; mean and 95 % interval
   runs [FOLDER...]      what runs there are, how far each has come and how good it is
   compare RUN...        statistics over seeds, with intervals: which is better, and how sure is it
+  report RUN...         all of it in one page to mail, or in Markdown, or tables in LaTeX
   plot RUN...           draw the learning curves of one or more runs
   video RUN             record one greedy episode
   watch VIDEO RUN       show a video of an Atari game to an agent; draw its action values
@@ -129,6 +131,7 @@ def _run(arguments: list[str]) -> int:
         "evaluate": evaluate,
         "runs": list_runs,
         "compare": compare_runs,
+        "report": report,
         "plot": plot,
         "video": video,
         "watch": watch,
@@ -606,6 +609,47 @@ def compare_runs(arguments: list[str]) -> int:
     if not flags.json:  # which holds them
         for note in found.notes:
             print(note, file=sys.stderr)
+    return 0
+
+
+def report(arguments: list[str]) -> int:
+    """palestra report RUN... [--output FILE] [--format html|md|tex] [--agents best]"""
+
+    @dataclass
+    class Flags:
+        """Write learning curves, statistics, videos, settings, findings and the commands that do
+        all of it again into one page, which opens without a network and can be mailed."""
+
+        runs: tyro.conf.Positional[tuple[Path, ...]]
+        """Run folders, or folders of seeds; what else lies there is passed over."""
+        output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+        """The file to write; its ending says the format too [report.html]."""
+        format: Literal["html", "md", "tex"] = "html"
+        """One page; Markdown for an appendix, with its pictures beside it; or tables in LaTeX."""
+        agents: Literal["last", "best"] = "last"
+        """Whose final evaluation is a run's score: of the last agents or of the best."""
+        threshold: Finite | None = None
+        """Mean return whose first step is looked for [where the environment is solved]."""
+        megabytes: Positive = 5.0
+        """Of a page: videos that would make it larger are left out, and named."""
+
+    flags = parse(Flags, arguments, "palestra report")
+    output = flags.output or Path(f"report.{flags.format}")
+    if value_of("--format", arguments) and output.suffix != f".{flags.format}":
+        raise InputError(f"--format {flags.format} goes with a .{flags.format} file, not {output}.")
+    from palestra.tools.report.report import report as write
+
+    with busy(f"writing {output.name}"):
+        made = write(
+            *flags.runs,
+            output=output,
+            agents=flags.agents,
+            threshold=flags.threshold,
+            megabytes=flags.megabytes,
+        )
+    for sentence in made.left_out:
+        print(sentence, file=sys.stderr)
+    say(str(made.path))
     return 0
 
 

@@ -16,7 +16,8 @@ from palestra.tools.runs.groups import Curve, Told, grouped, label_of, run_folde
 from palestra.tools.runs.reading import read_config, read_reports, read_summary
 from palestra.tools.statistics.definitions import student
 
-WIDTH = 64  # characters to a line; parameters can make names long
+SIZE = 8.0, 4.5  # inches of a panel
+PER_INCH = 8  # characters of a line; parameters can make names long
 FEW = 2  # evaluations up to which they are points: there is no course to be seen yet
 DOTS = 5_000  # episodes in a panel: of more some are drawn, evenly spread, and it is said
 POINTS = 2_000  # of a line, which is more than a picture has columns
@@ -45,6 +46,7 @@ def plot(
     *,
     x: str = "steps",
     smooth: int = 1,
+    size: tuple[float, float] = SIZE,
     dark: bool = False,
     say: Say | None = None,
 ) -> Path:
@@ -56,6 +58,7 @@ def plot(
 
     x         what is on the x-axis: steps, seconds, or episodes
     smooth    evaluations whose mean a point is: its own and those before it
+    size      of a panel, in inches
     say       is told what is left out; without it a damaged run is an error
 
     Raises FileNotFoundError where a path is missing or none is a run, ValueError for a damaged run
@@ -63,11 +66,16 @@ def plot(
     """
     style.ending(path)
     with style.look(dark):
-        return style.save(curves(paths, x=x, smooth=smooth, say=say), path)
+        return style.save(curves(paths, x=x, smooth=smooth, size=size, say=say), path)
 
 
 def curves(
-    paths: Sequence[Path], *, x: str = "steps", smooth: int = 1, say: Say | None = None
+    paths: Sequence[Path],
+    *,
+    x: str = "steps",
+    smooth: int = 1,
+    size: tuple[float, float] = SIZE,
+    say: Say | None = None,
 ) -> Any:
     """A figure of the runs' learning curves, as `plot` draws it."""
     style.only(list(AXES), x, "--x")
@@ -76,11 +84,13 @@ def curves(
     panels = grouped([*found])
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
-    figure, axes = style.grid(rows, columns, (8, 4.5))
+    figure, axes = style.grid(rows, columns, size)
     for place in axes.flat[len(panels) :]:
         place.remove()
     for place, panel in zip(axes.flat, panels, strict=False):
-        _draw(place, panel.task, [*panel.curves.values()], found, smooth, say or (lambda _: None))
+        width = round(size[0] * PER_INCH)
+        shown = [*panel.curves.values()]
+        _draw(place, panel.task, shown, found, smooth, width, say or (lambda _: None))
         place.set_xlabel(AXES[x])
     return figure
 
@@ -149,9 +159,10 @@ def _draw(
     curves: Sequence[Curve],
     found: Mapping[Path, Course],
     smooth: int,
+    width: int,
     say: Say,
 ) -> None:
-    """Draw one task's curves."""
+    """Draw one task's curves, with lines of words of that many characters."""
     settings = [curve.setting for curve in curves]
     dots = DOTS // sum(len(curve.runs) for curve in curves)
     for curve, (color, dash) in zip(curves, style.looks(len(curves)), strict=True):
@@ -165,14 +176,14 @@ def _draw(
         label += f", {len(judged)} seeds" if len(judged) > 1 else ""
         label += f" (without {curve.again} more of the same seed)" if curve.again else ""
         _episodes(axes, courses, color, max(dots, 50), legend=len(curves) == 1)
-        if judged and (end := _evaluations(axes, judged, (color, dash), label, smooth)):
+        if judged and (end := _evaluations(axes, judged, (color, dash), label, width, smooth)):
             say(f"{name} on {task}: drawn up to {end}, as far as each of its seeds has come.")
     if task.threshold is not None:
         solved = f"solved: {task.threshold:g}"
         axes.axhline(task.threshold, color=style.LIGHT["faint"], lw=1, ls=":", label=solved)
     names = {setting["algorithm"].upper() for setting in settings}
     title = f"{names.pop()} on {task}" if len(names) == 1 else str(task)
-    axes.set(ylabel="return", title=style.plain(fill(title, WIDTH)))
+    axes.set(ylabel="return", title=style.plain(fill(title, width)))
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.6g}" if x % 1 else f"{x:,.0f}")
     axes.grid(axis="y", lw=0.8)
     axes.set_axisbelow(True)
@@ -204,7 +215,12 @@ def _spread(columns: np.ndarray, most: int) -> np.ndarray:
 
 
 def _evaluations(
-    axes: Any, courses: Sequence[Course], look: tuple[str, Any], label: str, smooth: int = 1
+    axes: Any,
+    courses: Sequence[Course],
+    look: tuple[str, Any],
+    label: str,
+    width: int,
+    smooth: int = 1,
 ) -> str | None:
     """Draw the mean of greedy evaluations and its interval, over episodes or over seeds; where the
     seeds end, if some end much earlier than others.
@@ -236,7 +252,7 @@ def _evaluations(
     seen = np.concatenate([x for one in each for x in one.values()])  # no mean lies outside of it
     ends = float(seen.min()), float(seen.max())
     means, lows, highs = np.array([student(v, ends) for v in values], float).T
-    label = style.plain(fill(f"{label}: {told}{over}", WIDTH))
+    label = style.plain(fill(f"{label}: {told}{over}", width))
     if len(places) <= FEW:
         spans = [means - lows, highs - means]
         axes.errorbar(places, means, spans, color=color, fmt="o", capsize=3, label=label)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from palestra.envs import ENVIRONMENTS
+from palestra.faults import InputError
 from palestra.tools.runs.paths import runs_in
 from palestra.tools.runs.reading import read_config, read_curve
 
@@ -66,7 +67,7 @@ def grouped(folders: Sequence[Path]) -> list[Panel]:
     panels: dict[str, Panel] = {}
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         config = read_config(folder)
-        task, setting = told_of(config), setting_of(config)
+        task, setting = told_of(folder, config), setting_of(config)
         panel = panels.setdefault(str(task), Panel(task, {}))
         curve = panel.curves.setdefault(repr(setting), Curve(setting, defaultdict(list)))
         curve.runs[config["seed"]].append(folder)
@@ -88,14 +89,18 @@ def label_of(setting: Setting, others: Sequence[Setting]) -> str:
     )
 
 
-def told_of(config: Mapping[str, Any]) -> Told:
-    """What is said of a run's task. Raises ValueError as `task_from`."""
+def told_of(folder: Path, config: Mapping[str, Any]) -> Told:
+    """What is said of a run's task. Raises ValueError, naming the file, where there is none."""
     env_id = config["environment"]
     if env_id in ENVIRONMENTS and not any(config.get(name) for name in ALTERING):
         return Told(env_id, env_id, ENVIRONMENTS[env_id].threshold)
     from palestra.tools.environments.whose import task_from
 
-    task = task_from(config)
+    try:
+        task = task_from(config)
+    except InputError as fault:
+        reason = str(fault).rstrip(".")
+        raise InputError(f"{folder / 'config.json'} is damaged: {reason}.") from None
     return Told(task.env_id, str(task), task.threshold, task.altered)
 
 

@@ -28,6 +28,9 @@ class Config(TypedDict):
     algorithm: str
     seed: Whole
     steps: NotRequired[Whole]
+    hyperparameters: NotRequired[dict[str, Any]]
+    preprocessing: NotRequired[dict[str, Any]]
+    flags: NotRequired[dict[str, Any]]
     first_transitions: NotRequired[First]
     versions: NotRequired[dict[str, str]]
     hardware: NotRequired[dict[str, Any]]
@@ -64,6 +67,13 @@ class GoneOn(TypedDict):
     exact: bool
 
 
+class Found(TypedDict):
+    """What the doctor has found."""
+
+    step: Whole
+    said: str
+
+
 class Judged(TypedDict):
     """A final evaluation in one simulator."""
 
@@ -86,6 +96,8 @@ class Summary(TypedDict):
     last: NotRequired[Outcome]
     interrupted: NotRequired[bool]
     resumed: NotRequired[list[GoneOn]]
+    findings: NotRequired[list[Found]]
+    notes: NotRequired[list[str]]
 
 
 def read_config(folder: Path) -> dict[str, Any]:

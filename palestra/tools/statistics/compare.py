@@ -13,7 +13,7 @@ import numpy as np
 
 from palestra.faults import InputError
 from palestra.names import by_name
-from palestra.tools.runs.groups import Setting, Told, grouped, label_of, run_folders
+from palestra.tools.runs.groups import Setting, Told, grouped, label_of, run_folders, told_of
 from palestra.tools.runs.reading import judged, read_config, read_curve, read_summary
 from palestra.tools.statistics import definitions as of
 from palestra.tools.statistics.definitions import FEW_SEEDS, Interval, Scores
@@ -45,6 +45,7 @@ class Scored(NamedTuple):
     """What counts of one run."""
 
     seed: int
+    folder: Path
     score: float
     steps: list[int]  # of the evaluations on the way
     means: list[float]
@@ -127,8 +128,8 @@ class Comparison(NamedTuple):
     def tables(self) -> list[Table]:
         """What a person reads."""
         content = self.as_dict()
-        each = (_tables(one) for one in content["environments"])
-        return [*chain(*each), *_tables_together(content["together"])]
+        each = (tables_of(one) for one in content["environments"])
+        return [*chain(*each), *tables_together(content["together"])]
 
     def __str__(self) -> str:
         return "\n\n".join([*map(str, self.tables()), *self.notes])
@@ -151,21 +152,21 @@ def compare(
     if not runs:
         raise InputError("compare needs at least one run folder: palestra compare RUN...")
     notes: list[str] = []
-    scored: dict[Path, Scored] = {}
+    known: dict[Path, Scored] = {}
     for folder in run_folders([Path(run) for run in runs]):
         try:
-            scored[folder.resolve()] = _scored(folder, agents)
+            known[folder.resolve()] = scored(folder, agents)
         except InputError as fault:
             notes.append(f"Left out: {fault}")
-    if not scored:
+    if not known:
         raise InputError(f"there is no run to compare. {' '.join(notes)}")
     environments = []
-    for panel in grouped([*scored]):
+    for panel in grouped([*known]):
         task, settings = panel.task, [curve.setting for curve in panel.curves.values()]
         groups = []
         for curve in panel.curves.values():
             each = [
-                max((scored[x] for x in same), key=lambda run: run.taken)
+                max((known[x] for x in same), key=lambda run: run.taken)
                 for same in curve.runs.values()
             ]
             name = label_of(curve.setting, settings)
@@ -206,12 +207,13 @@ def _on_one_scale(environments: Sequence[Environment], pooled: Pooled | None) ->
         yield f"Without runs in all of {places}, and so not together: {'; '.join(apart)}."
 
 
-def _scored(folder: Path, which: Which) -> Scored:
+def scored(folder: Path, which: Which) -> Scored:
     """What counts of a run. Raises ValueError, in a sentence, where it cannot count."""
     config, summary, curve = read_config(folder), read_summary(folder), read_curve(folder)
     if not summary or summary.get("interrupted"):
         steps = curve[-1]["step"] if curve else 0
         raise InputError(f"{folder} is not at its end (step {steps:,}); `palestra resume` goes on.")
+    told_of(folder, config)  # raises for what is no task
     score = judged(summary, which)
     if score is None or not isfinite(score):
         raise InputError(f"{folder} has no mean return of its {which} agent ({score}).")
@@ -222,6 +224,7 @@ def _scored(folder: Path, which: Which) -> Scored:
     timed = isinstance(seconds, int | float) and seconds > 0
     return Scored(
         config["seed"],
+        folder,
         score,
         [step for step, _ in points],
         [mean for _, mean in points],
@@ -363,7 +366,7 @@ def _together(pooled: Pooled | None) -> dict[str, Any] | None:
 # --- what a person reads ---
 
 
-def _tables(one: dict[str, Any]) -> Iterator[Table]:
+def tables_of(one: dict[str, Any]) -> Iterator[Table]:
     """The tables of one environment."""
     told = lambda group, name: str(group["statistics"][name])
     gap = one["reference"] is not None
@@ -425,7 +428,8 @@ def _chance(chance: Interval) -> str:
     return f"{chance.mean:.0%} [{chance.low:.0%}, {chance.high:.0%}]"
 
 
-def _tables_together(content: dict[str, Any] | None) -> Iterator[Table]:
+def tables_together(content: dict[str, Any] | None) -> Iterator[Table]:
+    """The tables of several environments together; none where there is no scale for that."""
     if content is None:
         return
     title = f"{len(content['environments'])} environments together"

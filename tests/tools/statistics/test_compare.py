@@ -163,7 +163,7 @@ def test_commands(top, tmp_path, capsys):
 
 def test_names_cannot_break_a_table():
     table = Table("100 %", ["a_b", "x|y"], [["$1 & {2}", "\\end"]])
-    assert table.as_markdown().endswith("| a_b | x\\|y |\n|---|--:|\n| $1 & {2} | \\end |")
+    assert table.as_markdown().endswith("| a_b | x\\|y |\n|---|---|\n| \\$1 & {2} | \\\\end |")
     assert r"\$1 \& \{2\} & \textbackslash{}end \\" in table.as_tex()
     assert r"\caption{100 \%}" in table.as_tex()
 
