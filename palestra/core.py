@@ -27,6 +27,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 from palestra.own import add
 from palestra.ranges import (  # noqa: F401  passed on: whoever writes settings imports from here
     Activation,
+    Cell,
     Count,
     CountOrZero,
     Finite,
@@ -74,6 +75,20 @@ class Transition(NamedTuple):
     def done(self) -> Bool[Array, "*batch"]:
         """The episode ended: cut traces here. Not for bootstrapping: use `terminated`."""
         return self.terminated | self.truncated
+
+
+class Recalled(NamedTuple):
+    """What an algorithm that remembers sees in place of `obs`, in a Transition too."""
+
+    obs: PyTree
+    memory: PyTree  # from before `obs` was seen; where an episode begins, that of `no_memory`
+
+
+class Chosen(NamedTuple):
+    """What an algorithm that remembers gives in place of an action."""
+
+    action: PyTree
+    memory: PyTree  # from now on
 
 
 class Spec(NamedTuple):
@@ -191,8 +206,16 @@ class HasPolicy(Protocol):
 
 
 @runtime_checkable
+class Remembers(Protocol):
+    """An algorithm that remembers within an episode: `act` sees Recalled and gives Chosen, and a
+    rollout's `obs` and `next_obs` are Recalled, so each step has the memory that acted."""
+
+    def no_memory(self, spec: Spec) -> PyTree: ...  # where an episode begins, of one environment
+
+
+@runtime_checkable
 class Replays(Protocol):
-    """An algorithm that learns from batches of what it remembers."""
+    """An algorithm that learns from batches of what it keeps."""
 
     memory_size: int
     batch_size: int

@@ -53,6 +53,7 @@ Limit = Annotated[
     int, Range("a whole number of at least 1, or -1 for no limit", lambda x: x >= 1 or x == -1)
 ]
 Activation = Literal["relu", "tanh"]  # what stands between a network's layers
+Cell = Literal["gru", "lstm"]  # what a network remembers by
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

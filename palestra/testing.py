@@ -28,9 +28,11 @@ from jaxtyping import Array, PyTree
 from palestra import envs, own, prng
 from palestra.core import (
     Algorithm,
+    Chosen,
     Environment,
     Key,
     Probe,
+    Remembers,
     Spec,
     Step,
     Transition,
@@ -38,6 +40,7 @@ from palestra.core import (
 )
 from palestra.envs.transforms import Discretize
 from palestra.faults import said
+from palestra.parts.remembering import apart, nothing, recalled
 from palestra.parts.spaces import example, flat_action_space, flat_observation_space, legal
 from palestra.runners import compiled
 from palestra.runners.switches import as_written
@@ -55,7 +58,9 @@ ACTIONS = {
 }
 NUM_ENVS = 32  # side by side, in what algorithms are shown
 CONTINUOUS = "probe/Continuous-v0"
-PROBES = [i for i in envs.ENVIRONMENTS if i.startswith("probe/")]
+PROBES = [  # that need no memory
+    i for i in envs.ENVIRONMENTS if i[:6] == "probe/" and isinstance(envs.make(i), Probe)
+]
 TWO_ACTIONS = [i for i in PROBES if i != CONTINUOUS]
 CONCRETE = (
     jax.errors.ConcretizationTypeError,
@@ -333,8 +338,9 @@ class Case:
         return _called(f"{self.name}.init", jax.jit(init), self.algorithm, prng.key(0))
 
     def act(self, obs: PyTree, key: Key, explore: bool) -> PyTree:
-        """Actions of that learner, compiled once."""
-        return _called(f"{self.name}.act", _act, self.algorithm, self.state, obs, key, explore)
+        """Actions of that learner, which remembers nothing; compiled once."""
+        given = self.algorithm, self.state, at_the_start(self.algorithm, self.spec, obs)
+        return apart(_called(f"{self.name}.act", _act, *given, key, explore))[0]
 
     def check_state(self) -> None:
         """Raises AssertionError unless `init` makes arrays with memory of their own."""
@@ -364,7 +370,7 @@ class Case:
     def check_pure(self) -> None:
         """Raises AssertionError where its functions depend on what they are not given."""
         name, algorithm, state = self.name, self.algorithm, self.state
-        rollout = experience(self.spec, 0, algorithm.rollout_length)
+        rollout = experience(self.spec, 0, algorithm.rollout_length, algorithm)
         _check_pure(f"{name}.init", partial(algorithm.init, self.spec), prng.key(0))
         act = partial(algorithm.act, explore=True)
         _check_pure(f"{name}.act", act, state, _first(rollout.obs), prng.key(0))
@@ -376,12 +382,20 @@ class Case:
         name, algorithm = self.name, self.algorithm
         init = lambda: algorithm.init(self.spec, prng.key(0))
         state = _called(f"{name}.init", jax.eval_shape, init)
-        rollout = experience(self.spec, 0, algorithm.rollout_length)
+        rollout = experience(self.spec, 0, algorithm.rollout_length, algorithm)
         seen = f"for observations {self.spec.observation_space}"
         for explore in (True, False):
             act = lambda *given, explore=explore: algorithm.act(*given, explore=explore)
             given = state, _first(rollout.obs), prng.key(0)
             action = _called(f"{name}.act, {seen},", jax.eval_shape, act, *given)
+            if isinstance(algorithm, Remembers):
+                _must(
+                    isinstance(action, Chosen),
+                    f"{name}.act must give palestra.core.Chosen(action, memory), since there is "
+                    f"{name}.no_memory, not {_short(action)}.",
+                )
+                action, memory = action
+                _check_alike(given[1].memory, memory, f"{name}.act", "what `no_memory` makes")
             asked = example(self.spec.action_space)
             shape, kind = (NUM_ENVS, *asked.shape), asked.dtype.kind
             _must(
@@ -454,7 +468,7 @@ class Case:
         def learn() -> tuple[PyTree, PyTree]:
             state, metrics = self.state, {}
             for i in range(4):
-                rollout = experience(self.spec, 10 * i, length)
+                rollout = experience(self.spec, 10 * i, length, self.algorithm)
                 given = self.algorithm, state, rollout, prng.key(i)
                 state, metrics = _called(f"{name}.update", _update, *given)
             return state, metrics
@@ -475,7 +489,7 @@ class Case:
         """Raises AssertionError unless seeds under `vmap`, with hyper-parameters of their own,
         learn what each learns alone."""
         name, length = self.name, self.algorithm.rollout_length
-        rollouts = [experience(self.spec, 10 * i, length) for i in range(3)]
+        rollouts = [experience(self.spec, 10 * i, length, self.algorithm) for i in range(3)]
         rollouts = jax.tree.map(lambda *x: jnp.stack(x), *rollouts)
 
         def learn(algorithm: Any, seed: Array) -> PyTree:
@@ -547,7 +561,9 @@ def answers(
     obs = jnp.array([obs for obs, _ in asked_of(env_id)])
     if isinstance(env, Discretize):
         obs = jax.vmap(env.see)(obs)
-    return np.asarray(_act(algorithm, learner, obs, prng.key(0), False)).tolist()
+    spec = Spec(env.observation_space, env.action_space, num_envs)
+    seen = at_the_start(algorithm, spec, obs)
+    return np.asarray(apart(_act(algorithm, learner, seen, prng.key(0), False))[0]).tolist()
 
 
 def draw(space: gymnasium.Space, shape: tuple[int, ...], seed: int) -> Array:
@@ -563,14 +579,24 @@ def draw(space: gymnasium.Space, shape: tuple[int, ...], seed: int) -> Array:
     return jnp.asarray(rng.uniform(space.low, space.high, (*shape, *space.shape)), jnp.float32)
 
 
-def experience(spec: Spec, seed: int, length: int) -> Transition:
-    """A rollout of random numbers, leaves [length, num_envs, ...]."""
+def at_the_start(algorithm: Any, spec: Spec, obs: PyTree) -> PyTree:
+    """What an algorithm sees of observations [*batch, ...] at the start of episodes."""
+    size = jax.tree.leaves(obs)[0].ndim - jax.tree.leaves(example(spec.observation_space))[0].ndim
+    batch = jax.tree.leaves(obs)[0].shape[:size]
+    room = lambda x: jnp.broadcast_to(x, (*batch, *x.shape))
+    return recalled(obs, jax.tree.map(room, nothing(algorithm, spec)))
+
+
+def experience(spec: Spec, seed: int, length: int, algorithm: Any = None) -> Transition:
+    """A rollout of random numbers, leaves [length, num_envs, ...], of which an algorithm that
+    remembers does so."""
     rng, shape = np.random.default_rng(seed), (length, spec.num_envs)
     obs, next_obs = (draw(spec.observation_space, shape, seed + i) for i in (1, 2))
     action = draw(spec.action_space, shape, seed + 3)
     reward = jnp.asarray(rng.normal(size=shape), jnp.float32)
     flags = jnp.asarray(rng.random((2, *shape)) < 0.1)
-    return Transition(obs, action, reward, next_obs, *flags)
+    seen, then = (at_the_start(algorithm, spec, x) for x in (obs, next_obs))
+    return Transition(seen, action, reward, then, *flags)
 
 
 def misfit(space: gymnasium.Space, value: Any, name: str, lead: int = 0) -> str | None:

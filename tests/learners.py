@@ -16,6 +16,7 @@ from palestra.algorithms.pqn import PQN
 from palestra.algorithms.q_learning import QLearning
 from palestra.algorithms.qr_dqn import QRDQN
 from palestra.algorithms.rainbow import Rainbow
+from palestra.algorithms.recurrent_ppo import RecurrentPPO
 from palestra.algorithms.reinforce import Reinforce
 from palestra.algorithms.sac import SAC
 from palestra.algorithms.sarsa import Sarsa
@@ -41,6 +42,9 @@ SMALL = {
     "a2c": A2C(hidden=(8,), **AS_GIVEN),
     "a3c": A3C(hidden=(8,)),
     "ppo": PPO(hidden=(8,), rollout_length=4, epochs=2, minibatches=2, **AS_GIVEN),
+    "recurrent_ppo": RecurrentPPO(
+        units=8, hidden=(8,), rollout_length=4, epochs=2, minibatches=2, **AS_GIVEN
+    ),
     "dqn": DQN(
         **AS_SEEN, hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, n_step=2
     ),
@@ -164,6 +168,19 @@ PROBES = {
             rollout_length=16,
             epochs=4,
             minibatches=4,
+            entropy_coef=0.01,
+            **AS_GIVEN,
+        ),
+        8,
+        8_000,
+    ),
+    "recurrent_ppo": (
+        RecurrentPPO(
+            units=16,
+            hidden=(16,),
+            learning_rate=1e-2,
+            rollout_length=16,
+            epochs=4,
             entropy_coef=0.01,
             **AS_GIVEN,
         ),

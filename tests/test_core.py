@@ -20,6 +20,7 @@ from palestra.core import (
     NonNegative,
     Positive,
     Probe,
+    Remembers,
     Replays,
     Share,
     ToldWhoActed,
@@ -164,13 +165,15 @@ def test_who_has_what_the_contract_does_not_ask_for():
     who = lambda kind: {name for name, learner in learners.items() if isinstance(learner, kind)}
     assert who(Replays) == {"dqn", "c51", "qr_dqn", "rainbow", "ddpg", "td3", "sac"}
     assert who(Asynchronous) == {"a3c"}
-    assert who(ToldWhoActed) == {"ppo"}
+    assert who(ToldWhoActed) == {"ppo", "recurrent_ppo"}
+    assert who(Remembers) == {"recurrent_ppo"}
     simulators = {row.home: row.simulator(**row.parameters) for row in ENVIRONMENTS.values()}
     where = lambda kind: {home for home, env in simulators.items() if isinstance(env, kind)}
     room = lambda home: home.partition(".")[0]
     assert {room(home) for home in where(HasModel)} == {"toy_text"}
     assert len(where(HasOptions)) == 5
     assert {room(home) for home in where(HasOptions)} == {"classic"}
-    assert where(Probe) == {home for home in simulators if home.startswith("probes:")}
+    memory = {"probes:Cue", "probes:Forget"}  # where no one observation has a best action
+    assert where(Probe) == {home for home in simulators if home.startswith("probes:")} - memory
     assert where(HasInfo)
     assert not where(Drawn | Written)  # they have files of their own

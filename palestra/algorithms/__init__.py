@@ -134,6 +134,12 @@ ALGORITHMS: dict[str, Entry] = {
         "schulman2017proximal",
         actions=ANY_ACTION,
     ),
+    "recurrent_ppo": Entry(
+        "recurrent_ppo:RecurrentPPO",
+        "PPO with a network that remembers.",
+        "hausknecht2015deep",
+        actions=ANY_ACTION,
+    ),
     "dqn": Entry(
         "dqn:DQN",
         "Deep Q-learning; also double, dueling and n-step.",

@@ -99,6 +99,19 @@ ENVIRONMENTS: dict[str, Entry] = {
         -110.0,
         view="mountain_car_grid",
     ),
+    "Positions/CartPole-v1": Entry(
+        "classic.cartpole:CartPole",
+        "CartPole-v1, seen without its velocities.",
+        500,
+        475.0,
+        view="cartpole_positions",
+    ),
+    "Positions/Pendulum-v1": Entry(
+        "classic.pendulum:Pendulum",
+        "Pendulum-v1, seen without its velocity.",
+        200,
+        view="pendulum_position",
+    ),
     "FrozenLake-v1": Entry(
         "toy_text.frozen_lake:FrozenLake",
         "Cross a slippery lake of 4 x 4 squares without falling into a hole.",
@@ -152,6 +165,22 @@ ENVIRONMENTS: dict[str, Entry] = {
     "probe/TimeOut-v0": Entry("probes:TimeOut", "Is a time-out kept apart from an ending?"),
     "probe/Continuous-v0": Entry(
         "probes:Continuous", "Are continuous actions right?", threshold=-0.01
+    ),
+    "probe/Cue2-v0": Entry("probes:Cue", "Is a cue remembered for 2 steps?", threshold=0.95),
+    "probe/Cue8-v0": Entry(
+        "probes:Cue",
+        "Is a cue remembered for 8 steps?",
+        threshold=0.95,
+        parameters={"delay": 8},
+    ),
+    "probe/Cue32-v0": Entry(
+        "probes:Cue",
+        "Is a cue remembered for 32 steps?",
+        threshold=0.95,
+        parameters={"delay": 32},
+    ),
+    "probe/Forget-v0": Entry(
+        "probes:Forget", "Does what is remembered end with the episode?", threshold=0.95
     ),
 }
 ENDS = "max_episode_steps", "reward_threshold"  # what a class from outside may say of its episodes

@@ -1,4 +1,5 @@
-"""Probes: tasks so small that failing one names the fault. Every algorithm must solve them.
+"""Probes: tasks so small that failing one names the fault. Every algorithm must solve them, and
+every algorithm that remembers the last two.
 
     id                    the task                             who fails has ...
     probe/Action-v0       one step; action 1 pays              the sign of the signal wrong
@@ -12,11 +13,17 @@
                           a stream of rewards that is cut off
     probe/Continuous-v0   one step; the action should be half  actions scaled, clipped or
                           of the observation                   differentiated wrongly
+    probe/Cue2-v0,        the first observation is what pays   no memory, or none that lasts, or one
+    Cue8-v0, Cue32-v0     2, 8 or 32 steps later               that is not learned from
+    probe/Forget-v0       the first step of an episode, which  a memory that outlives the episode
+                          looks like all others, is answered
+                          otherwise than those
 
-Each lists as `answers` the observations that matter and the best action in each.
+Each but the last two lists as `answers` the observations that matter and the best action in each.
 
 Source: after the diagnostic environments of Jones (2020), Debugging reinforcement learning systems;
-Ending and TimeOut are ours (Pardo et al. 2018, Time limits in reinforcement learning, say why).
+Ending and TimeOut (Pardo et al. 2018, Time limits in reinforcement learning, say why), Cue and
+Forget are ours.
 """
 
 from typing import ClassVar, NamedTuple
@@ -26,7 +33,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from palestra.core import Key, Step, hyperparameters
+from palestra.core import Count, Key, Step, hyperparameters
 
 LINE = gymnasium.spaces.Box(-1.0, 1.0, (1,))
 TWO = gymnasium.spaces.Discrete(2)
@@ -156,3 +163,50 @@ class Continuous:
 
     def step(self, state: State, action: Float[Array, "1"], key: Key) -> tuple[State, Step]:
         return _next(state, 0.0, -jnp.square(action[0] - state.place / 2), terminated=True)
+
+
+@hyperparameters
+class Cue:
+    """The first step shows 1 or -1, the others 0; the last action pays where it is the sign of the
+    first step's number, and costs as much where not."""
+
+    delay: Count = 2
+    """Steps from the cue to the answer."""
+
+    observation_space: ClassVar = LINE
+    action_space: ClassVar = TWO
+
+    def reset(self, key: Key) -> tuple["Cued", Float[Array, "1"]]:
+        cue = jax.random.rademacher(key, dtype=jnp.float32)
+        return Cued(cue, jnp.zeros((), jnp.int32)), cue[None]
+
+    def step(self, state: "Cued", action: Int[Array, ""], key: Key) -> tuple["Cued", Step]:
+        asked = state.time >= self.delay
+        reward = jnp.where(asked, state.cue * _sign(action), 0.0)
+        return state._replace(time=state.time + 1), Step(
+            jnp.zeros(1), reward, asked, jnp.zeros((), bool)
+        )
+
+
+class Cued(NamedTuple):
+    """What is to be remembered, and a clock."""
+
+    cue: Float[Array, ""]
+    time: Int[Array, ""]  # steps since the episode began
+
+
+@hyperparameters
+class Forget:
+    """Always shows 0. Action 1 pays 1 in the first step and costs 1 in all others, of which there
+    is another with chance 1/2; action 0 costs 1 in the first step."""
+
+    observation_space: ClassVar = LINE
+    action_space: ClassVar = TWO
+
+    def reset(self, key: Key) -> Reset:
+        return _begin(0.0)
+
+    def step(self, state: State, action: Int[Array, ""], key: Key) -> tuple[State, Step]:
+        later = jnp.where(action == 1, -1.0, 0.0)
+        reward = jnp.where(state.time == 0, _sign(action), later)
+        return _next(state, 0.0, reward, terminated=jax.random.uniform(key) < 0.5)

@@ -404,6 +404,16 @@ class PartialObs(ObsTransform):
         return jnp.stack([obs[i] for i in self.keep])  # cheaper than a gather
 
 
+def cartpole_positions(env: Environment) -> PartialObs:
+    """Where the cart is and how the pole leans, not how fast either moves."""
+    return PartialObs(env=env, keep=(0, 2))
+
+
+def pendulum_position(env: Environment) -> PartialObs:
+    """Cosine and sine of the pendulum's angle, not how fast it turns."""
+    return PartialObs(env=env, keep=(0, 1))
+
+
 class Stacked(NamedTuple):
     """A state and what was seen of late."""
 

@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
-from palestra.core import Activation, Key, Spec
+from palestra.core import Activation, Cell, Key, Recalled, Spec
 from palestra.faults import InputError
 from palestra.parts.distributions import (
     Categorical,
@@ -28,7 +28,8 @@ from palestra.parts.distributions import (
     SquashedGaussian,
 )
 from palestra.parts.masks import masked
-from palestra.parts.networks import Network
+from palestra.parts.networks import MLP, Network
+from palestra.parts.recurrent import Recurrent
 
 
 class CategoricalHead(eqx.Module):
@@ -298,6 +299,59 @@ class ActorCritic(eqx.Module):
         if isinstance(self.head, StateDependentHead):
             return self.head(outputs, features)
         return self.head(masked(outputs, obs))
+
+
+class RecurrentActorCritic(eqx.Module):
+    """A policy and its value, two heads of one network that remembers."""
+
+    trunk: Recurrent
+    actor: MLP
+    critic: MLP
+    head: Head
+
+    def __init__(
+        self,
+        spec: Spec,
+        cell: Cell,
+        units: int,
+        hidden: tuple[int, ...],
+        key: Key,
+        *,
+        activation: Activation = "tanh",
+        log_std: float | Float[Array, ""] = 0.0,
+    ):
+        """`hidden` are each head's. The policy's last layer starts small, so that all actions are
+        about as likely."""
+        keys = jax.random.split(key, 3)
+        self.trunk = Recurrent(spec.observation_space, cell, units, keys[0])
+        self.head = head(spec.action_space, log_std=log_std)
+        make = lambda outputs, scale, key: MLP(
+            (units, *hidden, outputs), key, activation=activation, last_scale=scale
+        )
+        self.actor, self.critic = make(self.head.size, 0.01, keys[1]), make(1, 1.0, keys[2])
+
+    def policy(self, seen: Recalled) -> tuple[Distribution, PyTree]:
+        """pi(. | seen), and what is remembered then."""
+        features, memory = self.trunk(seen)
+        return self._heads(features, seen.obs)[0], memory
+
+    def value(self, seen: Recalled) -> Float[Array, ""]:
+        """V(seen)."""
+        return self.critic(self.trunk(seen)[0])[0]
+
+    def __call__(self, seen: Recalled) -> tuple[Distribution, Float[Array, ""]]:
+        return self._heads(self.trunk(seen)[0], seen.obs)
+
+    def along(
+        self, seen: Recalled, cut: Bool[Array, "T"]
+    ) -> tuple[Distribution, Float[Array, "T"]]:
+        """The same for a sequence, as Recurrent's."""
+        return jax.vmap(self._heads)(self.trunk.along(seen, cut)[0], seen.obs)
+
+    def _heads(
+        self, features: Float[Array, " units"], obs: PyTree
+    ) -> tuple[Distribution, Float[Array, ""]]:
+        return self.head(masked(self.actor(features), obs)), self.critic(features)[0]
 
 
 def box(space: gymnasium.Space, *, endless: bool = False) -> Bounds:

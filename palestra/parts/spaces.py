@@ -27,7 +27,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from jaxtyping import PyTree
 
-from palestra.core import Frames, Masked, Spec, Transition
+from palestra.core import Chosen, Frames, Masked, Spec, Transition
 from palestra.faults import InputError
 
 Numbers: TypeAlias = np.ndarray | np.generic | jax.Array
@@ -56,7 +56,10 @@ def example(space: gymnasium.Space) -> PyTree:
 
 
 def legal(space: gymnasium.Space, action: PyTree) -> PyTree:
-    """The action as the environment takes it: inside of the Box. Others are as they are."""
+    """The action as the environment takes it: inside of the Box. Others are as they are. What is
+    Chosen keeps its memory."""
+    if isinstance(action, Chosen):
+        return action._replace(action=legal(space, action.action))
     if not isinstance(space, Box):
         return action
     bound = lambda x: jnp.broadcast_to(jnp.asarray(x, action.dtype), action.shape)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from gymnasium.spaces import Box
 from jaxtyping import Array, Float, PyTree
 
-from palestra.core import Masked, Transition
+from palestra.core import Masked, Recalled, Transition
 from palestra.parts.masks import observed
 
 
@@ -56,6 +56,8 @@ def obs_moments(space: gymnasium.Space) -> Moments | None:
 
 def see(moments: Moments | None, obs: PyTree) -> PyTree:
     """Observations as a learner sees them: normalized where there are moments, else as they are."""
+    if isinstance(obs, Recalled):
+        return obs._replace(obs=see(moments, obs.obs))
     if moments is None:
         return obs
     seen = normalize(moments, observed(obs))
@@ -64,6 +66,8 @@ def see(moments: Moments | None, obs: PyTree) -> PyTree:
 
 def saw(moments: Moments | None, obs: PyTree) -> Moments | None:
     """The moments after a rollout's observations, leaves [T, E, ...]."""
+    if isinstance(obs, Recalled):
+        return saw(moments, obs.obs)
     seen = observed(obs)
     return None if moments is None else merge(moments, seen.reshape(-1, *seen.shape[2:]))
 

@@ -18,6 +18,7 @@ from jaxtyping import Array, Int, PyTree, UInt32
 from palestra import prng
 from palestra.core import Algorithm, Environment, Key, Spec, Transition
 from palestra.faults import InputError
+from palestra.parts.remembering import apart, remembering, without_memory
 from palestra.parts.spaces import legal
 from palestra.runners.cache import use_compilation_cache
 from palestra.runners.leaves import fingerprint, rebuilt, replaced
@@ -33,7 +34,7 @@ class Carry(NamedTuple):
 
     learner: PyTree
     env_state: PyTree  # leaves [..., E]
-    obs: PyTree  # leaves [..., E], or Rows of them
+    obs: PyTree  # leaves [..., E], or Rows of them; with the memory of who remembers
     tally: Tally  # totals and lengths of the episodes under way
     key: Key
 
@@ -70,7 +71,7 @@ def train(
     for done in ends(updates, epochs, since):
         carry, (metrics, episodes, prints, sound) = program.epoch(env, algorithm, carry)
         step = done * steps_per_update
-        obs = jax.vmap(environments_first)(carry.obs)
+        obs = jax.vmap(environments_first)(without_memory(carry.obs))
         now = lambda: carry  # noqa: B023
         yield Report(step, carry.learner, metrics, episodes, prints, sound, obs, now)
 
@@ -106,20 +107,25 @@ def begin(env: Environment, algorithm: Algorithm, num_envs: int, seed: UInt32[Ar
     """A fresh learner before its first step."""
     key, init_key, reset_key = jax.random.split(prng.key(seed), 3)
     learner = algorithm.init(Spec(env.observation_space, env.action_space, num_envs), init_key)
-    env_state, obs = begin_episodes(env, jax.random.split(reset_key, num_envs))
+    played = remembering(env, algorithm, num_envs)
+    env_state, obs = begin_episodes(played, jax.random.split(reset_key, num_envs))
     return Carry(learner, env_state, obs, no_tally(num_envs), key)
 
 
 def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> tuple[Carry, Any]:
     """Act and learn `updates` times; what changed, each update's metrics, episodes and print, and
     whether all of it is sound."""
-    first = printed(algorithm.rollout_length, carry.tally.steps.shape[-1])
+    num_envs = carry.tally.steps.shape[-1]
+    first, played = (
+        printed(algorithm.rollout_length, num_envs),
+        remembering(env, algorithm, num_envs),
+    )
 
     def iterate(carry: Carry, i: Int[Array, ""]):
         key, rollout_key, update_key = jax.random.split(carry.key, 3)
         policy = partial(algorithm.act, carry.learner)
         env_state, obs, rollout = unroll(
-            env, policy, carry.env_state, carry.obs, algorithm.rollout_length, rollout_key
+            played, policy, carry.env_state, carry.obs, algorithm.rollout_length, rollout_key
         )
         learner, metrics = algorithm.update(carry.learner, rollout, update_key)
         tally, episodes = count(carry.tally, rollout)
@@ -153,6 +159,7 @@ def unroll(
         env_state, out = jax.vmap(env.step, axes, -1)(env_state, allowed, keys)
         next_rows = split_rows(out.obs)
         next_obs = environments_first(next_rows)
+        action, _ = apart(action)
         transition = Transition(obs, action, out.reward, next_obs, out.terminated, out.truncated)
         choose = lambda new, old: jnp.where(transition.done, new, old)
         fresh = begin_episodes(env, jax.random.split(reset_key, num_envs))

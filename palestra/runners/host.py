@@ -36,6 +36,7 @@ from palestra.faults import (
     quiet,
     said,
 )
+from palestra.parts.remembering import apart, nothing, recalled, seen_by
 from palestra.parts.spaces import (
     example,
     flat_action_space,
@@ -150,7 +151,7 @@ class Loop:
         self._plan = plan(algorithm, envs.num_envs, total_steps, reports)
         self._since = since
         self._unprinted = 0 if since else printed(algorithm.rollout_length, envs.num_envs)
-        self.players = Players(envs, streams.first(seed, streams.TRAINING), profile)
+        self.players = Players(envs, streams.first(seed, streams.TRAINING), profile, algorithm)
         self.key, init_key, _ = jax.random.split(prng.key(seed), 3)
         begin = jax.jit(partial(algorithm.init, self.players.spec))
         if since is None:
@@ -203,7 +204,7 @@ class Programs(NamedTuple):
         whole = partial(jax.tree.unflatten, structure)
         length = algorithm.rollout_length
         batch = lambda x: np.zeros((spec.num_envs, *x.shape), x.dtype)
-        obs = jax.tree.map(batch, example(spec.observation_space))
+        obs = jax.tree.map(batch, seen_by(algorithm, spec))
         explore = lambda learner, obs, key: algorithm.act(learner, obs, key)
         read = [i for i, is_read in enumerate(reads(explore, learner, obs, prng.key(0))) if is_read]
         shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves]
@@ -213,7 +214,7 @@ class Programs(NamedTuple):
             for place, leaf in zip(read, acting, strict=True):
                 rest[place] = leaf
             action = algorithm.act(whole(rest), obs, prng.of_words(words))
-            return action, legal(spec.action_space, action)
+            return apart(action)[0], legal(spec.action_space, action)
 
         def update(leaves: Leaves, rollout: Transition, key: Key) -> tuple[Leaves, Metrics]:
             learner, metrics = algorithm.update(whole(leaves), rollout, key)
@@ -233,8 +234,15 @@ class Programs(NamedTuple):
 class Players:
     """A vector environment, and the episodes under way in it, in the form that algorithms see."""
 
-    def __init__(self, envs: VectorEnv, seed: int | None, profile: Profile | None = None):
-        """Environment i is first reset with `seed` + i. Raises ValueError where a space cannot be
+    def __init__(
+        self,
+        envs: VectorEnv,
+        seed: int | None,
+        profile: Profile | None = None,
+        algorithm: Algorithm | None = None,
+    ):
+        """Environment i is first reset with `seed` + i. The algorithm is who acts; it need be known
+        where it remembers. Raises ValueError where a space cannot be
         learned from, or the environments do not say when they begin anew."""
         self.envs, self.seed = envs, seed
         self.profile = Profile() if profile is None else profile
@@ -246,6 +254,9 @@ class Players:
         parts = spaces[0] if isinstance(spaces[0], Tuple) else [spaces[0]]
         self._counts = [int(part.n) if isinstance(part, Discrete) else None for part in parts]
         self.obs: PyTree = None  # what is seen now, leaves [E, ...]; None before the first episode
+        self._no_memory = jax.tree.map(np.asarray, nothing(algorithm, self.spec))
+        room = lambda x: np.broadcast_to(x, (envs.num_envs, *x.shape)).copy()
+        self._memory = jax.tree.map(room, self._no_memory)  # now, leaves [E, ...]
         self.taken = 0  # steps, by all environments
         self._total = np.zeros(envs.num_envs)
         self._steps = np.zeros(envs.num_envs, np.int32)
@@ -280,7 +291,7 @@ class Players:
             )
             return None
         self._form = form
-        return Playing(envs, self.obs, self._total, self._steps)
+        return Playing(envs, self.obs, self._total, self._steps, self._memory)
 
     def go_on(self, since: Since) -> None:
         """Go on where another player stood; with new episodes where that cannot be told."""
@@ -292,7 +303,7 @@ class Players:
         if (now := self.state()) is None:
             raise MisfitError(f"{self._name} cannot take its state back")
         found = rebuilt(Carry(None, None, now), since.arrays).playing
-        envs, self.obs, self._total, self._steps = found
+        envs, self.obs, self._total, self._steps, self._memory = found
         try:
             put_state(self.envs, envs)
         except Exception as fault:
@@ -308,7 +319,8 @@ class Players:
     def unroll(self, act: Callable, words: np.ndarray) -> tuple[Transition, Episodes]:
         """Play a step with each key's words; one episode begins where another ends. [T, E, ...].
 
-        `act(words, obs)` gives an action and a legal one. Raises EnvironmentFaultError.
+        `act(words, obs)` gives an action and a legal one, Chosen where it remembers. Raises
+        EnvironmentFaultError.
         """
         self.begin()
         rows = None
@@ -322,20 +334,22 @@ class Players:
 
     def _step(self, act: Callable) -> tuple[Transition, Episodes]:
         # What an environment shows may change with its next step; what is returned is copied then.
-        obs = jax.tree.map(np.copy, self.obs)
+        obs = recalled(jax.tree.map(np.copy, self.obs), self._memory)
         with self.profile("act"):
-            action, allowed = jax.tree.map(np.asarray, act(obs))
+            action, choice = jax.tree.map(np.asarray, act(obs))
+        allowed, memory = apart(choice)
         # JAX's own arrays cannot be written to, which environments may do.
         allowed = unflatten_action(self._done, allowed.copy())
         shown, reward, terminated, truncated, info = self._advance(allowed)
         done = terminated | truncated
         next_obs = self._see(shown)
+        self._memory = memory
         episodes = self._count(reward, done, info)
         self.obs = next_obs
         if done.any():
             next_obs, truncated = self._begin_anew(allowed, next_obs, done, truncated, info)
-        reward = reward.astype(np.float32)
-        return Transition(obs, action, reward, next_obs, terminated, truncated), episodes
+        reward, after = reward.astype(np.float32), recalled(next_obs, memory)
+        return Transition(obs, action, reward, after, terminated, truncated), episodes
 
     def _advance(self, action: PyTree) -> tuple[PyTree, Any, Any, Any, dict]:
         with self.profile("environments"):
@@ -397,8 +411,8 @@ class Players:
     def _count(
         self, reward: np.ndarray, done: np.ndarray, info: dict, began: np.ndarray | bool = False
     ) -> Episodes:
-        """Carry the totals on; environments that keep records (RecordEpisodeStatistics) know better
-        than rewards that a wrapper may have altered."""
+        """Carry the totals on, and forget what is over; environments that keep records
+        (RecordEpisodeStatistics) know better than rewards that a wrapper may have altered."""
         self._total += reward
         self._steps += ~np.asarray(began)
         finished: Any = done.copy()
@@ -406,6 +420,8 @@ class Players:
         steps: Any = self._steps.copy()
         if done.any():
             self._total[done], self._steps[done] = 0.0, 0
+            anew = lambda x, none: np.where(done.reshape(-1, *(1 for _ in none.shape)), none, x)
+            self._memory = jax.tree.map(anew, self._memory, self._no_memory)
             for source in (info, info.get("final_info")):
                 kept = None if source is info and self._miscounts else records(source, done)
                 if kept is not None:
@@ -462,6 +478,7 @@ class Playing(NamedTuple):
     obs: PyTree  # leaves [E, ...]
     total: np.ndarray  # [E]
     steps: np.ndarray  # [E]
+    memory: PyTree  # leaves [E, ...]
 
 
 def state_of(envs: VectorEnv) -> PyTree | None:

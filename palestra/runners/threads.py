@@ -50,7 +50,8 @@ from palestra.core import (
     check,
 )
 from palestra.faults import EnvironmentFaultError
-from palestra.parts.spaces import example, example_transition, legal
+from palestra.parts.remembering import apart, seen_by, transition_of
+from palestra.parts.spaces import legal
 from palestra.runners import streams
 from palestra.runners.compiled import ends, plan
 from palestra.runners.host import Carry, Leaves, Loop, Players, Profile, Turn
@@ -96,7 +97,9 @@ def train(
         for _ in range(workers):
             envs.append(make_envs())
             stack.callback(close, envs[-1])
-        players = [Players(one, first + i * one.num_envs, profile) for i, one in enumerate(envs)]
+        players = [
+            Players(one, first + i * one.num_envs, profile, algorithm) for i, one in enumerate(envs)
+        ]
         spec = players[0].spec
         updates, count, steps_per_update = plan(algorithm, spec.num_envs, total_steps, reports)
         begin = jax.jit(partial(algorithm.init, spec))
@@ -182,7 +185,7 @@ def compile_halves(spec: Spec, algorithm: Asynchronous, learner: Leaves, structu
 
     def act(learner: Leaves, words: Array, obs: PyTree) -> tuple[PyTree, PyTree]:
         action = algorithm.act(whole(learner), obs, prng.of_words(words))
-        return action, legal(spec.action_space, action)
+        return apart(action)[0], legal(spec.action_space, action)
 
     def keys(key: Key) -> tuple[Key, Array]:
         key, rollout_key = jax.random.split(key)
@@ -195,8 +198,9 @@ def compile_halves(spec: Spec, algorithm: Asynchronous, learner: Leaves, structu
         return jax.tree.leaves(algorithm.apply(whole(learner), gradient))
 
     filled = lambda x, *axes: jnp.zeros((*axes, *x.shape), x.dtype)
-    rollout = jax.tree.map(lambda x: filled(x, length, spec.num_envs), example_transition(spec))
-    obs = jax.tree.map(lambda x: filled(x, spec.num_envs), example(spec.observation_space))
+    steps = lambda x: filled(x, length, spec.num_envs)
+    rollout = jax.tree.map(steps, transition_of(algorithm, spec))
+    obs = jax.tree.map(lambda x: filled(x, spec.num_envs), seen_by(algorithm, spec))
     words = jax.random.key_data(prng.key(0))
     compiled = lambda function, *args: jax.jit(function).lower(*args).compile()
     return Halves(

@@ -13,6 +13,7 @@ from learners import SMALL, E
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, algorithm_class, name_of
 from palestra.core import Frames, Spec
+from palestra.parts.remembering import apart
 from palestra.parts.statistics import Moments, see
 from palestra.testing import ACTIONS, OBSERVATIONS, Case, draw, experience
 
@@ -97,7 +98,8 @@ def test_update_is_pure_finite_and_traced_once(case):
 
     state = case.state
     before = jax.tree.map(np.array, state)
-    rollouts = [experience(case.spec, 10 * i, case.algorithm.rollout_length) for i in range(20)]
+    length = case.algorithm.rollout_length
+    rollouts = [experience(case.spec, 10 * i, length, case.algorithm) for i in range(20)]
     for i, rollout in enumerate(rollouts):
         state, metrics = update(state, rollout, prng.key(i))
     assert len(traces) == 1
@@ -130,7 +132,8 @@ def test_normalized_observations_are_what_acts_and_learns(name):
     spec = spec_of("vector", ALGORITHMS[name].actions[-1])
     mean, variance = jnp.array([0.5, -1.0, 0.0, 0.1]), jnp.array([4.0, 0.25, 1.0, 0.09])
     moments = Moments(jnp.float32(1e12), mean, variance)  # of so much that a rollout is nothing
-    shown = [experience(spec, 10 * i, SMALL[name].rollout_length) for i in range(3)]
+    length = SMALL[name].rollout_length
+    shown = [experience(spec, 10 * i, length, SMALL[name]) for i in range(3)]
     normalized = [
         rollout._replace(obs=see(moments, rollout.obs), next_obs=see(moments, rollout.next_obs))
         for rollout in shown
@@ -141,7 +144,8 @@ def test_normalized_observations_are_what_acts_and_learns(name):
         update = quickly(algorithm.update)
         for i, rollout in enumerate(rollouts):
             state, _ = update(state, rollout, prng.key(i))
-        return state, algorithm.act(state, rollouts[0].obs[0], prng.key(0), explore=False)
+        first = jax.tree.map(lambda x: x[0], rollouts[0].obs)
+        return state, apart(algorithm.act(state, first, prng.key(0), explore=False))[0]
 
     one, action = learn(SMALL[name], normalized)
     two, same_action = learn(replace(SMALL[name], normalize_obs=True), shown, obs_moments=moments)

@@ -5,9 +5,12 @@ import pytest
 from learners import PROBES as SETTINGS
 
 from palestra import envs
-from palestra.algorithms import ALGORITHMS
-from palestra.core import Environment, hyperparameters
+from palestra.algorithms import ALGORITHMS, algorithm_class
+from palestra.core import Environment, Remembers, Spec, hyperparameters
+from palestra.runners import compiled, streams
 from palestra.testing import CONTINUOUS, PROBES, answers, probe
+from palestra.tools.agents.agent import Agent
+from palestra.tools.agents.episodes import in_ours
 
 ACTIONS = {i: "continuous" if i == CONTINUOUS else "discrete" for i in PROBES}
 CASES = [(n, i) for n, row in ALGORITHMS.items() for i in PROBES if ACTIONS[i] in row.actions]
@@ -63,3 +66,23 @@ def test_a_learner_that_merges_time_outs_and_endings_fails(name):
     env_id = "probe/TimeOut-v0"
     env, setting = EndingsAndTimeOutsMerged(env=task(name, env_id)), settings(name, env_id)
     assert [answers(env, env_id, *setting, seed) for seed in SEEDS] == [[0], [0]]
+
+
+MEMORY = [name for name in ALGORITHMS if isinstance(algorithm_class(name), Remembers)]
+
+
+def judged(algorithm, env, env_id: str, num_envs: int, steps: int) -> float:
+    """The mean return of a trained agent's greedy episodes."""
+    (report,) = compiled.train(
+        env, algorithm, num_envs=num_envs, total_steps=steps, reports=1, seeds=[0]
+    )
+    spec = Spec(env.observation_space, env.action_space, num_envs)
+    agent = Agent.of(algorithm, spec, env_id, report.learner, 0)
+    return in_ours(env, agent, episodes=100, key=streams.key(0, streams.EXAM)).returns.mean()
+
+
+@pytest.mark.parametrize("env_id", ["probe/Cue2-v0", "probe/Forget-v0"])
+@pytest.mark.parametrize("name", MEMORY)
+def test_who_remembers_solves_what_asks_for_it(name, env_id):
+    algorithm, num_envs, steps = SETTINGS[name]
+    assert judged(algorithm, envs.make(env_id), env_id, num_envs, 2 * steps) >= 0.95

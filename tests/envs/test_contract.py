@@ -98,7 +98,7 @@ def test_what_is_asked_of_everybody(env_id, asked):
 
 STARTS_ALIKE = (
     "FrozenLake", "CliffWalking", "Asterix", "Seaquest", "SpaceInvaders", "probe/Action", "Delay",
-    "Ending", "TimeOut",
+    "Ending", "TimeOut", "Forget",
 )  # fmt: skip
 
 

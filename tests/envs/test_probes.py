@@ -8,9 +8,9 @@ from gymnasium.spaces import Discrete
 
 from palestra import envs, prng
 from palestra.envs.probes import State
+from palestra.testing import PROBES
 
 GAMMA = 0.99
-PROBES = [env_id for env_id in envs.ENVIRONMENTS if env_id.startswith("probe/")]
 
 
 def actions(env):

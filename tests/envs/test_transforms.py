@@ -480,6 +480,20 @@ def test_tasks_of_cells_are_the_plain_ones_seen_otherwise(env_id, plain, view):
     assert f"{envs.make(env_id).observation_space.n:,} cells" in mine.summary
 
 
+@pytest.mark.parametrize(
+    ("env_id", "plain", "keep"),
+    [
+        ("Positions/CartPole-v1", "CartPole-v1", (0, 2)),
+        ("Positions/Pendulum-v1", "Pendulum-v1", (0, 1)),
+    ],
+)
+def test_tasks_of_positions_are_the_plain_ones_without_velocities(env_id, plain, keep):
+    mine, theirs = envs.entry(env_id), envs.entry(plain)
+    assert (mine.limit, mine.threshold) == (theirs.limit, theirs.threshold)
+    inside = PartialObs(env=envs.make(plain, limit=-1), keep=keep)
+    assert envs.make(env_id) == TimeLimit(env=inside, limit=theirs.limit)
+
+
 def test_the_grid_of_mountain_car():
     env = mountain_car_grid(MountainCar())
     obs = jnp.array([[-1.2, -0.07], [0.6, 0.07], [-0.3, 0.0], [-1.2, 0.0]])

@@ -21,6 +21,7 @@ from palestra.envs.host.closing import close
 from palestra.envs.toy_text.model import Model, evaluate
 from palestra.envs.transforms import TimeLimit, simulator
 from palestra.faults import EnvironmentFaultError, InputError
+from palestra.parts.remembering import apart, remembering
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import streams
 from palestra.runners.host import Players
@@ -81,13 +82,16 @@ def in_gymnasium(
     obs = [env.reset(seed=seed + i)[0] for i, env in enumerate(envs)]
     totals, alive, steps = np.zeros(episodes), set(range(episodes)), 0
     key = prng.key(seed)  # for exploration
+    recalled: dict[str, Any] = {}
     for time in range(LONGEST):
         if not alive:
             break
         steps += len(alive)
         seen = jax.tree.map(lambda *each: np.stack(each), *obs)
         now = jax.random.fold_in(key, time) if explore else None
-        actions = policy.predict(seen, explore=explore, seed=now)
+        actions = policy.predict(seen, explore=explore, seed=now, **recalled)
+        if policy.remembers:
+            actions, recalled["memory"] = actions
         if actions.ndim == 1 and actions.dtype.kind == "i":  # sooner checked as Python's numbers
             actions = actions.tolist()
         for i in tuple(alive):
@@ -164,7 +168,7 @@ class InOurs:
         self._dear = limit is None and picture  # episodes may last for ever
 
     def __call__(self, policy: Policy, seed: int) -> Played:
-        if self._model is not None:
+        if self._model is not None and not policy.remembers:
             value = exact(policy, self._env, self._model)
             return Played(np.array([value]), np.array([True]), 0)
         key = streams.key(seed, streams.JUDGE)
@@ -220,13 +224,15 @@ class OnHost:
 
         Each environment plays its share of them, so that short ones do not count more often.
         """
-        players = Players(self.envs, seed)  # anew: what is judged later changes nothing
+        # Anew: what is judged later changes nothing.
+        players = Players(self.envs, seed, algorithm=policy.algorithm)
         arrays = jax.device_put(dict(policy.arrays))
         if explore:
             key, times = prng.key(seed), count()
-            act = lambda _, obs: (a := policy.draw(obs, jax.random.fold_in(key, next(times))), a)
+            choose = lambda obs: policy.draw(obs, jax.random.fold_in(key, next(times)))
         else:
-            act = lambda _, obs: (action := self._act(arrays, obs), action)
+            choose = partial(self._act, arrays)
+        act = lambda _, obs: (apart(choice := choose(obs))[0], choice)
         lanes, episodes = self.envs.num_envs, self._episodes
         left = np.full(lanes, episodes // lanes) + (np.arange(lanes) < episodes % lanes)
         totals: list[float] = []
@@ -310,6 +316,7 @@ def _play(
 ) -> tuple[Float[Array, "episodes"], Bool[Array, "episodes"], Int[Array, ""]]:
     """Totals, which have not ended, and the steps of each until the last of them did."""
     spec = Spec(env.observation_space, env.action_space, num_envs)
+    env = remembering(env, algorithm, num_envs)
     start_key, key = jax.random.split(key)
     state, obs = jax.vmap(env.reset)(jax.random.split(start_key, episodes))
 

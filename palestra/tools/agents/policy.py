@@ -24,6 +24,7 @@ from palestra.core import (
     HasValues,
     Key,
     Normalizes,
+    Remembers,
     Seed,
     Spec,
     check,
@@ -31,6 +32,7 @@ from palestra.core import (
 from palestra.faults import InputError
 from palestra.names import by_name
 from palestra.parts.distributions import MultiCategorical
+from palestra.parts.remembering import apart, nothing, recalled, seen_by
 from palestra.parts.spaces import example, flatten_observation, legal, unflatten_action
 from palestra.parts.statistics import Moments
 from palestra.runners.leaves import name_of as name_of_leaf
@@ -49,8 +51,20 @@ class Policy:
 
     @by_name
     @as_written()
-    def predict(self, obs: Any, *, explore: bool = False, seed: int | Key | None = None) -> Any:
+    def predict(
+        self,
+        obs: Any,
+        *,
+        memory: PyTree = None,
+        episode_start: Any = None,
+        explore: bool = False,
+        seed: int | Key | None = None,
+    ) -> Any:
         """The greedy action for one observation, or for a batch with one more leading axis.
+
+        Of an agent that remembers, action and memory: the memory goes into the next call, as
+        `memory`. Without one, and where `episode_start` is True (a flag, or one for each of a
+        batch), nothing is remembered. Other agents take neither.
 
         With `explore` it is drawn as at the end of training: from the policy, where that is a
         distribution. The same `seed`, or key, draws the same again; without, another each time.
@@ -60,30 +74,40 @@ class Policy:
         has neither form, and in a process that was forked from one in which JAX runs.
         """
         act = partial(self._explore, seed=seed) if explore else self._act
-        return unflatten_action(self.action_space, self._answer(act, obs))
+        action, memory = apart(self._answer(act, obs, memory, episode_start))
+        action = unflatten_action(self.action_space, action)
+        return (action, memory) if self.remembers else action
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what it does hangs on more than what it sees: `predict` gives a memory too."""
+        return isinstance(self.algorithm, Remembers)
 
     @as_written()
-    def values(self, obs: Any) -> np.ndarray:
+    def values(self, obs: Any, *, memory: PyTree = None) -> np.ndarray:
         """The value of each action, Q(obs, .), of an agent that chooses the one of the most.
 
-        float32 [actions], or [n, actions] for a batch of observations, which are as for `predict`.
-        Raises ValueError for agents of algorithms without such values, such as ppo.
+        float32 [actions], or [n, actions] for a batch of observations, which are, as the memory of
+        an agent that remembers, as for `predict`. Raises ValueError for agents of algorithms
+        without such values, such as ppo.
         """
         if not isinstance(self.algorithm, HasValues):
             raise InputError(
                 f"{name_of(self.algorithm)} learns no values of actions; "
                 "agent.probabilities(obs) tells how likely each is, where there are a few."
             )
-        return self._answer(self._values, obs)
+        return self._answer(self._values, obs, memory)
 
     @as_written()
-    def probabilities(self, obs: Any) -> np.ndarray | tuple[np.ndarray, ...]:
+    def probabilities(
+        self, obs: Any, *, memory: PyTree = None
+    ) -> np.ndarray | tuple[np.ndarray, ...]:
         """How likely the policy takes each action; for each of several choices, where it makes
         several at once.
 
-        float32 [actions], or [n, actions] for a batch of observations, which are as for `predict`.
-        Raises ValueError for agents of algorithms without a policy of their own, such as dqn, and
-        where actions are no choice.
+        float32 [actions], or [n, actions] for a batch of observations, which are, as the memory of
+        an agent that remembers, as for `predict`. Raises ValueError for agents of algorithms
+        without a policy of their own, such as dqn, and where actions are no choice.
         """
         if not isinstance(self.algorithm, HasPolicy):
             raise InputError(
@@ -92,21 +116,51 @@ class Policy:
             )
         if isinstance(self.spec.action_space, Box):
             raise InputError("this agent's actions are numbers, none of which is likely by itself.")
-        return self._answer(self._probabilities, obs)
+        return self._answer(self._probabilities, obs, memory)
 
-    def _answer(self, act: Callable[[PyTree], Any], obs: Any) -> Any:
+    def _answer(
+        self, act: Callable[[PyTree], Any], obs: Any, memory: PyTree, episode_start: Any = None
+    ) -> Any:
         """What a function of flat batches says of one observation, or of a batch."""
         flat = flatten_observation(self.observation_space, obs)
         like = jax.tree.leaves(self._like)
         shapes = [x.shape for x in jax.tree.leaves(flat)]
         batches = {s[: len(s) - x.ndim] for s, x in zip(shapes, like, strict=True)}
-        if batches == {()}:
-            answers = act(jax.tree.map(lambda x: x[None], flat))
+        if len(batches) == 1 and len(batch := min(batches)) <= 1:
+            seen = recalled(flat, self._memory_of(batch, memory, episode_start))
+            if batch:
+                return act(seen)
+            answers = act(jax.tree.map(lambda x: x[None], seen))
             return jax.tree.map(lambda x: x[0], answers)
-        if len(batches) == 1 and len(min(batches)) == 1:
-            return act(flat)
         right, found = (" and ".join(map(str, s)) for s in ([x.shape for x in like], shapes))
         raise InputError(f"an observation has shape {right} or, as a batch, (n, ...), not {found}.")
+
+    def _memory_of(self, batch: tuple[int, ...], memory: PyTree, episode_start: Any) -> PyTree:
+        """What is remembered by one (), or by each of a batch (n,). Raises ValueError."""
+        if not self.remembers and (memory is not None or episode_start is not None):
+            raise InputError(
+                f"{name_of(self.algorithm)} remembers nothing from step to step; leave out memory "
+                "and episode_start."
+            )
+        none = jax.tree.map(np.asarray, nothing(self.algorithm, self.spec))
+        none = jax.tree.map(lambda x: np.broadcast_to(x, (*batch, *x.shape)), none)
+        if memory is None:
+            return none
+        shapes = lambda tree: [np.shape(x) for x in jax.tree.leaves(tree)]
+        forms: list[Any] = [*map(jax.tree.structure, (memory, none))]
+        if forms[0] != forms[1] or shapes(memory) != shapes(none):
+            raise InputError(
+                "memory must be what predict gave with the action of the step before, whose arrays "
+                f"have shape {' and '.join(map(str, shapes(none)))}, not "
+                f"{' and '.join(map(str, shapes(memory))) or 'none'}."
+            )
+        begins = np.asarray(False if episode_start is None else episode_start, bool)
+        if begins.shape not in ((), batch):
+            raise InputError(
+                f"episode_start must be a flag, or one for each of a batch, not {begins.shape}."
+            )
+        flag = lambda x: begins.reshape(*begins.shape, *(1 for _ in x.shape[begins.ndim :]))
+        return jax.tree.map(lambda no, x: np.where(flag(x), no, np.asarray(x)), none, memory)
 
     @property
     def moments(self) -> Moments | None:
@@ -123,7 +177,8 @@ class Policy:
     def _act(self):
         act = jax.jit(partial(greedy, self.algorithm, self.spec))
         arrays = jax.device_put(dict(self.arrays))
-        return lambda obs: np.array(act(arrays, obs))  # which the caller may write to
+        # Arrays of its own, which the caller may write to.
+        return lambda obs: jax.tree.map(np.array, act(arrays, obs))
 
     @cached_property
     def _values(self) -> Callable[[PyTree], np.ndarray]:
@@ -142,14 +197,14 @@ class Policy:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
-    def draw(self) -> Callable[[PyTree, Key], np.ndarray]:
+    def draw(self) -> Callable[[PyTree, Key], PyTree]:
         """What explores: flat observations with leaves [n, ...], key -> flat actions."""
         check_exploring(self.algorithm, self.spec)
         act = jax.jit(partial(exploring, self.algorithm, self.spec))
         arrays = jax.device_put(dict(self.arrays))
-        return lambda obs, key: np.array(act(arrays, obs, key))
+        return lambda obs, key: jax.tree.map(np.array, act(arrays, obs, key))
 
-    def _explore(self, obs: PyTree, seed: int | Key | None) -> np.ndarray:
+    def _explore(self, obs: PyTree, seed: int | Key | None) -> PyTree:
         if seed is None:
             seed = int(np.random.default_rng().integers(2**31))
         if not isinstance(seed, jax.Array):
@@ -201,7 +256,10 @@ def _alone(algorithm: Any) -> Any:
 
 
 def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:
-    """The greedy actions of an agent's arrays; a pure function, for use inside a program."""
+    """The greedy actions of an agent's arrays; a pure function, for use inside a program.
+
+    Of Recalled observations, Chosen, where it remembers.
+    """
     action = algorithm.act(_learner(algorithm, spec, arrays), obs, prng.key(0), explore=False)
     return legal(spec.action_space, action)
 
@@ -234,7 +292,7 @@ def reads(
     """Names and forms of the State's leaves that greedy `act` reads, from its traced program; or
     `act` that explores."""
     learner = _shapes(algorithm, spec)
-    obs = jax.tree.map(lambda x: x[None], example(spec.observation_space))
+    obs = jax.tree.map(lambda x: x[None], seen_by(algorithm, spec))
     act = lambda learner, obs: algorithm.act(learner, obs, prng.key(0), explore=explore)
     leaves = jax.tree_util.tree_leaves_with_path(learner)
     read = traced.reads(act, learner, obs)

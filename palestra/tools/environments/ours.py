@@ -192,7 +192,9 @@ class Ours(Task):
         return not self.altered and judging.gymnasium_has(self.env_id)
 
     def exact(self, policy: Policy) -> float | None:
-        return None if self._model is None else judging.exact(policy, self.env, self._model)
+        if self._model is None or policy.remembers:  # which does otherwise in the same state
+            return None
+        return judging.exact(policy, self.env, self._model)
 
     def filmable(self) -> bool:
         return drawable(self.env)

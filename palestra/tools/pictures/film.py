@@ -18,6 +18,7 @@ from palestra.envs.drawing import draw, frames_per_second
 from palestra.envs.host.closing import playing
 from palestra.envs.transforms import simulator
 from palestra.faults import EnvironmentFaultError, InputError, said
+from palestra.parts.remembering import apart, remembering
 from palestra.runners.switches import as_the_user_has_it
 from palestra.tools.agents.policy import Policy, greedy
 from palestra.tools.pictures.controls import CONTROLS
@@ -37,7 +38,7 @@ class Shot(NamedTuple):
     state: PyTree
     action: Any = None  # that led to it; None at the start
     total: float = 0.0  # rewards so far
-    obs: PyTree = None  # what the agent sees, in our simulators
+    seen: PyTree = None  # what the agent sees, in our simulators; Recalled where it remembers
 
 
 def of_ours(env: Environment, policy: Policy, *, key: Key) -> tuple[Iterator[np.ndarray], float]:
@@ -84,11 +85,14 @@ def _watched(
     with playing(made):
         obs, _ = ask(made.reset, seed=seed)
         shot, done = Shot(None), False
+        recalled: dict[str, Any] = {}
         for time in range(LONGEST):
             pictures = ask(made.render)
             picture = presentable(None if pictures is None else pictures[0])
             yield captioned(picture, time, shot) if captions else picture
-            action = policy.predict(obs)
+            action = policy.predict(obs, **recalled)
+            if policy.remembers:
+                action, recalled["memory"] = action
             obs, reward, terminated, truncated, _ = ask(made.step, action)
             shot = Shot(None, jax.tree.map(lambda x: x[0], action), shot.total + float(reward[0]))
             done = bool(terminated[0] or truncated[0])
@@ -188,21 +192,23 @@ def _font(size: float) -> Any:
 
 def episode(env: Environment, policy: Policy, *, key: Key) -> list[Shot]:
     """One greedy episode, first and last moments included, as NumPy arrays."""
+    env = remembering(env, policy.algorithm)
     start_key, key = jax.random.split(key)
-    state, obs = jax.jit(env.reset)(start_key)
+    state, seen = jax.jit(env.reset)(start_key)
 
     @jax.jit
-    def step(arrays, state, obs, time):
-        alone = jax.tree.map(lambda x: x[None], obs)  # a batch of one
-        action = greedy(policy.algorithm, policy.spec, arrays, alone)[0]
-        state, out = env.step(state, action, jax.random.fold_in(key, time))
-        return state, out.obs, action, out.reward, out.terminated | out.truncated
+    def step(arrays, state, seen, time):
+        alone = jax.tree.map(lambda x: x[None], seen)  # a batch of one
+        choices = greedy(policy.algorithm, policy.spec, arrays, alone)
+        choice = jax.tree.map(lambda x: x[0], choices)
+        state, out = env.step(state, choice, jax.random.fold_in(key, time))
+        return state, out.obs, apart(choice)[0], out.reward, out.terminated | out.truncated
 
-    arrays, shots, total = jax.device_put(dict(policy.arrays)), [Shot(state, obs=obs)], 0.0
+    arrays, shots, total = jax.device_put(dict(policy.arrays)), [Shot(state, seen=seen)], 0.0
     for time in range(LONGEST):
-        state, obs, action, reward, done = step(arrays, state, obs, np.uint32(time))
+        state, seen, action, reward, done = step(arrays, state, seen, np.uint32(time))
         total += float(reward)
-        shots.append(Shot(state, action, total, obs))
+        shots.append(Shot(state, action, total, seen))
         if done:
             break
     return jax.tree.map(np.asarray, shots)

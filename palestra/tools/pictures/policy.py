@@ -19,12 +19,13 @@ import jax
 import numpy as np
 
 from palestra import prng
-from palestra.core import HasPolicy, HasValues
+from palestra.core import HasPolicy, HasValues, Recalled
 from palestra.envs.drawing import draw
 from palestra.envs.toy_text.cliff_walking import COLUMNS, ROWS, CliffWalking
 from palestra.envs.toy_text.frozen_lake import FrozenLake
 from palestra.envs.transforms import simulator
 from palestra.faults import InputError
+from palestra.parts.remembering import without_memory
 from palestra.runners import streams
 from palestra.tools.agents.agent import Agent
 from palestra.tools.environments.ours import Ours
@@ -182,10 +183,12 @@ def strip(agent: Agent) -> Any:
             f"{agent.task}."
         )
     seen, done, total = _episode(agent)
+    memory = seen.memory if isinstance(seen, Recalled) else None
     likely = isinstance(agent.algorithm, HasPolicy)
     if not likely and not isinstance(agent.algorithm, HasValues):
         raise InputError(f"{_name(agent)} tells neither values nor probabilities of its actions.")
-    numbers = np.asarray(agent.probabilities(seen) if likely else agent.values(seen))
+    evaluate = agent.probabilities if likely else agent.values
+    numbers = np.asarray(evaluate(without_memory(seen), memory=memory))
     names = _action_names(agent, numbers.shape[-1])
     time = np.arange(len(numbers))
     figure, axes = style.grid(1, 1, (8, 3.2))
@@ -221,7 +224,7 @@ def paths(agents: Sequence[Agent]) -> Any:
     looks = zip(agents, apart, style.COLORS * 9, style.DASHES * 9, strict=False)
     for agent, beside, color, dash in looks:
         cells, _, total = _episode(agent)
-        y, x = np.divmod(np.asarray(cells), columns)
+        y, x = np.divmod(np.asarray(without_memory(cells)), columns)
         axes.plot(x + 0.5 + beside, y + 0.5 + beside, color="#ffffff", lw=5, solid_capstyle="round")
         label = style.plain(f"{_name(agent)}, return {total:g}")
         axes.plot(x + 0.5 + beside, y + 0.5 + beside, color=color, ls=dash, lw=2.6, label=label)
@@ -246,6 +249,11 @@ def _world(
     wanted = [cls.__name__ for cls in known] if known else list(names)
     if type(world).__name__ not in wanted or "Discrete/" in agent.env_id:
         raise InputError(f"--kind {kind} shows agents in {', '.join(wanted)}, not in {agent.task}.")
+    if agent.remembers and kind != "paths":
+        raise InputError(
+            f"--kind {kind} shows what is done for each thing seen, but what {_name(agent)} does "
+            "hangs on what it remembers too; --kind strip shows an episode of it."
+        )
     return world
 
 
@@ -310,6 +318,6 @@ def _action_names(agent: Agent, count: int) -> list[str]:
 def _episode(agent: Agent) -> tuple[Any, np.ndarray, float]:
     """What a greedy episode showed, what was done, and the return."""
     shots = episode(_env(agent), agent, key=streams.key(0, streams.EXAM))
-    seen = jax.tree.map(lambda *x: np.stack(x), *(shot.obs for shot in shots))
+    seen = jax.tree.map(lambda *x: np.stack(x), *(shot.seen for shot in shots))
     actions = [shot.action for shot in shots[1:]]
     return seen, np.array([*actions, actions[-1]]), shots[-1].total

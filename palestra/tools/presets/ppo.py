@@ -85,6 +85,23 @@ MOUNTAIN_CAR_CONTINUOUS = Preset(
     score="Best agents 96.5 [95.4, 97.6], last ones 93.4 [92.9, 94.0]; 10 seeds.",
 )
 
+# It cannot: what it does not see it does not know. The setting is recurrent PPO's.
+CARTPOLE_POSITIONS = Preset(
+    PPO(
+        learning_rate=1e-3,
+        anneal_steps=200_000,
+        rollout_length=128,
+        epochs=4,
+        minibatches=4,
+        normalize_obs=True,
+        normalize_reward=True,
+    ),
+    num_envs=16,
+    steps=200_000,
+    source="as recurrent_ppo's, to be held against it",
+    score="Not measured.",
+)
+
 PENDULUM = Preset(
     PPO(
         learning_rate=1e-3,
@@ -232,6 +249,7 @@ def walker(score: str) -> Preset:
 
 PRESETS: dict[str, dict[str, Preset]] = {
     "CartPole-v1": {"default": RL_ZOO_CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
+    "Positions/CartPole-v1": {"default": CARTPOLE_POSITIONS},
     "Acrobot-v1": {"default": ACROBOT},
     "MountainCar-v0": {"default": MOUNTAIN_CAR},
     "MountainCarContinuous-v0": {"default": MOUNTAIN_CAR_CONTINUOUS},

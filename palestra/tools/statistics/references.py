@@ -24,6 +24,7 @@ _REFERENCES = {
         "CartPole-v1": (22.3, 500.0),
         "Discrete/CartPole-v0": (22.3, 200.0),
         "Discrete/CartPole-v1": (22.3, 500.0),
+        "Positions/CartPole-v1": (22.3, 500.0),
     },
     MODEL: {
         "FrozenLake-v1": (0.0139, 0.7442),

@@ -34,7 +34,8 @@ from palestra.envs.host.ids import import_for
 from palestra.envs.host.ignoring import without
 from palestra.faults import InputError
 from palestra.names import refuse
-from palestra.parts.spaces import example_transition, flat_action_space, flat_observation_space
+from palestra.parts.remembering import transition_of
+from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.ranges import Episodes, Seeds
 from palestra.runners import compiled
 from palestra.tools import presets
@@ -266,7 +267,7 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
 def least_memory(job: Job, learner: PyTree) -> int:
     """Bytes that training holds at once, at least: the learner, environments, and a rollout."""
     size = lambda tree: sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-    step = size(jax.eval_shape(lambda: example_transition(job.spec)))
+    step = size(jax.eval_shape(lambda: transition_of(job.algorithm, job.spec)))
     each = job.task.bytes_each() + job.algorithm.rollout_length * step
     return size(learner) + job.num_envs * each
 
