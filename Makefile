@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PEERS := .bench/test-peers
 LOGGERS := .bench/test-loggers
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo test tiny slow learning test-peers test-loggers lint format bench fuzz size clean
+.PHONY: demo test tiny slow learning test-peers test-loggers test-browser lint format bench fuzz size clean
 
 demo: .venv/.installed  ## train DQN on CartPole and show that it learned
 	$(BIN)/palestra train dqn CartPole-v1
@@ -26,6 +27,11 @@ test-peers: $(PEERS)/.installed  ## other libraries train on our environments; i
 
 test-loggers: $(LOGGERS)/.installed  ## trackers read back what we log; installs them: 2 GB
 	$(LOGGERS)/bin/python -m pytest -n 0 -W default tests/loggers
+
+test-browser: .venv/.browser  ## a real Chromium opens our pages, without a network; installs it: 350 MB
+	@command -v chromium || command -v google-chrome || { $(ROOT) apt-get update -qq && \
+	  $(ROOT) apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
+	$(BIN)/python -m pytest -n 0 tests/browser
 
 lint: .venv/.dev  ## style and types, nothing changed
 	$(BIN)/ruff check .
@@ -73,6 +79,10 @@ $(BIN)/python:
 
 .venv/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+.venv/.browser: .venv/.dev
+	$(BIN)/python -m pip install --quiet 'playwright>=1.50' 'axe-playwright-python>=0.1'
 	touch $@
 
 $(PEERS)/.installed: pyproject.toml

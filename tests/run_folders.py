@@ -4,6 +4,16 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+# What a stranger might write into any of a run's words.
+WORDS = "a\"b'><script>alert(1)</script><img src=http://x.org onerror=x> ](http://x.org) `rm` $(rm)"
+WORDS += " \\input{x} \n\n# rm"
+
+
+def add(folder: Path, name: str, **more) -> None:
+    """Put more into a JSON file of a run."""
+    path = folder / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | more))
+
 
 def write_run(
     folder: Path,

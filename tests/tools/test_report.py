@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from run_folders import write_run
+from run_folders import WORDS, add, write_run
 
 import palestra
 from palestra.algorithms import ALGORITHMS
@@ -20,8 +20,6 @@ from palestra.tools.report import report as module
 from palestra.tools.report.commands import script
 
 MP4 = b"\0\0\0\x20ftypisom" + bytes(100)
-WORDS = "a\"b'><script>alert(1)</script><img src=http://x.org onerror=x> ](http://x.org) `rm` $(rm)"
-WORDS += " \\input{x} \n\n# rm"
 
 
 class Page(HTMLParser):
@@ -42,12 +40,6 @@ class Page(HTMLParser):
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
-
-
-def add(folder: Path, name: str, **more) -> None:
-    """Put more into a JSON file of a run."""
-    path = folder / name
-    path.write_text(json.dumps(json.loads(path.read_text()) | more))
 
 
 def runs(top: Path) -> Path:
@@ -111,7 +103,7 @@ def test_what_it_says(made):
     text = " ".join(Page(made / "report.html").text.split())
     assert "dqn and ppo on CartPole-v1 and Acrobot-v1 5 runs, put together by Palestra" in text
     assert "CartPole-v1: settings that differ dqn, learning_rate=0.001 dqn, learning_rate" in text
-    assert "learning_rate 0.001 0.1 CartPole-v1: settings that are the same in all" in text
+    assert "learning_rate 0.001 0.1 CartPole-v1: settings that are the same in all value" in text
     assert "each have 2 seeds, fewer than 5: the bootstrap's intervals are too narrow" in text
     assert f"{made / 'runs' / 'a0'} 1,000 Nothing but 0." in text
     assert f"{made / 'runs' / 'a0'} 5 It was resumed, in new episodes." in text

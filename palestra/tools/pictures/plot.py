@@ -185,6 +185,8 @@ def _draw(
     title = f"{names.pop()} on {task}" if len(names) == 1 else str(task)
     axes.set(ylabel="return", title=style.plain(fill(title, width)))
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.6g}" if x % 1 else f"{x:,.0f}")
+    if width < SIZE[0] * PER_INCH:  # numbers would run into each other
+        axes.locator_params(axis="x", nbins=4)
     axes.grid(axis="y", lw=0.8)
     axes.set_axisbelow(True)
     axes.set_xlim(left=0)

@@ -295,7 +295,7 @@ def _settings(task: str, ways: Sequence[tuple[str, Mapping[str, Any]]]) -> Itera
         yield _beside(f"{task}: settings that differ", ways, differ)
     if same:
         title = "settings" if len(ways) == 1 else "settings that are the same in all"
-        yield _beside(f"{task}: {title}", [("", first)], same)
+        yield _beside(f"{task}: {title}", [("value", first)], same)
 
 
 def _beside(
