@@ -172,7 +172,7 @@ def test_seconds_and_episodes_on_the_x_axis(tmp_path, capsys):
     assert course(folder).episodes.tolist() == [[2, 9, 15], [1, 2, 3]]
     by_episode = course(folder, "episodes")  # of four, two are listed: the first and the last
     assert by_episode.episodes.tolist() == [[1, 4, 5], [1, 2, 3]]
-    assert [*by_episode.evaluations] == [*by_episode.running] == [4, 5]
+    assert [*by_episode.evaluations] == by_episode.running[0].tolist() == [4, 5]
     arguments = ["plot", str(folder), "--x", "seconds", "--output", str(tmp_path / "x.svg")]
     assert main(arguments) == 2
     assert "does not say how many seconds it took; --x steps does." in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from textwrap import fill
 from threading import Thread
@@ -34,7 +35,7 @@ Say = Callable[[str], object]
 class Course(NamedTuple):
     """What is drawn of a run; places are those on the x-axis."""
 
-    running: dict[float, np.ndarray]  # the mean return of the last episodes, by place
+    running: np.ndarray  # places, and the mean return of the last episodes there [2, N]
     evaluations: dict[float, np.ndarray]  # returns, by place
     episodes: np.ndarray  # places, and returns, of each that is listed [2, N]
     imported: bool
@@ -124,31 +125,29 @@ def _courses(folders: Sequence[Path], x: str, say: Say | None) -> dict[Path, Cou
 def course(folder: Path, x: str = "steps") -> Course:
     """What is drawn of a run. Raises ValueError where it is damaged, or has no such x-axis."""
     config, lines = read_config(folder), read_reports(folder)
-    steps = np.array([line["step"] for line in lines], float)
-    ended = [np.array(line["ended_at"], float) for line in lines]
-    at = steps
+    listed = np.array([len(line["returns"]) for line in lines], int)
+    at = np.array([line["step"] for line in lines], float)
+    ended = np.array([*chain.from_iterable(line["ended_at"] for line in lines)], float)
     if x == "seconds":
         summary = read_summary(folder)
         seconds: Any = summary.get("seconds")
         if not isinstance(seconds, int | float) or not seconds > 0 or not summary["steps"]:
             raise InputError(f"{folder} does not say how many seconds it took; --x steps does.")
         pace = seconds / summary["steps"]
-        at, ended = steps * pace, [places * pace for places in ended]
+        at, ended = at * pace, ended * pace
     elif x == "episodes":
         counts = np.array([line.get("episodes", len(line["returns"])) for line in lines], int)
         at = np.cumsum(counts).astype(float)
-        each = zip(at - counts, at, ended, strict=True)
-        ended = [np.linspace(begun + 1, end, len(places)) for begun, end, places in each]
-    placed = [*zip(at.tolist(), lines, strict=True)]
-    returns = [number for line in lines for number in line["returns"]]
-    judged = [
-        (place, np.array(line["evaluation"])) for place, line in placed if "evaluation" in line
-    ]
-    running = [(place, line.get("return")) for place, line in placed]
+        place = np.arange(listed.sum()) - np.repeat(np.cumsum(listed) - listed, listed)
+        apart = (counts - 1) / np.maximum(listed - 1, 1)  # those listed are evenly spread
+        ended = np.repeat(at - counts + 1, listed) + place * np.repeat(apart, listed)
+    returns = np.array([*chain.from_iterable(line["returns"] for line in lines)], float)
+    means = np.array([line.get("return") for line in lines], float)  # None as NaN
+    judged = [(i, np.array(x["evaluation"])) for i, x in enumerate(lines) if "evaluation" in x]
     return Course(
-        {place: np.array([mean], float) for place, mean in running if mean is not None},
-        {place: told for place, told in judged if np.isfinite(told).all()},
-        np.array([np.concatenate([*ended, []]), returns], float),
+        np.stack([at, means])[:, np.isfinite(means)],
+        {float(at[i]): told for i, told in judged if np.isfinite(told).all()},
+        np.stack([ended, returns])[:, np.isfinite(returns)],
         "imported" in config,
     )
 
@@ -195,15 +194,13 @@ def _draw(
 
 def _episodes(axes: Any, courses: Sequence[Course], color: str, most: int, legend: bool) -> None:
     """Episodes as dots and, for a single run, the mean of the last 100 as a thin line."""
-    finite = [one.episodes[:, np.isfinite(one.episodes[1])] for one in courses]
-    dots = np.concatenate([_spread(some, most) for some in finite], 1)
+    dots = np.concatenate([_spread(one.episodes, most) for one in courses], 1)
     if dots.size:
-        share = round(sum(some.shape[1] for some in finite) / dots.shape[1])
+        share = round(sum(one.episodes.shape[1] for one in courses) / dots.shape[1])
         label = "episodes while exploring" + (f", one in {share:,}" if share > 1 else "")
         size = 5 if len(courses) == 1 else 2
         axes.scatter(*dots, s=size, lw=0, color=color, alpha=0.25, label=label if legend else None)
-    if len(courses) == 1 and courses[0].running:
-        means = np.array([(place, *mean) for place, mean in courses[0].running.items()]).T
+    if len(courses) == 1 and (means := courses[0].running).size:
         label = "their mean, last 100"
         axes.plot(
             *_spread(means, POINTS), color=color, lw=1, alpha=0.6, label=label if legend else None
@@ -233,7 +230,8 @@ def _evaluations(
     each = [_smoothed(one.evaluations, smooth) for one in courses]
     told, color, dash = "greedy", *look
     if not any(each) and all(one.imported for one in courses):
-        each = [_smoothed(one.running, smooth, np.mean) for one in courses]
+        means = [{x: np.array([mean]) for x, mean in one.running.T.tolist()} for one in courses]
+        each = [_smoothed(one, smooth, np.mean) for one in means]
         told = "mean of the last 100 episodes"
     if not all(each):
         return None
