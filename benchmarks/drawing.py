@@ -2,8 +2,8 @@
 
     python benchmarks/drawing.py [--lines 100000] [--rounds 5]
 
-The run is made up: CartPole, a report every 100 steps (a run by itself reports every 20,000), each
-with an episode, a mean return, a loss and an entropy, and 25 evaluations of 100 episodes. Ours is
+The run is made up, in the form that PPO on CartPole leaves: a report every 100 steps (a run by
+itself reports every 20,000), each with an episode, and 25 evaluations of 100 episodes. Ours is
 the whole process of `palestra plot`, from the shell to the PNG; TensorBoard's is the process that
 reads the same numbers with its EventAccumulator, and draws nothing. They take turns.
 """
@@ -23,6 +23,7 @@ from tempfile import TemporaryDirectory
 from processes import PEERS, ROOT, clean_environment, python_for
 
 STEPS, EVALUATIONS = 10_000_000, 25
+METRICS = "clipped", "entropy", "gradient_norm", "kl", "policy_loss", "value_loss"  # PPO's
 PACKAGES = ("tensorboard==2.21.*", "setuptools<81")  # which it imports
 
 
@@ -36,8 +37,9 @@ def write_run(folder: Path, count: int) -> None:
         for i in range(1, count + 1):
             step, mean = i * STEPS // count, 500 - 480 * 0.01 ** (i / count)
             total = float(min(500, max(9, round(draw.gauss(mean, 40)))))
-            line = {"step": step, "episodes": 1, "return": mean, "loss": draw.random()}
-            line |= {"entropy": draw.random(), "ended_at": [step - draw.randrange(50)]}
+            line = {"step": step, "episodes": 1, "return": mean}
+            line |= {name: draw.random() for name in METRICS}
+            line["ended_at"] = [step - draw.randrange(50)]
             line |= {"returns": [total], "lengths": [int(total)]}
             if i % (count // EVALUATIONS) == 0:
                 line["evaluation"] = [min(500.0, draw.gauss(mean, 20)) for _ in range(100)]

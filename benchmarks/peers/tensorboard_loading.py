@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-NUMBERS = "return", "loss", "entropy"  # of a line; and the return of each episode
+LISTS = "ended_at", "returns", "lengths", "evaluation"  # in a line, which else has numbers
 
 
 def write(metrics: Path, folder: str) -> None:
@@ -26,7 +26,7 @@ def write(metrics: Path, folder: str) -> None:
 
     with metrics.open() as lines:
         for line in map(json.loads, lines):
-            for name in NUMBERS:
+            for name in line.keys() - {"step", "episodes", *LISTS}:
                 add(line["step"], name, line[name])
             for step, total in zip(line["ended_at"], line["returns"], strict=True):
                 add(step, "episodic_return", total)

@@ -227,6 +227,7 @@ def test_what_cannot_be_drawn_is_named_and_the_rest_is_drawn(tmp_path, capsys):
     assert "Left out: " in said
     assert "d/metrics.jsonl is damaged" in said
     assert "dqn on CartPole-v1: 2 of 3 runs have no evaluation yet." in said
+    assert "n: evaluations that are no numbers are left out (1)." in said
     assert main(["plot", str(damaged), *output]) == 2
     assert "damaged" in capsys.readouterr().err
     late = made(tmp_path / "late", seed=4, steps=(8, 16, 24, 100))

@@ -39,6 +39,7 @@ class Course(NamedTuple):
     evaluations: dict[float, np.ndarray]  # returns, by place
     episodes: np.ndarray  # places, and returns, of each that is listed [2, N]
     imported: bool
+    lost: int  # evaluations that are no numbers
 
 
 def plot(
@@ -105,13 +106,16 @@ def import_ahead() -> None:
 def _courses(folders: Sequence[Path], x: str, say: Say | None) -> dict[Path, Course]:
     """What is drawn, by folder. Raises ValueError where nothing is left."""
     found, faults = dict[Path, Course](), list[Exception]()
-    for folder in dict.fromkeys(folder.resolve() for folder in folders):
+    for folder in folders:
         try:
-            found[folder] = course(folder, x)
+            found[folder.resolve()] = one = course(folder, x)
         except (InputError, FileNotFoundError) as damage:
             if say is None or not (folder / "config.json").is_file():
                 raise
             faults.append(damage)
+            continue
+        if one.lost and say is not None:
+            say(f"{folder}: evaluations that are no numbers are left out ({one.lost:,}).")
     if not found and len(faults) == 1:
         raise faults[0]
     if not found:
@@ -144,11 +148,13 @@ def course(folder: Path, x: str = "steps") -> Course:
     returns = np.array([*chain.from_iterable(line["returns"] for line in lines)], float)
     means = np.array([line.get("return") for line in lines], float)  # None as NaN
     judged = [(i, np.array(x["evaluation"])) for i, x in enumerate(lines) if "evaluation" in x]
+    finite = [(i, told) for i, told in judged if np.isfinite(told).all()]
     return Course(
         np.stack([at, means])[:, np.isfinite(means)],
-        {float(at[i]): told for i, told in judged if np.isfinite(told).all()},
+        {float(at[i]): told for i, told in finite},
         np.stack([ended, returns])[:, np.isfinite(returns)],
         "imported" in config,
+        len(judged) - len(finite),
     )
 
 

@@ -178,7 +178,7 @@ def _differing(one: Environment) -> tuple[str, str]:
     names = dict.fromkeys(name for group in one.groups for name in group.setting)
     differ = [name for name in names if len(_values(one.groups, name)) > 1]
     if len(differ) != 2:
-        told = ", ".join(differ) if differ else "none"
+        told = ", ".join(differ) if differ else "nothing"
         raise InputError(
             f"--kind heatmap shows two settings that differ between runs, such as a sweep of "
             f"learning_rate and num_envs; these runs on {one.task} differ in {told}."

@@ -5,7 +5,7 @@ The score of a run is the mean return of its last agent, or its best one, in its
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, combinations
-from math import comb, isfinite
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -179,9 +179,7 @@ def compare(
         reference = None if task.altered else REFERENCES.get(task.env_id)
         wanted = task.threshold if threshold is None else threshold
         environments.append(Environment(task, wanted, reference, groups))
-        notes += _warnings(str(task), groups)
-    if (tests := sum(comb(len(one.groups), 2) for one in environments)) > 1:
-        notes.append(f"{tests} tests: each finds, one time in twenty, what is not there.")
+    notes += _warnings(environments)
     found = Comparison(agents, environments, notes)
     notes += _on_one_scale(environments, found.pooled())
     return found
@@ -234,26 +232,29 @@ def scored(folder: Path, which: Which) -> Scored:
     )
 
 
-def _warnings(task: str, groups: Sequence[Group]) -> Iterator[str]:
+def _warnings(environments: Sequence[Environment]) -> Iterator[str]:
+    """What to mind of the runs, each kind of doubt in one sentence."""
+    placed = [(f"{x.name} on {one.task}", x) for one in environments for x in one.groups]
     for count in range(1, FEW_SEEDS):
-        if few := [group.name for group in groups if len(group.runs) == count]:
+        if few := [name for name, group in placed if len(group.runs) == count]:
             has = "has" if len(few) == 1 else "each have"
-            seeds = "1 seed" if count == 1 else f"{count} seeds"
-            yield f"{_some(few)} on {task} {has} {seeds}, fewer than {FEW_SEEDS}: {NARROW}."
-    for group in groups:
+            told = "1 seed" if count == 1 else f"{count} seeds"
+            yield f"{_some(few)} {has} {told}, fewer than {FEW_SEEDS}: {NARROW}."
+    for name, group in placed:
         taken = sorted({run.taken for run in group.runs})
         if len(taken) > 1:
-            yield f"{group.name} on {task}: runs took from {taken[0]:,} to {taken[-1]:,} steps."
-    seeds_of = lambda group: {run.seed for run in group.runs}
+            yield f"{name}: runs took from {taken[0]:,} to {taken[-1]:,} steps."
+    seeds = lambda group: {run.seed for run in group.runs}
     apart = [
-        f"{one.name} and {other.name}"
-        for one, other in combinations(groups, 2)
-        if not seeds_of(one) & seeds_of(other)
+        f"{x.name} and {y.name} on {one.task}"
+        for one in environments
+        for x, y in combinations(one.groups, 2)
+        if not seeds(x) & seeds(y)
     ]
     if apart:
         yield (
-            f"{_some(apart)} on {task} have no seed in common; every test here takes seeds as "
-            "independent, so that they may be compared all the same."
+            f"{_some(apart)} have no seed in common; every test here takes seeds as independent, "
+            "so that they may be compared all the same."
         )
 
 
@@ -401,9 +402,11 @@ def tables_of(one: dict[str, Any]) -> Iterator[Table]:
         rows.append(row)
     yield Table(f"{one['environment']}: learning, and how far runs lie apart", header, rows)
     if one["pairs"]:
+        tests = len(one["pairs"])
+        assumed = ["Welch's test: independent seeds, means about normal"]
+        assumed += [f"each of {tests} finds, one time in twenty, what is not there"] * (tests > 1)
         yield Table(
-            f"{one['environment']}: do they differ? (Welch's test: independent seeds, means about "
-            "normal)",
+            f"{one['environment']}: do they differ? ({'; '.join(assumed)})",
             ["", "difference", "p", "improvement", "seeds that would tell"],
             [_told_pair(pair) for pair in one["pairs"]],
         )

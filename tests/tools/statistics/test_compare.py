@@ -104,9 +104,18 @@ def test_environments_without_a_scale_stay_apart(tmp_path, top):
     write_run(tmp_path / "a", env="Unknown-v0", curve=curve(1.0))
     found = palestra.compare(tmp_path / "a", top / "cart" / "dqn0")
     assert found.as_dict()["together"] is None
-    assert "no random and best returns of Unknown-v0 are known" in found.notes[-1].replace(
-        "since ", ""
-    )
+    assert "since no random and best returns of Unknown-v0 are known" in found.notes[-1]
+    others = top / "acrobot" / "dqn0", top / "acrobot" / "ppo0"
+    found = palestra.compare(tmp_path / "a", top / "cart" / "dqn0", *others)
+    together = found.as_dict()["together"]
+    assert together["environments"] == ["CartPole-v1", "Acrobot-v1"]
+    assert [group["name"] for group in together["groups"]] == ["dqn"]
+    scale, apart = found.notes[-2:]
+    assert "then CartPole-v1, Acrobot-v1 together" in scale
+    assert "since no random and best returns of Unknown-v0 are known" in scale
+    assert apart == "Without runs in all of CartPole-v1, Acrobot-v1, and so not together: ppo."
+    few = "dqn on Unknown-v0; dqn on CartPole-v1; dqn on Acrobot-v1 and 1 more each have 1 seed,"
+    assert found.notes[0].startswith(few)
 
 
 def test_changed_settings_are_groups_of_their_own(tmp_path):
@@ -135,7 +144,10 @@ def test_what_is_left_out_and_what_is_doubtful_is_said(tmp_path, top):
     assert "died is not at its end (step 3,000)" in notes
     assert "stopped is not at its end" in notes
     assert "nan has no mean return of its last agent (nan)." in notes
-    assert "has 2 seeds, fewer than 5: the bootstrap's intervals are too narrow" in notes
+    assert (
+        "dqn on CartPole-v1 has 2 seeds, fewer than 5: the bootstrap's intervals are too narrow"
+        in notes
+    )
     assert "of runs with the same seed the longest counts; 1 left out" in notes
     assert "runs took from 1,000 to 2,000 steps" in notes
     assert found.as_dict()["environments"][0]["groups"][0]["scores"] == [450.0, 500.0]
@@ -147,6 +159,7 @@ def test_commands(top, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out.startswith("CartPole-v1: return, and 95 % intervals over seeds\n\n")
     assert "dqn over ppo" in out
+    assert "one time in twenty" not in out  # of a single test
     assert err.count("\n") == 1
     assert main(["compare", *folders, "--json"]) == 0
     content = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
