@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from palestra.tools.report.report import report as report
     from palestra.tools.runs.listing import runs as runs
     from palestra.tools.runs.run import Run as Run
+    from palestra.tools.solve import solve as solve
     from palestra.tools.statistics.compare import compare as compare
     from palestra.tools.training.train import train as train
     from palestra.tools.training.train import training as training
@@ -75,6 +76,7 @@ _HOMES = {
     "report": "palestra.tools.report.report",
     "resume": "palestra.tools.training.resume",
     "runs": "palestra.tools.runs.listing",
+    "solve": "palestra.tools.solve",
     "train": "palestra.tools.training.train",
     "training": "palestra.tools.training.train",
     **{name: f"palestra.algorithms.{module}" for module, name in _LEARNERS},

@@ -142,9 +142,17 @@ class SarsaLambda:
         place = jnp.arange(counts.size), *jax.tree.leaves(step.obs), step.action
         trace = trace.at[place].max(counts.astype(jnp.float32))
 
-        moves = jax.vmap(mul)(counts.astype(jnp.float32), trace)
-        total = moves.sum(0)
-        delta = jax.vmap(mul)(jnp.where(counts, error, 0.0), moves).sum(0)
-        share = 1 - jnp.prod(1 - learning_rate * moves, 0)
-        q = q + share * delta / jnp.where(total > 0, total, 1.0)
+        def add(sums: tuple[Table, Table, Table], given: tuple) -> tuple[tuple, None]:
+            (total, deltas, stays), (trace, error, counts) = sums, given
+            moves = jnp.where(counts, trace, 0.0)
+            return (
+                total + moves,
+                deltas + moves * error,
+                stays * (1 - learning_rate * moves),
+            ), None
+
+        # One after another is ten times as fast as sums over the first axis, on a CPU.
+        none = jnp.zeros_like(q), jnp.zeros_like(q), jnp.ones_like(q)
+        (total, deltas, stays), _ = jax.lax.scan(add, none, (trace, error, counts))
+        q = q + (1 - stays) * deltas / jnp.where(total > 0, total, 1.0)
         return q, trace, jnp.where(counts, error, jnp.nan)

@@ -109,12 +109,12 @@ def solve(
     if horizon is not None:
         policy = np.zeros((horizon, len(values)), int)
         for time in reversed(range(horizon)):
-            q = _lookahead(model, model.reward, values, gamma)
+            q = lookahead(model, model.reward, values, gamma)
             values, policy[time] = q.max(-1), q.argmax(-1)
         return values, policy
 
     for _ in range(SWEEPS):
-        q = _lookahead(model, model.reward, values, gamma)
+        q = lookahead(model, model.reward, values, gamma)
         if _same(values, q.max(-1)):
             return values, _soonest(model, q >= q.max(-1, keepdims=True) - TIE)
         values = q.max(-1)
@@ -123,7 +123,52 @@ def solve(
     )
 
 
-def _lookahead(
+def improve(model: Model, *, gamma: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """As `solve` without a horizon, by policy iteration: a policy is evaluated, and made better by
+    its own values, until that changes nothing. The first one acts at random, since that ends
+    wherever any policy does.
+
+    ValueError where the values of a policy do not converge.
+    """
+    states, actions, _ = model.probability.shape
+    values = evaluate(model, np.full((states, actions), 1 / actions), gamma=gamma)
+    while True:
+        q = lookahead(model, model.reward, values, gamma)
+        policy = _soonest(model, q >= q.max(-1, keepdims=True) - TIE)
+        better = evaluate(model, policy, gamma=gamma)
+        if (better <= values + TIE).all():
+            return better, policy
+        values = better
+
+
+def check(model: Any) -> None:
+    """Raises ValueError, in one sentence, for what is no Model or cannot be one."""
+    if not isinstance(model, Model):
+        home = f"{Model.__module__}.Model"
+        raise InputError(f"model() must give a {home}, not a {type(model).__name__}.")
+    model = Model(*map(np.asarray, model))
+    shape = model.probability.shape
+    for name, table, wanted in zip(model._fields, model, [shape] * 4 + [shape[:1]], strict=True):
+        if table.shape != wanted or (len(shape) != 3 or 0 in shape):
+            raise InputError(
+                f"model().{name} must have shape {wanted if len(shape) == 3 else '[S, A, K]'}: "
+                f"states, actions, outcomes; not {table.shape}."
+            )
+        if not np.isfinite(table).all():
+            raise InputError(f"model().{name} must be finite numbers.")
+    for name, sums in (("probability", model.probability.sum(-1)), ("start", model.start.sum())):
+        if (getattr(model, name) < 0).any() or (np.abs(sums - 1) > 1e-5).any():
+            raise InputError(f"model().{name} must be shares that sum to 1.")
+    found, states = model.successor, shape[0]
+    if found.dtype.kind not in "iu" or ((found < 0) | (found >= states)).any():
+        raise InputError(
+            f"model().successor must be numbers of states, whole, from 0 to {states - 1}."
+        )
+    if model.terminated.dtype != bool:
+        raise InputError(f"model().terminated must be bool, not {model.terminated.dtype}.")
+
+
+def lookahead(
     model: Model, reward: np.ndarray, values: np.ndarray, gamma: float
 ) -> np.ndarray:  # [S, A]
     """What each action pays at once, and later by the values of where it leads."""
@@ -138,7 +183,7 @@ def _soonest(model: Model, best: np.ndarray) -> np.ndarray:
     """
     values = np.zeros(len(best))
     while True:
-        q = np.where(best, _lookahead(model, model.terminated, values, 0.99), -1.0)
+        q = np.where(best, lookahead(model, model.terminated, values, 0.99), -1.0)
         if _same(values, q.max(-1)):
             return q.argmax(-1)
         values = q.max(-1)

@@ -32,6 +32,7 @@ from palestra.ranges import (
     NonNegative,
     Positive,
     Seed,
+    Share,
     check,
     stretched,
 )
@@ -84,6 +85,7 @@ usage: palestra COMMAND ...
   watch VIDEO RUN       show a video of an Atari game to an agent; draw its action values
   import sb3 FILE...    make a run folder of another library's curve; or tensorboard FOLDER
   export RUN            write the policy as a file of plain NumPy, or as ONNX
+  solve ENV             the best values and policy of a small world, from its exact model
   play ENV              play yourself, in a window or with typed keys
   check ENV             what to mend in an environment or algorithm of your own
   list                  algorithms, environments and presets, with one line each
@@ -137,6 +139,7 @@ def _run(arguments: list[str]) -> int:
         "watch": watch,
         "export": export,
         "import": import_curve,
+        "solve": solve,
         "play": play,
         "check": check_it,
         "list": list_all,
@@ -276,6 +279,24 @@ class PlayFlags:
     """Steps after which an episode is cut off; -1 for never."""
     text: bool = False
     """Play with typed keys in the terminal, where the game has a text."""
+
+
+@dataclass
+class SolveFlags:
+    """What `palestra solve` takes beside the environment's parameters."""
+
+    method: Literal["value-iteration", "policy-iteration"] = "value-iteration"
+    """How; both come to the same."""
+    gamma: Share = 1.0
+    """Discount per step."""
+    horizon: Count | None = None
+    """Steps after which episodes are cut off, for value iteration to reckon with [never]."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """A picture to write, PNG, SVG or PDF by its ending, where the world has one."""
+    dark: bool = False
+    """Draw for a dark page."""
+    json: bool = False
+    """Print JSON: environment, method, gamma, horizon, start, values, policy."""
 
 
 def train(arguments: list[str]) -> int:
@@ -906,6 +927,49 @@ def play(arguments: list[str]) -> int:
     task = task_of(env_id, changed(simulator, given.env), options.max_episode_steps)
     assert isinstance(task, Ours)
     sit_down(task, seed=options.seed, fps=options.fps, text=options.text)
+    return 0
+
+
+def solve(arguments: list[str]) -> int:
+    """palestra solve ENV [flags]"""
+    usage = "palestra solve ENV"
+    if not arguments or arguments[0].startswith("-"):
+        if {"-h", "--help"} & set(arguments):
+            print(
+                f"usage: {usage} [--method value-iteration|policy-iteration] [--gamma G]\n"
+                "       [--horizon N] [--output FILE] [--json] [--env.<parameter> ...]\n\n"
+                "The best values and a best policy of a small world, exactly, from its model.\n"
+                "`palestra solve FrozenLake-v1 --help` tells every flag and its default."
+            )
+            return 0
+        raise InputError(
+            f"solve needs an environment first: {usage}, for example palestra solve FrozenLake-v1."
+        )
+    if ":" in arguments[0]:
+        import_trusted(arguments[0].rpartition(":")[0])
+    env_id = id_today(arguments[0])
+    limit_of(env_id)  # raises where there is none
+    simulator = simulator_of(env_id)
+    flags = make_dataclass(
+        "Flags",
+        [("solve", Annotated[SolveFlags, tyro.conf.OmitArgPrefixes]), ("env", type(simulator))],
+    )
+    default = flags(SolveFlags(), simulator)
+    given = parse(flags, arguments[1:], usage.replace("ENV", env_id), default)
+    from palestra.tools.environments.whose import task_of
+    from palestra.tools.solve import check_picture
+    from palestra.tools.solve import solve as find_best
+
+    options, env_kwargs = given.solve, changed(simulator, given.env)
+    if options.output is not None:
+        check_picture(task_of(env_id, env_kwargs), options.output)
+    asked = {"method": options.method, "gamma": options.gamma, "horizon": options.horizon}
+    with busy(f"solving {env_id}"):
+        found = find_best(env_id, **asked, env_kwargs=env_kwargs)
+    say(as_json(found.as_dict()) if options.json else str(found))
+    if options.output is not None:
+        found.plot(options.output, dark=options.dark)
+        print(options.output, file=sys.stderr)
     return 0
 
 

@@ -76,16 +76,16 @@ def picture(kind: str, agents: Sequence[Agent], path: Path, *, dark: bool = Fals
         return style.save(KINDS[kind](given), path)
 
 
-def grid(agent: Agent) -> Any:
+def grid(agent: Agent, title: str = "") -> Any:
     """A figure of a grid world, with the agent's values as colors and its choices as arrows."""
     world = _world(agent, "grid", tuple(TURNS))
-    rows, columns = _shape(world)
+    rows, columns = shape_of(world)
     cells = np.arange(rows * columns)
     choices = np.asarray(agent.predict(cells))
     values = _best(agent, cells)
     figure, axes = style.grid(1, 1, (0.75 * columns + 1, 0.75 * rows + 0.6))
     axes = _drawn(axes[0, 0], agent, world)
-    open_cells = _open(world)
+    open_cells = open_of(world)
     if values is not None:
         shown = np.where(open_cells, values, np.nan).reshape(rows, columns)
         image = axes.imshow(
@@ -107,7 +107,7 @@ def grid(agent: Agent) -> Any:
         linewidth=0.7,
         zorder=3,
     )
-    axes.set_title(style.plain(fill(_name(agent), 12 * columns)))
+    axes.set_title(style.plain(fill(title or _name(agent), 12 * columns)))
     return figure
 
 
@@ -132,7 +132,7 @@ def phase(agent: Agent) -> Any:
     return figure
 
 
-def blackjack(agent: Agent) -> Any:
+def blackjack(agent: Agent, title: str = "") -> Any:
     """A figure of what to do with which sum against which card, without and with a usable ace."""
     _world(agent, "blackjack", None, ["Blackjack"])
     sums, cards = np.arange(11, 22), np.arange(1, 11)
@@ -169,7 +169,8 @@ def blackjack(agent: Agent) -> Any:
             yticks=sums[sums >= least],
         )
         place.set_xticklabels(["A", *map(str, cards[1:])])
-    figure.suptitle(style.plain(f"{_name(agent)}: H hits, S sticks"), fontsize="medium")
+    title = f"{title or _name(agent)}: H hits, S sticks"
+    figure.suptitle(style.plain(title), fontsize="medium")
     return figure
 
 
@@ -217,7 +218,7 @@ def paths(agents: Sequence[Agent]) -> Any:
     if any(str(agent.task) != str(agents[0].task) for agent in agents):
         tasks = ", ".join(dict.fromkeys(str(agent.task) for agent in agents))
         raise InputError(f"--kind paths shows agents in one world, not in {tasks}.")
-    rows, columns = _shape(world)
+    rows, columns = shape_of(world)
     figure, axes = style.grid(1, 1, (0.75 * columns + 0.6, 0.75 * rows + 1))
     axes = _drawn(axes[0, 0], agents[0], world)
     apart = np.linspace(-0.12, 0.12, len(agents)) if len(agents) > 1 else [0.0]
@@ -267,13 +268,14 @@ def _name(agent: Agent) -> str:
     return f"{type(agent.algorithm).__name__} on {agent.task}"
 
 
-def _shape(world: Any) -> tuple[int, int]:
+def shape_of(world: Any) -> tuple[int, int]:
+    """Rows and columns of a grid world."""
     if isinstance(world, CliffWalking):
         return ROWS, COLUMNS
     return len(world.map), len(world.map[0])
 
 
-def _open(world: Any) -> np.ndarray:
+def open_of(world: Any) -> np.ndarray:
     """Where one may stand and has to choose, bool [cells]."""
     if isinstance(world, CliffWalking):
         cells = np.arange(ROWS * COLUMNS)
@@ -285,7 +287,7 @@ def _drawn(axes: Any, agent: Agent, world: Any) -> Any:
     """The axes with the world drawn on them, a unit for each cell."""
     env = _env(agent)
     state, _ = jax.jit(env.reset)(prng.key(0))
-    rows, columns = _shape(world)
+    rows, columns = shape_of(world)
     axes.imshow(draw(env, jax.tree.map(np.asarray, state)), extent=(0, columns, rows, 0), zorder=1)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)

@@ -13,7 +13,7 @@ FROZEN_LAKE = Preset(
     num_envs=64,
     steps=2_000_000,
     source="as Q-learning's, with twice the steps, for each table sees half of them",
-    score="Not measured yet.",
+    score="Exact: best 0.7402 [0.7402, 0.7402], last ones 0.7402 [0.7402, 0.7402]; 10 seeds.",
 )
 
 FROZEN_LAKE_8X8 = Preset(
@@ -32,19 +32,22 @@ FROZEN_LAKE_8X8 = Preset(
         "our search over 2 settings: a gamma near to 1, for the way is long; a step that "
         "falls to zero"
     ),
-    score="Not measured yet.",
+    score="Exact: best 0.8902 [0.8890, 0.8913], last ones 0.8892 [0.8877, 0.8906]; 10 seeds.",
 )
 
 CLIFF_WALKING = Preset(
     DoubleQLearning(
         learning_rate=0.5,
         gamma=1.0,
-        epsilon_start=0.1,
         epsilon_end=0.1,
+        epsilon_steps=50_000,
     ),
     num_envs=8,
     steps=100_000,
-    source="as Q-learning's, with twice the steps, for each table sees half of them",
+    source=(
+        "our search over 3 settings: two tables need more exploration than one, for each sees "
+        "half of the steps"
+    ),
     score="Not measured yet.",
 )
 

@@ -15,7 +15,7 @@ FROZEN_LAKE = Preset(
     num_envs=8,
     steps=100_000,
     source="our choice: a model of many outcomes, for on ice much is left to chance",
-    score="Not measured yet.",
+    score="Exact: best 0.7402 [0.7402, 0.7402], last ones 0.7402 [0.7402, 0.7402]; 10 seeds.",
 )
 
 FROZEN_LAKE_8X8 = Preset(

@@ -13,7 +13,7 @@ FROZEN_LAKE = Preset(
     num_envs=64,
     steps=1_000_000,
     source="our choice: a step that falls to zero, for on ice much is left to chance",
-    score="Not measured yet.",
+    score="Exact: best 0.7391 [0.7368, 0.7415], last ones 0.7381 [0.7349, 0.7412]; 10 seeds.",
 )
 
 FROZEN_LAKE_8X8 = Preset(
@@ -32,7 +32,7 @@ FROZEN_LAKE_8X8 = Preset(
         "our search over 2 settings: a gamma near to 1, for the way is long; a step that "
         "falls to zero"
     ),
-    score="Not measured yet.",
+    score="Exact: best 0.8746 [0.8681, 0.8810], last ones 0.8613 [0.8520, 0.8706]; 10 seeds.",
 )
 
 CLIFF_WALKING = Preset(
@@ -40,16 +40,13 @@ CLIFF_WALKING = Preset(
         learning_rate=0.02,
         gamma=1.0,
         epsilon_start=0.004,
-        epsilon_steps=500_000,
+        epsilon_steps=200_000,
         epsilon_end=0.0,
+        trace_decay=0.5,
     ),
     num_envs=8,
-    steps=500_000,
-    source=(
-        "our search over 3 settings: the short way is the best of an acting policy only "
-        "where epsilon is below about 0.007, so it begins there; zeros are optimistic "
-        "enough to explore; a short step, lest one fall scare it away"
-    ),
+    steps=200_000,
+    source="our search over 4 settings; none of them finds the short way",
     score="Not measured yet.",
 )
 
