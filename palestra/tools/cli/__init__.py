@@ -31,6 +31,7 @@ from palestra.ranges import (
     Limit,
     NonNegative,
     Positive,
+    Range,
     Seed,
     Share,
     check,
@@ -87,6 +88,7 @@ usage: palestra COMMAND ...
   export RUN            write the policy as a file of plain NumPy, or as ONNX
   solve ENV             the best values and policy of a small world, from its exact model
   play ENV              play yourself, in a window or with typed keys
+  studio [FOLDER]       a page in the browser: runs as they train, agents at play, rewind, take over
   check ENV             what to mend in an environment or algorithm of your own
   list                  algorithms, environments and presets, with one line each
   cite ALGORITHM        BibTeX of its paper
@@ -141,6 +143,7 @@ def _run(arguments: list[str]) -> int:
         "import": import_curve,
         "solve": solve,
         "play": play,
+        "studio": studio,
         "check": check_it,
         "list": list_all,
         "cite": cite,
@@ -970,6 +973,39 @@ def solve(arguments: list[str]) -> int:
     if options.output is not None:
         found.plot(options.output, dark=options.dark)
         print(options.output, file=sys.stderr)
+    return 0
+
+
+def studio(arguments: list[str]) -> int:
+    """palestra studio [FOLDER] [--port 0] [--no-browser] [--trust MODULE]"""
+
+    @dataclass
+    class Flags:
+        """Open a page in the browser, for this machine alone: runs as they train, agents at play
+        with what they think, back to any moment, and your own hand on the keys. Ctrl-C ends it;
+        what trains goes on."""
+
+        folder: tyro.conf.Positional[Path] = Path("runs")
+        """The folder with runs in it, at any depth; runs that are started there go there too."""
+        port: Annotated[int, Range("a whole number from 0 to 65535", lambda x: 0 <= x < 2**16)] = 0
+        """The port of this machine; 0 for any free one."""
+        browser: bool = True
+        """Open the page in the browser; its address is printed anyway."""
+        trust: Trust = None
+
+    flags = parse(Flags, arguments, "palestra studio")
+    if flags.folder != Path("runs") and not flags.folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {flags.folder}; name one that holds runs.")
+    try:
+        from palestra.tools.studio.server import serve
+    except ModuleNotFoundError as lack:
+        name = (lack.name or "").partition(".")[0]
+        if name not in ("starlette", "uvicorn", "websockets"):
+            raise
+        raise InputError(
+            f"The studio needs {name}, which is not installed: pip install 'palestra[studio]'."
+        ) from None
+    serve(flags.folder, port=flags.port, browser=flags.browser, trust=flags.trust)
     return 0
 
 

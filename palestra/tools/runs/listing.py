@@ -44,7 +44,7 @@ def runs(
     A run of which nothing can be read has the state "damaged". Raises FileNotFoundError where a
     folder is missing, ValueError for an expression or a column that is none.
     """
-    rows = [_row(folder) for folder in _found([Path(x) for x in folders or ("runs",)])]
+    rows = [row_of(folder) for folder in found([Path(x) for x in folders or ("runs",)])]
     if where is not None:
         rows = _filtered(rows, where)
     if sort is not None:
@@ -52,7 +52,7 @@ def runs(
     return {name: [row[name] for row in rows] for name in COLUMNS}
 
 
-def _found(places: Sequence[Path]) -> Iterator[Path]:
+def found(places: Sequence[Path]) -> Iterator[Path]:
     """The run folders in these folders, themselves too, each once."""
     seen = set()
     for top in places:
@@ -77,7 +77,8 @@ def _is_run(folder: Path, files: Sequence[str]) -> bool:
     return False
 
 
-def _row(folder: Path) -> Row:
+def row_of(folder: Path) -> Row:
+    """What the table says of one run."""
     row: Row = dict.fromkeys(COLUMNS) | {"folder": str(folder), "state": "damaged"}
     try:
         config = _told(folder / "config.json", Config)
@@ -96,7 +97,7 @@ def _row(folder: Path) -> Row:
         else:
             row |= _on_the_way(folder)
             state = "died"
-        row["state"] = "running" if _is_written(folder) else state
+        row["state"] = "running" if is_written(folder) else state
     except (OSError, ValueError):
         pass
     return row
@@ -115,7 +116,7 @@ def _told(path: Path, form: type) -> Row:
     return part(path.read_bytes(), form) if path.is_file() else {}
 
 
-def _is_written(folder: Path) -> bool:
+def is_written(folder: Path) -> bool:
     """Whether a process holds the lock of a run that goes on (run_folder.py, Recorder)."""
     with suppress(OSError), (folder / "metrics.jsonl").open("rb") as file:
         try:

@@ -1,0 +1,1 @@
+"""The studio: runs, live, and agents at play, in a page of the browser."""

@@ -1,0 +1,44 @@
+// What the page asks of the studio.
+import { t } from "./words.js";
+
+const query = (given) => {
+  const all = new URLSearchParams();
+  for (const [name, value] of Object.entries(given)) [value].flat().forEach((x) => all.append(name, x));
+  return all.toString() ? `?${all}` : "";
+};
+
+async function answered(asked) {
+  let answer;
+  try {
+    answer = await asked;
+  } catch {
+    throw new Error(t("away"));
+  }
+  const text = await answer.text();
+  let content = {};
+  try { content = JSON.parse(text); } catch { content = { said: text }; }
+  if (!answer.ok) throw new Error(content.said || `${answer.status}`);
+  return content;
+}
+
+export const get = (what, given = {}) => answered(fetch(what + query(given)));
+export const post = (what, given = {}) => answered(fetch(what, {
+  method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(given),
+}));
+export const file = (run, name) => `file${query({ run, name })}`;
+
+/** A WebSocket: told(message) for JSON, shown(buffer) for pictures; closed() when it ends. */
+export function listen(what, given, told, shown = null, closed = () => {}) {
+  const address = new URL(what + query(given), location.href);
+  address.protocol = "ws:";
+  address.hash = "";
+  const socket = new WebSocket(address);
+  socket.binaryType = "arraybuffer";
+  socket.onmessage = ({ data }) => (typeof data === "string" ? told(JSON.parse(data)) : shown(data));
+  let left = false;
+  socket.onclose = () => { if (!left) closed(); };
+  return {
+    send: (message) => { if (socket.readyState === 1) socket.send(JSON.stringify(message)); },
+    close: () => { left = true; socket.close(); },
+  };
+}

@@ -1,0 +1,62 @@
+// Which page is shown, in which language and light.
+import { h, say } from "./dom.js";
+import { language, speak, t } from "./words.js";
+import { runs } from "./runs.js";
+import { run } from "./run.js";
+import { compare } from "./compare.js";
+
+const PAGES = { runs, run, compare };
+const NAV = ["runs"];
+const place = document.getElementById("main");
+let leave = () => {};
+
+/** The page of the address, and what stands behind it: #/play?run=a&agent=best */
+function wanted() {
+  const [name, query] = location.hash.replace(/^#\/?/, "").split("?");
+  return [name in PAGES ? name : "runs", new URLSearchParams(query || "")];
+}
+
+async function show() {
+  const [name, given] = wanted();
+  leave();
+  leave = () => {};
+  frame(name);
+  place.replaceChildren(h("p", { class: "quiet" }, t("loading")));
+  document.title = `${t(name)} · Palestra studio`;
+  try {
+    leave = (await PAGES[name](place, given)) || (() => {});
+  } catch (fault) {
+    place.replaceChildren(h("div", { class: "card" }, h("h1", {}, t("cannot")), h("p", {}, fault.message),
+      h("a", { class: "button", href: "#/runs" }, t("runs"))));
+  }
+}
+
+function frame(name) {
+  document.documentElement.lang = language();
+  document.getElementById("skip").textContent = t("skip");
+  document.getElementById("nav").replaceChildren(...NAV.map((x) => h("a", {
+    href: `#/${x}`, "aria-current": x === name ? "page" : null }, t(x))));
+  const languages = document.getElementById("language");
+  languages.value = language();
+  languages.setAttribute("aria-label", t("language"));
+  const theme = document.getElementById("theme");
+  const dark = isDark();
+  theme.textContent = dark ? "☀" : "☾";
+  theme.setAttribute("aria-label", t(dark ? "light" : "dark"));
+  theme.title = t(dark ? "light" : "dark");
+}
+
+const isDark = () => (document.documentElement.dataset.theme
+  || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+
+if (localStorage.theme) document.documentElement.dataset.theme = localStorage.theme;
+document.getElementById("theme").onclick = () => {
+  localStorage.theme = isDark() ? "light" : "dark";
+  document.documentElement.dataset.theme = localStorage.theme;
+  frame(wanted()[0]);
+  dispatchEvent(new Event("theme"));
+};
+document.getElementById("language").onchange = ({ target }) => { speak(target.value); show(); };
+document.getElementById("skip").onclick = (event) => { event.preventDefault(); place.focus(); };
+addEventListener("hashchange", () => { say(""); show(); place.focus({ preventScroll: true }); scrollTo(0, 0); });
+show();

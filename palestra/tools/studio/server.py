@@ -1,0 +1,270 @@
+"""The studio's server: one page for one person, on this machine alone.
+
+    127.0.0.1:PORT/TOKEN/          the page; every address begins with the token
+    .../runs, run, compare, ...    what it asks for, as JSON
+    .../live, play, learn          what goes on, by WebSocket
+
+Whoever asks must know the token, by the name of this machine (so that no foreign name that leads
+here will do), and from a page of ours. Nothing that lies in a run's folder is executed.
+"""
+
+import asyncio
+import errno
+import json
+import math
+import secrets
+import socket
+import sys
+import webbrowser
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from mimetypes import guess_type
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import websockets  # noqa: F401 - uvicorn's, said to be missing here rather than later
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from palestra.faults import InputError
+from palestra.tools.json_files import NotJsonError, parsed
+from palestra.tools.studio import detail
+from palestra.tools.studio.jobs import Jobs
+from palestra.tools.studio.live import Curve
+from palestra.tools.studio.shelf import Shelf
+
+HOST = "127.0.0.1"
+LARGEST = 64 * 1024  # bytes of a message to us
+TICK = 0.5  # seconds between two looks at curves that grow
+PAGE = Path(__file__).parent / "page"
+SHOWN = {".png", ".mp4"}  # of a run's files, in the page; all others are only saved
+ELSEWHERE = "This is not the studio's address: open the one that `palestra studio` told."
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
+    "frame-ancestors 'none'; form-action 'none'; base-uri 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Guard:
+    """The application for those alone who may ask."""
+
+    def __init__(self, app: ASGIApp, token: str, port: int):
+        self.app, self.token = app, token.encode()
+        self.hosts = [f"{name}:{port}" for name in (HOST, "localhost")]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises nothing: what may not be asked is answered so."""
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        _, token, path = (*scope["path"].split("/", 2), "", "")[:3]
+        known = secrets.compare_digest(token.encode(), self.token)
+        host, origin = headers.get(b"host", ""), headers.get(b"origin")
+        ours = host in self.hosts and origin in (None, f"http://{host}")
+        socket_without_page = scope["type"] == "websocket" and origin is None
+        if not known or not ours or socket_without_page:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            told = (
+                "This address is not that of the studio: open the one that `palestra studio` told."
+            )
+            await PlainTextResponse(told, 403, HEADERS)(scope, receive, send)
+            return
+        if scope["type"] == "http":
+            receive = partial(_limited, receive, [0])
+        await self.app({**scope, "path": f"/{path}", "root_path": ""}, receive, send)
+
+
+class TooLargeError(InputError):
+    """A message is larger than any of ours."""
+
+
+async def _limited(receive: Receive, read: list[int]) -> Message:
+    message = await receive()
+    read[0] += len(message.get("body", b""))
+    if read[0] > LARGEST:
+        raise TooLargeError(f"A message to the studio has at most {LARGEST:,} bytes.")
+    return message
+
+
+def told(content: Any, status: int = 200) -> Response:
+    """JSON, in which what is no number is null."""
+    return Response(json.dumps(plain(content)), status, HEADERS, "application/json")
+
+
+def plain(content: Any) -> Any:
+    """What JSON of the browser's holds: neither NaN nor infinity."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {str(name): plain(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [plain(value) for value in content]
+    return content if isinstance(content, str | int | bool | None) else str(content)
+
+
+def application(shelf: Shelf, jobs: Jobs) -> Starlette:
+    """What answers, for those who may ask."""
+    pages = {path.name: path for path in PAGE.iterdir() if path.suffix in (".html", ".css", ".js")}
+
+    def page(request: Request) -> Response:
+        name = request.path_params.get("name") or "index.html"
+        if name not in pages:
+            raise FileNotFoundError(f"There is no page {name!r}.")
+        kind = guess_type(name)[0] or "text/plain"
+        return Response(pages[name].read_bytes(), 200, HEADERS, kind)
+
+    def runs(request: Request) -> Response:
+        return told({"folder": str(shelf.root.absolute()), "runs": shelf.rows()})
+
+    def run(request: Request) -> Response:
+        name = request.query_params.get("run", "")
+        return told(detail.of(shelf, name))
+
+    def compare(request: Request) -> Response:
+        folders = [shelf.run(name) for name in request.query_params.getlist("run")]
+        return told(detail.compared(shelf.root, folders))
+
+    def file(request: Request) -> Response:
+        name = request.query_params.get("name", "")
+        path = shelf.file(request.query_params.get("run", ""), name)
+        shown = path.suffix in SHOWN
+        kind = guess_type(path.name)[0] if shown else "application/octet-stream"
+        how = "inline" if shown else "attachment"
+        return FileResponse(path, 200, HEADERS, kind, None, path.name, content_disposition_type=how)
+
+    def job(act: Callable[[Path], str]) -> Callable[[Request], Awaitable[Response]]:
+        """What does something with the run that is asked for."""
+
+        async def answer(request: Request) -> Response:
+            folder = shelf.run(str((await _asked(request)).get("run")))
+            return told({"said": await run_in_threadpool(act, folder)})
+
+        return answer
+
+    async def live(ws: WebSocket) -> None:
+        """Curves of runs as they grow, and how each run stands."""
+        folders = {name: shelf.run(name) for name in ws.query_params.getlist("run")}
+        await ws.accept()
+        curves = {name: Curve(folder) for name, folder in folders.items()}
+        sent: dict[str, tuple[int, int]] = {}
+        states: dict[str, Any] = {}
+        gone = asyncio.create_task(_gone(ws))
+        try:
+            while not gone.done():
+                for name, curve in curves.items():
+                    if await run_in_threadpool(curve.follow) or name not in sent:
+                        news = curve.since(*sent.get(name, (-1, 0)))
+                        sent[name] = curve.epoch, len(curve.points)
+                        await ws.send_text(json.dumps(plain({"run": name, **news})))
+                    state = await run_in_threadpool(detail.standing, folders[name])
+                    if states.get(name) != state:
+                        states[name] = state
+                        await ws.send_text(json.dumps(plain({"run": name, "standing": state})))
+                await asyncio.wait([gone], timeout=TICK)
+        except (WebSocketDisconnect, RuntimeError):  # the page was closed
+            pass
+        finally:
+            gone.cancel()
+
+    routes = [
+        Route("/runs", runs),
+        Route("/run", run),
+        Route("/compare", compare),
+        Route("/file", file),
+        Route("/stop", job(jobs.stop), methods=["POST"]),
+        Route("/resume", job(jobs.resume), methods=["POST"]),
+        Route("/export", job(jobs.export), methods=["POST"]),
+        WebSocketRoute("/live", live),
+        Route("/", page),
+        Route("/{name}", page),
+    ]
+
+    async def refused(asked: Request | WebSocket, fault: Exception) -> Response | None:
+        if isinstance(asked, WebSocket):
+            await asked.accept()
+            await asked.send_text(json.dumps({"refused": str(fault)}))
+            await asked.close()
+            return None
+        kinds = (FileNotFoundError, 404), (TooLargeError, 413)
+        return told(
+            {"said": str(fault)}, next((x for kind, x in kinds if isinstance(fault, kind)), 400)
+        )
+
+    handlers: Any = {InputError: refused, FileNotFoundError: refused, PermissionError: refused}
+    return Starlette(routes=routes, exception_handlers=handlers)
+
+
+async def _asked(request: Request) -> dict[str, Any]:
+    """The JSON of a message to us. Raises ValueError."""
+    try:
+        content = parsed(await request.body())
+    except NotJsonError:
+        content = None
+    if not isinstance(content, dict):
+        raise InputError("A message to the studio is JSON, names and values.")
+    return content
+
+
+async def _gone(ws: WebSocket) -> None:
+    """Comes back when the page is closed."""
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            await ws.receive_text()
+
+
+def listening(port: int) -> socket.socket:
+    """A socket of this machine alone. Raises ValueError where the port is taken."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((HOST, port))
+        made.listen()
+    except OSError as fault:
+        made.close()
+        if fault.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        why = "taken by another program" if fault.errno == errno.EADDRINUSE else "not allowed"
+        raise InputError(
+            f"Port {port} is {why}; choose another --port, or 0 for one that is free."
+        ) from None
+    return made
+
+
+def settings(app: ASGIApp) -> uvicorn.Config:
+    """How it is served."""
+    return uvicorn.Config(
+        app,
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_max_size=LARGEST,
+        ws_per_message_deflate=False,  # pictures are compressed already
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+
+
+def serve(root: Path, *, port: int = 0, browser: bool = True, trust: str | None = None) -> None:
+    """Serve the studio until Ctrl-C. Raises ValueError where the port is taken."""
+    with listening(port) as place:
+        port, token = place.getsockname()[1], secrets.token_urlsafe(24)
+        address = f"http://{HOST}:{port}/{token}/"
+        print(f"The studio is at {address} (Ctrl-C ends it)", flush=True)
+        if browser:
+            webbrowser.open(address)
+        app = Guard(application(Shelf(root), Jobs(trust)), token, port)
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(settings(app)).run(sockets=[place])
+        print("The studio has ended; what trains goes on by itself.", file=sys.stderr)
