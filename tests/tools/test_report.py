@@ -73,14 +73,18 @@ def quick(monkeypatch):
         return path
 
     monkeypatch.setattr(module, "plot", draw)
+    monkeypatch.setattr(module, "picture_of", lambda kind, found, path, **kwargs: draw([], path))
 
 
 def test_a_page_holds_it_all_and_loads_nothing(made):
     page = Page(made / "report.html")
-    (image, _), sources = page.all("img"), page.all("source")
+    images, sources = page.all("img"), page.all("source")
+    image = images[0]
     assert "Learning curves on CartPole-v1, return over environment steps." in image["alt"]
     assert "dqn, learning_rate=0.1, 2 seeds: mean return 450.5 [" in image["alt"]
-    assert len(sources) == 6  # dark and light, on a phone too
+    # Curves in two environments, dark and light, on a phone too; intervals in one of them.
+    assert (len(images), len(sources)) == (3, 7)
+    assert all(image["alt"] for image in images)
     sizes = []
     for data in [image["src"], *(source["srcset"] for source in sources[:3])]:
         kind, _, content = data.partition(",")
@@ -120,15 +124,15 @@ def test_markdown_has_its_pictures_beside_it(tmp_path, capsys):
     assert main([*command, "-o", str(output)]) == 0
     assert capsys.readouterr() == (f"{output}\n", "")
     text = output.read_text()
-    assert "](appendix-CartPole-v1.png)" in text
-    with Image.open(tmp_path / "appendix-CartPole-v1.png") as picture:
+    assert "](appendix-1-CartPole-v1.png)" in text
+    with Image.open(tmp_path / "appendix-1-CartPole-v1.png") as picture:
         assert picture.size == (1200, 675)
     assert "| learning_rate | 0.001 | 0.1 |" in text
     assert "```sh\n" in text
     assert main([*command, "-o", str(output)]) == 0  # its own files it writes anew
     (tmp_path / "other.md").write_text("thesis")
-    (tmp_path / "new-CartPole-v1.png").write_bytes(b"mine")
-    for name, in_the_way in (("other", "other.md"), ("new", "new-CartPole-v1.png")):
+    (tmp_path / "new-1-CartPole-v1.png").write_bytes(b"mine")
+    for name, in_the_way in (("other", "other.md"), ("new", "new-1-CartPole-v1.png")):
         assert main([*command, "-o", str(tmp_path / f"{name}.md")]) == 2
         assert f"{in_the_way} exists already and is not from" in capsys.readouterr().err
     assert (tmp_path / "other.md").read_text() == "thesis"
@@ -146,7 +150,7 @@ def test_what_a_stranger_wrote_is_only_shown(tmp_path, quick):
     output = palestra.report(*folders, output=tmp_path / "page.html").path
     page = Page(output)
     assert not {"script", "iframe", "object", "a", "form"} & {tag for tag, _ in page.tags}
-    assert len(page.all("img")) == 2
+    assert len(page.all("img")) == len(page.all("picture")) == 2
     assert not [name for _, x in page.tags for name in x if name.startswith("on")]
     assert page.text.count("<script>alert(1)</script>") > 10
     text = palestra.report(*folders, output=tmp_path / "page.md").path.read_text()
@@ -211,9 +215,11 @@ def test_videos_for_which_there_is_no_room_are_named(tmp_path, quick):
     ]
     (sentence,) = found.left_out
     assert "Left out: 1 video, for which 1.2 megabytes have no room" in sentence
-    assert sentence.endswith("seed2/video.mp4.")
+    assert sentence.endswith("seed2.")
     assert sentence in page.text
     assert found.path.stat().st_size < 1.2e6
+    found = palestra.report(tmp_path, output=found.path, megabytes=0.001)
+    assert re.fullmatch(r"Pictures and tables .* [\d.]+ megabytes, .* 0.001\.", found.left_out[1])
 
 
 def test_damaged_and_unfinished_runs_are_named(tmp_path, capsys, quick):

@@ -663,13 +663,14 @@ def report(arguments: list[str]) -> int:
         raise InputError(f"--format {flags.format} goes with a .{flags.format} file, not {output}.")
     from palestra.tools.report.report import report as write
 
-    with busy(f"writing {output.name}"):
+    with busy(f"writing {output.name}") as shown:
         made = write(
             *flags.runs,
             output=output,
             agents=flags.agents,
             threshold=flags.threshold,
             megabytes=flags.megabytes,
+            say=lambda what: shown and shown.update(f"{what} ..."),
         )
     for sentence in made.left_out:
         print(sentence, file=sys.stderr)

@@ -10,6 +10,7 @@ import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from palestra.names import by_name
 from palestra.tools.files import write_whole
 from palestra.tools.pictures import style
 from palestra.tools.pictures.plot import SIZE, plot
+from palestra.tools.pictures.scores import picture as picture_of
 from palestra.tools.report.commands import script
 from palestra.tools.runs.groups import run_folders
 from palestra.tools.runs.paths import config_of
@@ -46,6 +48,21 @@ FILES = "config.json", "metrics.jsonl", "summary.json", "video.mp4"  # that are 
 NARROW = 4.6, 4.2  # inches of a picture on a phone
 MEGABYTES = 5.0
 LONGEST = 300  # letters of a setting
+CURVES = (
+    "Return over environment steps. Bands are 95 % intervals, Student's, over seeds, or of a single"
+    " run over its episodes; dots are episodes while exploring."
+)
+MEDIA = {  # when a picture is shown: whether it is a narrow one, and a dark one
+    (True, True): "(max-width: 40rem) and (prefers-color-scheme: dark)",
+    (True, False): "(max-width: 40rem)",
+    (False, True): "(prefers-color-scheme: dark)",
+    (False, False): "",
+}
+INTERVALS = "Each statistic with its 95 % interval, over seeds."
+PROFILES = "Share of runs above each score; bands are 95 % intervals by bootstrap."
+
+
+Say = Callable[[str], object]
 
 
 class Report(NamedTuple):
@@ -66,11 +83,13 @@ class Read(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """Learning curves of one environment."""
+    """A figure, in each of its sizes; None for the only one that it has."""
 
     name: str  # for a file
     alt: str
-    folders: list[Path]
+    told: str
+    sizes: Sequence[tuple[float, float] | None]
+    draw: Callable[..., Path]  # (path, size, dark=)
 
 
 class Film(NamedTuple):
@@ -117,6 +136,7 @@ def report(
     agents: Which = "last",
     threshold: float | None = None,
     megabytes: float = MEGABYTES,
+    say: Say = lambda _: None,
 ) -> Report:
     """Write learning curves, statistics, settings, videos, findings and commands of runs.
 
@@ -125,6 +145,7 @@ def report(
     agents       whose final evaluation is a run's score: of the last agents or of the best
     threshold    mean return whose first step is looked for [where the environment is solved]
     megabytes    of a page: videos that would make it larger are left out, and named
+    say          is told what is being done
 
     Runs that are damaged, not at their end, or without a score are left out, and named. Raises
     FileNotFoundError where a path is missing, and ValueError where nothing is left, or where the
@@ -136,16 +157,18 @@ def report(
     path = Path(output)
     write = WRITERS[_ending(path)]
     _check_free(path)
+    say("reading runs")
     folders, left_out = _usable([Path(run) for run in runs], agents)
     if not folders:
         raise InputError(f"there is no run to report on. {' '.join(left_out)}")
+    say(f"comparing {len(folders)} runs")
     found = compare(*folders, agents=agents, threshold=threshold)
     asked = ["--output", path.name]
     asked += ["--agents", agents] if agents != "last" else []
     asked += ["--threshold", str(threshold)] if threshold is not None else []
     asked += ["--megabytes", str(megabytes)] if megabytes != MEGABYTES else []
     content = _content(found, left_out, asked)
-    return Report(path, left_out + write(path, content, megabytes))
+    return Report(path, left_out + write(path, content, megabytes, say))
 
 
 def _ending(path: Path) -> str:
@@ -220,22 +243,35 @@ def _content(found: Comparison, left_out: Sequence[str], asked: Sequence[str]) -
             for x in told["groups"]
         )
         name, ways = str(one.task), [(group.name, group.setting) for group in one.groups]
+        folders = [run.score.folder for run in read]
+        file = f"{len(rows)}-{re.sub(r'[^A-Za-z0-9.-]', '-', name)[:40]}"
+        pictures = [
+            Picture(
+                file,
+                f"Learning curves on {name}, return over environment steps. {means}.",
+                CURVES,
+                (SIZE, NARROW),
+                partial(_curves, folders),
+            )
+        ]
+        if len(one.groups) > 1:
+            alt = f"Bars of the statistics on {name} and their intervals, as in the tables below."
+            alone = found._replace(environments=[one])
+            draw = partial(_scores, "intervals", alone)
+            pictures.append(Picture(f"{file}-intervals", alt, INTERVALS, (None,), draw))
         results.append(
             Section(
                 name,
-                pictures=[
-                    Picture(
-                        re.sub(r"[^\w.-]", "-", name),
-                        f"Learning curves on {name}, return over environment steps. {means}.",
-                        [run.score.folder for run in read],
-                    )
-                ],
+                pictures=pictures,
                 tables=[*tables_of(told), *_settings(name, ways)],
                 films=_films(name, one.groups),
             )
         )
     if together := [*tables_together(numbers["together"])]:
-        results.append(Section("All environments", tables=together))
+        alt = "Share of runs above each score, a line for each setting, as in the tables below."
+        draw = partial(_scores, "profiles", found)
+        picture = Picture("profiles", alt, PROFILES, (None,), draw)
+        results.append(Section("Environments together", pictures=[picture], tables=together))
     all_read = [run for read in rows for run in read]
     names = dict.fromkeys(run.config["algorithm"] for run in all_read)
     title = f"{_listed([*names])} on {_listed([section.title for section in results[: len(rows)]])}"
@@ -251,6 +287,14 @@ def _content(found: Comparison, left_out: Sequence[str], asked: Sequence[str]) -
         Section("To do all of it again", ["In a shell:"], commands=script(pairs, asked)),
     )
     return Content(title, told, [*left_out, *found.notes], results, rest)
+
+
+def _curves(folders: Sequence[Path], path: Path, size: Any, *, dark: bool = False) -> Path:
+    return plot(folders, path, size=size, dark=dark)
+
+
+def _scores(kind: str, found: Comparison, path: Path, size: Any, *, dark: bool = False) -> Path:
+    return picture_of(kind, found, path, dark=dark)
 
 
 def _read(group: Group, run: Scored) -> Read:
@@ -360,7 +404,7 @@ def _kinds(each: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, An
 # --- how it is written ---
 
 
-def _page(path: Path, content: Content, megabytes: float) -> list[str]:
+def _page(path: Path, content: Content, megabytes: float, say: Say) -> list[str]:
     """Write a page that holds all; sentences on the videos for which it has no room."""
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -370,19 +414,17 @@ def _page(path: Path, content: Content, megabytes: float) -> list[str]:
         lstrip_blocks=True,
     )
     sections = [*content.results, *content.rest]
+    pictures = [picture for section in sections for picture in section.pictures]
+    drawn = {}
     with TemporaryDirectory(prefix="palestra-") as folder:
-        drawn = {
-            picture.name: [
-                _uri(
-                    "image/webp",
-                    plot(picture.folders, Path(folder) / "curve.webp", dark=dark, size=size),
-                )
-                for size in (SIZE, NARROW)
-                for dark in (False, True)
+        for number, picture in enumerate(pictures, 1):
+            say(f"drawing {number} of {len(pictures)} pictures")
+            drawn[picture.name] = [
+                (media, _uri("image/webp", picture.draw(Path(folder) / "x.webp", size, dark=dark)))
+                for size in picture.sizes[::-1]
+                for dark in (True, False)
+                for media in [MEDIA[size == NARROW, dark]]
             ]
-            for section in sections
-            for picture in section.pictures
-        }
 
     def page(shown: Sequence[Film], left_out: Sequence[str]) -> bytes:
         text = pages.get_template("page.html").render(
@@ -398,6 +440,7 @@ def _page(path: Path, content: Content, megabytes: float) -> list[str]:
         return text.encode(errors="replace")
 
     films = sorted((x for section in sections for x in section.films), key=lambda film: film.rank)
+    say(f"writing {path.name}")
     room = int(megabytes * 1e6) - len(page([], _without(films, megabytes)))
     shown = []
     for film in films:
@@ -405,6 +448,10 @@ def _page(path: Path, content: Content, megabytes: float) -> list[str]:
             shown.append(film)
             room -= size
     left_out = _without([film for film in films if film not in shown], megabytes)
+    if room < 0:
+        more = megabytes - room / 1e6
+        told = f"Pictures and tables alone take {more:.1f} megabytes, more than {megabytes:g}."
+        left_out.append(told)
     write_whole(path, lambda part: part.write_bytes(page(shown, left_out)))
     return left_out
 
@@ -412,16 +459,16 @@ def _page(path: Path, content: Content, megabytes: float) -> list[str]:
 def _without(films: Sequence[Film], megabytes: float) -> list[str]:
     if not films:
         return []
-    named = ", ".join(str(film.path) for film in films)
+    named = ", ".join(str(film.path.parent) for film in films)
     videos = "1 video" if len(films) == 1 else f"{len(films)} videos"
-    return [f"Left out: {videos}, for which {megabytes:g} megabytes have no room: {named}."]
+    return [f"Left out: {videos}, for which {megabytes:g} megabytes have no room, of {named}."]
 
 
 def _uri(kind: str, path: Path) -> str:
     return f"data:{kind};base64,{b64encode(path.read_bytes()).decode()}"
 
 
-def _appendix(path: Path, content: Content, megabytes: float) -> list[str]:
+def _appendix(path: Path, content: Content, megabytes: float, say: Say) -> list[str]:
     """Write Markdown, and its pictures beside it."""
     sections = [*content.results, *content.rest]
     beside = {
@@ -437,7 +484,8 @@ def _appendix(path: Path, content: Content, megabytes: float) -> list[str]:
     for section in sections:
         lines += [f"## {markdown(section.title)}", *map(markdown, section.told)]
         for picture in section.pictures:
-            plot(picture.folders, beside[picture.name])
+            say(f"drawing {beside[picture.name].name}")
+            picture.draw(beside[picture.name], picture.sizes[0])
             alt = markdown(picture.alt).replace("[", r"\[").replace("]", r"\]")
             lines.append(f"![{alt}]({beside[picture.name].name})")
         lines += map(Table.as_markdown, section.tables)
@@ -449,7 +497,7 @@ def _appendix(path: Path, content: Content, megabytes: float) -> list[str]:
     return []
 
 
-def _tables(path: Path, content: Content, megabytes: float) -> list[str]:
+def _tables(path: Path, content: Content, megabytes: float, say: Say) -> list[str]:
     """Write tables in LaTeX."""
     tables = [table.as_tex() for section in content.results for table in section.tables]
     text = "\n\n".join([f"% {MARK} {__version__}; needs the package booktabs", *tables]) + "\n"
@@ -457,7 +505,7 @@ def _tables(path: Path, content: Content, megabytes: float) -> list[str]:
     return []
 
 
-WRITERS: dict[str, Callable[[Path, Content, float], list[str]]] = {
+WRITERS: dict[str, Callable[[Path, Content, float, Say], list[str]]] = {
     ".html": _page,
     ".md": _appendix,
     ".tex": _tables,
