@@ -31,6 +31,7 @@ class Entry(NamedTuple):
     observations: tuple[str, ...] = ANY_OBS  # kinds: vector, picture, discrete
     actions: tuple[str, ...] = ("discrete",)  # kinds: discrete, multi-discrete, continuous
     off_policy: bool = False  # learns from whatever was done, by whomever
+    masks: bool = True  # takes none of the actions that are forbidden (core.Masked)
     num_envs: int = 8  # side by side, where neither the caller nor a preset says
 
     @property
@@ -242,8 +243,8 @@ def entry(name: str) -> Entry:
     name = named(name)
     if (cls := own_algorithm(name)) is None:
         return ALGORITHMS[name]
-    off_policy = bool(getattr(cls, "off_policy", False))
-    return Entry(name, summary(cls), "", ANY_OBS, ANY_ACTION, off_policy)
+    off_policy, masks = (bool(getattr(cls, name, False)) for name in ("off_policy", "masks"))
+    return Entry(name, summary(cls), "", ANY_OBS, ANY_ACTION, off_policy, masks)
 
 
 def check_imported(name: str) -> None:

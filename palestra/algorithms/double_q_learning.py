@@ -42,6 +42,7 @@ from palestra.core import (
 )
 from palestra.parts.control import anneal
 from palestra.parts.exploration import among_best, epsilon_greedy, linear
+from palestra.parts.masks import allowed
 from palestra.parts.tables import Table, learn, row, table, value
 
 
@@ -88,7 +89,7 @@ class DoubleQLearning:
             return values.argmax(-1)
         tie_key, epsilon_key = jax.random.split(key)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
-        return epsilon_greedy(among_best(values, tie_key), epsilon, epsilon_key)
+        return epsilon_greedy(among_best(values, tie_key), epsilon, epsilon_key, allowed(obs))
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step = state.step + rollout.reward.size

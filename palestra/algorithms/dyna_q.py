@@ -50,6 +50,7 @@ from palestra.core import (
     CountOrZero,
     Finite,
     Key,
+    Masked,
     Metrics,
     NonNegative,
     Schedule,
@@ -62,6 +63,7 @@ from palestra.core import (
 from palestra.faults import InputError
 from palestra.parts.control import anneal
 from palestra.parts.exploration import among_best, epsilon_greedy, linear
+from palestra.parts.masks import FORBIDDEN, allowed, observed
 from palestra.parts.tables import Table, learn, row, table
 
 
@@ -72,6 +74,7 @@ class Model(NamedTuple):
     reward: Float[Array, "SA K"]
     successor: Int[Array, "SA K"]
     terminated: Bool[Array, "SA K"]
+    mask: Bool[Array, "SA K A"] | None  # the successor's, where there are masks
 
 
 class State(NamedTuple):
@@ -124,7 +127,10 @@ class DynaQ:
         q = table(spec, self.initial_value)
         outcome = lambda dtype: jnp.zeros((q.size, self.outcomes), dtype)
         visits = jnp.zeros(q.size, jnp.int32)
-        model = Model(visits, outcome(jnp.float32), outcome(jnp.int32), outcome(bool))
+        no = outcome(bool)
+        masked = isinstance(spec.observation_space, Masked)
+        mask = jnp.repeat(no[..., None], q.shape[-1], -1) if masked else None
+        model = Model(visits, outcome(jnp.float32), outcome(jnp.int32), no, mask)
         return State(jnp.zeros((), jnp.int32), q, model, jnp.zeros(q.size))
 
     def values(self, state: State, obs: PyTree) -> Float[Array, "E A"]:
@@ -137,7 +143,7 @@ class DynaQ:
             return values.argmax(-1)
         tie_key, epsilon_key = jax.random.split(key)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
-        return epsilon_greedy(among_best(values, tie_key), epsilon, epsilon_key)
+        return epsilon_greedy(among_best(values, tie_key), epsilon, epsilon_key, allowed(obs))
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step = state.step + rollout.reward.size
@@ -220,18 +226,22 @@ def remember(model: Model, now: Transition, shape: tuple[int, ...]) -> Model:
         put(model.reward, now.reward),
         put(model.successor, successor),
         put(model.terminated, now.terminated),
+        None if model.mask is None else put(model.mask, allowed(now.next_obs)),
     )
 
 
 def of(model: Model, pair: Int[Array, "B"]) -> Model:
     """What the model holds of those pairs."""
-    return Model(*(table[pair] for table in model))
+    return jax.tree.map(lambda table: table[pair], model)
 
 
 def targets(model: Model, q: Table, gamma: float | Float[Array, ""]) -> Float[Array, "B"]:
     """y of each pair of the model: the mean over what it holds; 0 where that is nothing."""
-    best = q.max(-1).reshape(-1)  # [S]
-    y = model.reward + gamma * jnp.where(model.terminated, 0.0, best[model.successor])
+    if model.mask is None:
+        best = q.max(-1).reshape(-1)[model.successor]
+    else:
+        best = jnp.where(model.mask, q.reshape(-1, q.shape[-1])[model.successor], FORBIDDEN).max(-1)
+    y = model.reward + gamma * jnp.where(model.terminated, 0.0, best)
     holds = held(model)
     return jnp.where(holds, y, 0.0).sum(-1) / jnp.maximum(holds.sum(-1), 1).astype(jnp.float32)
 
@@ -243,7 +253,7 @@ def held(model: Model) -> Bool[Array, "B K"]:
 
 def number(obs: PyTree, action: Int[Array, "E"], shape: tuple[int, ...]) -> Int[Array, "E"]:
     """The number of each pair s, a in a table of that shape."""
-    return jnp.ravel_multi_index((*jax.tree.leaves(obs), action), shape, mode="clip")
+    return jnp.ravel_multi_index((*jax.tree.leaves(observed(obs)), action), shape, mode="clip")
 
 
 def place(pair: Int[Array, "B"], shape: tuple[int, ...]) -> tuple[tuple, Int[Array, "B"]]:

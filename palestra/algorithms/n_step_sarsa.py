@@ -43,6 +43,7 @@ from palestra.core import (
 )
 from palestra.parts.control import anneal
 from palestra.parts.exploration import among_best, epsilon_greedy, linear
+from palestra.parts.masks import allowed
 from palestra.parts.returns import n_step
 from palestra.parts.spaces import example_transition
 from palestra.parts.tables import Table, learn, row, table, value
@@ -98,7 +99,7 @@ class NStepSarsa:
             return values.argmax(-1)
         tie_key, epsilon_key = jax.random.split(key)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
-        return epsilon_greedy(among_best(values, tie_key), epsilon, epsilon_key)
+        return epsilon_greedy(among_best(values, tie_key), epsilon, epsilon_key, allowed(obs))
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step = state.step + rollout.reward.size

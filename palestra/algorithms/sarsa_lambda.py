@@ -44,6 +44,7 @@ from palestra.core import (
 )
 from palestra.parts.control import anneal
 from palestra.parts.exploration import among_best, epsilon_greedy, linear
+from palestra.parts.masks import allowed, observed
 from palestra.parts.spaces import example_transition
 from palestra.parts.tables import Table, row, table, value
 
@@ -98,7 +99,7 @@ class SarsaLambda:
             return values.argmax(-1)
         tie_key, epsilon_key = jax.random.split(key)
         epsilon = linear(self.epsilon_start, self.epsilon_end, self.epsilon_steps, state.step)
-        return epsilon_greedy(among_best(values, tie_key), epsilon, epsilon_key)
+        return epsilon_greedy(among_best(values, tie_key), epsilon, epsilon_key, allowed(obs))
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         step = state.step + rollout.reward.size
@@ -139,7 +140,7 @@ class SarsaLambda:
         that do not."""
         error = y - value(q, step.obs, step.action)
         trace = jax.vmap(mul)(jnp.where(counts, self.gamma * self.trace_decay, 1.0), trace)
-        place = jnp.arange(counts.size), *jax.tree.leaves(step.obs), step.action
+        place = jnp.arange(counts.size), *jax.tree.leaves(observed(step.obs)), step.action
         trace = trace.at[place].max(counts.astype(jnp.float32))
 
         def add(sums: tuple[Table, Table, Table], given: tuple) -> tuple[tuple, None]:

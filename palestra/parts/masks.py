@@ -9,7 +9,10 @@ Where nothing is masked all three leave things as they are, and the program with
 
 from math import log
 
+import gymnasium
 import jax.numpy as jnp
+import numpy as np
+from gymnasium.spaces import MultiDiscrete
 from jaxtyping import Array, Bool, Float, PyTree
 
 # Minus infinity, but for 0 times it, which must be 0: exp(FORBIDDEN) is 0.
@@ -30,6 +33,13 @@ def masked(values: Float[Array, "*batch A"], obs: PyTree) -> Float[Array, "*batc
     """The values, or logits, of actions in what is seen; of forbidden ones FORBIDDEN."""
     mask = allowed(obs)
     return values if mask is None else jnp.where(mask, values, FORBIDDEN)
+
+
+def nothing_left(mask: Bool[Array, "*batch A"], space: gymnasium.Space) -> Bool[Array, "*batch"]:
+    """Whether a mask of the space's actions forbids all, in some choice."""
+    counts = space.nvec.tolist() if isinstance(space, MultiDiscrete) else [mask.shape[-1]]
+    ends = np.cumsum(counts)[:-1].tolist()
+    return ~jnp.stack([part.any(-1) for part in jnp.split(mask, ends, -1)]).all(0)
 
 
 def most_entropy(actions: int, obs: PyTree) -> float | Float[Array, ""]:

@@ -17,7 +17,8 @@ from jaxtyping import Array, Int, PyTree, UInt32
 
 from palestra import prng
 from palestra.core import Algorithm, Environment, Key, Spec, Transition
-from palestra.faults import InputError
+from palestra.faults import EnvironmentFaultError, InputError
+from palestra.parts.masks import allowed, nothing_left
 from palestra.parts.remembering import apart, remembering, without_memory
 from palestra.parts.spaces import legal
 from palestra.runners.cache import use_compilation_cache
@@ -69,8 +70,13 @@ def train(
     else:
         carry = rebuilt(_start.eval_shape(env, algorithm, num_envs, numbers), since.arrays)
     for done in ends(updates, epochs, since):
-        carry, (metrics, episodes, prints, sound) = program.epoch(env, algorithm, carry)
+        carry, (metrics, episodes, prints, sound, stuck) = program.epoch(env, algorithm, carry)
         step = done * steps_per_update
+        if stuck is not None and np.any(stuck):
+            raise EnvironmentFaultError(
+                f"The environment's action_mask forbade every action before step {step:,}, though "
+                "the episode went on; allow one, or end the episode before."
+            )
         obs = jax.vmap(environments_first)(without_memory(carry.obs))
         now = lambda: carry  # noqa: B023
         yield Report(step, carry.learner, metrics, episodes, prints, sound, obs, now)
@@ -113,8 +119,8 @@ def begin(env: Environment, algorithm: Algorithm, num_envs: int, seed: UInt32[Ar
 
 
 def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> tuple[Carry, Any]:
-    """Act and learn `updates` times; what changed, each update's metrics, episodes and print, and
-    whether all of it is sound."""
+    """Act and learn `updates` times; what changed, each update's metrics, episodes and print,
+    whether all of it is sound, and, with masks, whether one left nothing to do."""
     num_envs = carry.tally.steps.shape[-1]
     first, played = (
         printed(algorithm.rollout_length, num_envs),
@@ -131,11 +137,14 @@ def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> t
         tally, episodes = count(carry.tally, rollout)
         none = lambda _: jnp.uint32(0)  # later ones would cost time, and tell less than the learner
         mark = jax.lax.cond(i < first, fingerprint, none, rollout)
-        return Carry(learner, env_state, obs, tally, key), (metrics, episodes, mark)
+        mask = allowed(without_memory(rollout.obs))
+        stuck = None if mask is None else nothing_left(mask, env.action_space).any()
+        return Carry(learner, env_state, obs, tally, key), (metrics, episodes, mark, stuck)
 
-    carry, (metrics, episodes, marks) = jax.lax.scan(iterate, carry, jnp.arange(updates))
+    carry, (metrics, episodes, marks, stuck) = jax.lax.scan(iterate, carry, jnp.arange(updates))
     sound = is_sound(carry.learner, metrics, episodes.total)
-    return carry, (metrics, episodes, marks, sound)
+    stuck = None if stuck is None else stuck.any()
+    return carry, (metrics, episodes, marks, sound, stuck)
 
 
 def unroll(
@@ -206,7 +215,7 @@ class Program(NamedTuple):
     """What a training run executes."""
 
     start: Callable  # env, algorithm, seeds -> Carry
-    epoch: Callable  # env, algorithm, Carry -> Carry, (metrics, episodes, prints, sound)
+    epoch: Callable  # env, algorithm, Carry -> Carry, (metrics, episodes, prints, sound, stuck)
 
 
 _programs: dict[Hashable, Program] = {}  # the last one used comes last

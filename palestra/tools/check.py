@@ -23,7 +23,6 @@ from palestra.algorithms import ALGORITHMS, served
 from palestra.core import Spec
 from palestra.envs.host.closing import playing
 from palestra.envs.host.ids import import_for
-from palestra.envs.host.ignoring import without
 from palestra.envs.unknown import UnknownEnvironmentError
 from palestra.faults import RAISED, EnvironmentFaultError, said
 from palestra.own import load_installed, own_algorithm
@@ -31,7 +30,7 @@ from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.testing import AlgorithmTests, EnvironmentTests, faults, misfit
 from palestra.tools.environments.hosted import Hosted
 from palestra.tools.environments.ours import Ours
-from palestra.tools.environments.task import Task, ignored
+from palestra.tools.environments.task import Spaces, Task, seen_of
 from palestra.tools.environments.whose import task_of
 
 STEPS = 1_000  # played at random
@@ -240,7 +239,7 @@ def _no_flags(*flags: Any) -> str | None:
 def _ask_algorithms(task: Task, spaces: Sequence[Any], found: Checked) -> None:
     """Which algorithms can learn it, and what the others say."""
     try:
-        seen = without(spaces[0], ignored(task, spaces[0]))
+        _, seen = seen_of(task, Spaces(*spaces))
         spec = Spec(flat_observation_space(seen), flat_action_space(spaces[1]), 1)
     except ValueError as fault:
         sentence = f"No algorithm can learn it: {fault}"

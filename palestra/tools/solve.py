@@ -131,7 +131,9 @@ def solve(
     table = jnp.asarray(q[: prod(shape[:-1])].reshape(shape), jnp.float32)
     spec = Spec(task.env.observation_space, task.env.action_space, 1)
     learner = State(jnp.zeros((), jnp.int32), table)
-    agent = Snapshots(QLearning(gamma=gamma), spec, task, task.spaces()).of(learner, None)
+    own = task.spaces()
+    snapshots = Snapshots(QLearning(gamma=gamma), spec, task, (own.observation, own.action))
+    agent = snapshots.of(learner, None)
     start = float(values @ model.start)
     return Solution(task, method, gamma, horizon, values, policy, start, _reached(model), agent)
 

@@ -77,14 +77,15 @@ def test_nobody_meets_what_is_forbidden(name, several):
     def course():
         carry = compiled.begin(env, algorithm, MANY, jnp.uint32(0))
         updates = -(-STEPS // (MANY * algorithm.rollout_length))
-        carry, (_, episodes, _, sound) = compiled.run(env, algorithm, updates, carry)
+        carry, (_, episodes, _, sound, stuck) = compiled.run(env, algorithm, updates, carry)
         greedy = partial(algorithm.act, carry.learner, explore=False)
         length = STEPS // MANY
         *_, played = compiled.unroll(env, greedy, carry.env_state, carry.obs, length, prng.key(1))
-        return episodes.total, played, sound
+        return episodes.total, played, sound, stuck
 
-    totals, played, sound = jax.device_get(course())
+    totals, played, sound, stuck = jax.device_get(course())
     assert sound
+    assert not stuck
     assert totals.size >= STEPS
     assert totals.min() >= 0
     assert played.reward.size >= STEPS

@@ -22,6 +22,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from palestra.envs.host.closing import close, playing
 from palestra.envs.host.ids import find
 from palestra.envs.host.ignoring import cut
+from palestra.envs.host.masking import beside
 from palestra.envs.host.one import (
     MOST_PROBED,
     PROBE_SECONDS,
@@ -51,18 +52,21 @@ def make(
     parameters: Mapping[str, Any] | None = None,
     limit: int | None = None,
     ignore: Collection[str] = (),
+    mask: bool = False,
 ) -> Made:
     """`num_envs` environments of an id that Gymnasium knows, or of the form module:Name-v0.
 
     `parameters` go to the environment. `limit` is the steps after which episodes are truncated, in
     place of the id's own; -1 for never. Of what they show the parts named by `ignore` are left
-    out. Raises UnknownEnvironmentError, which is a ValueError, for an unknown id; ValueError where
-    the environment cannot be made, with its own reason.
+    out; with `mask` they show which actions are allowed, too. Raises UnknownEnvironmentError, which
+    is a ValueError, for an unknown id; ValueError where the environment cannot be made, with its
+    own reason.
     """
     spec, given = find(env_id), dict(parameters or {})
-    make_env = cut(partial(gymnasium.make, spec, max_episode_steps=limit, **given), ignore)
+    one = partial(gymnasium.make, spec, max_episode_steps=limit, **given)
+    make_env = beside(cut(one, ignore), mask)
     cost, kept = step_cost(env_id, make_env)
-    if spec.vector_entry_point is not None and limit is None and not ignore:
+    if spec.vector_entry_point is not None and limit is None and not (ignore or mask):
         envs = with_reason(env_id, partial(_own_vector, spec, num_envs, given))
         return Made(envs, f"{env_id}: {num_envs} by its own vector form.")
     made = _side_by_side(env_id, make_env, num_envs, cost, kept)
@@ -70,10 +74,12 @@ def make(
     return made
 
 
-def make_from(make_env: MakeEnv, num_envs: int, ignore: Collection[str] = ()) -> Made:
+def make_from(
+    make_env: MakeEnv, num_envs: int, ignore: Collection[str] = (), mask: bool = False
+) -> Made:
     """`num_envs` environments, each from a call of `make_env`. Raises ValueError as `make` does."""
     name = getattr(make_env, "__name__", "the environment")
-    make_env = cut(make_env, ignore)
+    make_env = beside(cut(make_env, ignore), mask)
     return _side_by_side(name, make_env, num_envs, *step_cost(name, make_env))
 
 
@@ -86,7 +92,7 @@ def step_cost(name: str, make_env: MakeEnv) -> tuple[float, bool]:
     """
     with playing(with_reason(name, partial(new, name, make_env))) as env:
         begun = time.perf_counter()
-        steps = try_out(name, env, MOST_PROBED, PROBE_SECONDS)
+        steps = try_out(name, env, MOST_PROBED, PROBE_SECONDS).steps
         cost = (time.perf_counter() - begun) / steps
         return cost, all(hasattr(env.unwrapped, f"{word}_state") for word in ("get", "set"))
 

@@ -4,12 +4,13 @@ import math
 import time
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import gymnasium
 import numpy as np
 
+from palestra.envs.host import masking
 from palestra.faults import RAISED, EnvironmentFaultError, InputError, environment_fault, said
 
 MakeEnv = Callable[[], gymnasium.Env]
@@ -43,24 +44,34 @@ def install_line(name: str, fault: Exception) -> str:
     return f"{name} needs more than is installed: {said(fault)}"
 
 
-def try_out(name: str, env: Any, most: int = 1, seconds: float = 0.0) -> int:
-    """Play `most` steps at random, or for so many seconds; how many it were, at least one.
+class Tried(NamedTuple):
+    """What came of playing in an environment."""
+
+    steps: int  # taken, at least one
+    mask: Any  # of the first actions, as the environment tells it; None where it tells none
+
+
+def try_out(name: str, env: Any, most: int = 1, seconds: float = 0.0) -> Tried:
+    """Play `most` steps at random, or for so many seconds; of actions that are allowed, if it says
+    which.
 
     Raises EnvironmentFaultError where it raises, or gives what is no reward.
     """
     steps = 0
     try:
         env.action_space.seed(0)
-        env.reset(seed=0)
+        obs, info = env.reset(seed=0)
+        mask = masking.mask_of(env.observation_space, obs, info)
         begun = time.perf_counter()
         while steps == 0 or (steps < most and time.perf_counter() - begun < seconds):
-            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+            action = masking.draw(env, obs, info)
+            obs, reward, terminated, truncated, info = env.step(action)
             steps += 1
             number = reward is not None and np.asarray(reward).dtype.kind in "biufO"
             if np.size(reward) != 1 or not number:
                 break
             if terminated or truncated:
-                env.reset()
+                obs, info = env.reset()
     except RAISED as fault:
         sentence = f"{name} failed: {said(fault)}, when it was tried out, after {steps} steps."
         raise environment_fault(sentence, fault) from fault
@@ -71,7 +82,7 @@ def try_out(name: str, env: Any, most: int = 1, seconds: float = 0.0) -> int:
         )
     if not number:
         raise EnvironmentFaultError(f"{name} gives {reward!r} as a reward, which is no number.")
-    return steps
+    return Tried(steps, mask)
 
 
 class UnfitError(InputError):

@@ -31,6 +31,7 @@ class Model(NamedTuple):
     reward: np.ndarray  # [S, A, K]
     terminated: np.ndarray  # [S, A, K] whether it ends the episode
     start: np.ndarray  # [S] probability of beginning there
+    allowed: np.ndarray | None = None  # [S, A] the mask of actions, where there is one
 
     def as_dictionary(self) -> dict[int, dict[int, list[tuple[float, int, float, bool]]]]:
         """The tables as Gymnasium's toy text has them: [state][action] lists what can happen, as

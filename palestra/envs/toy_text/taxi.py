@@ -178,6 +178,7 @@ class Taxi:
             reward=step.reward.astype(float),
             terminated=step.terminated,
             start=start / start.sum(),
+            allowed=np.asarray(jax.vmap(self.info)(states)["action_mask"], bool),
         )
 
 

@@ -140,7 +140,7 @@ def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) ->
         algorithm = algorithm_of(header["algorithm"], header["hyperparameters"])
         task = task_from(header)
         if env is not None:
-            task = task_of(env, ignore=task.ignore)
+            task = task_of(env, ignore=task.ignore, mask=task.mask)
         agent = Agent(algorithm, spec, arrays, spaces[0], spaces[1], task)
         forms = lambda leaves: {name: (leaf.shape, leaf.dtype) for name, leaf in leaves.items()}
         if forms(arrays) != forms(reads(algorithm, spec)):

@@ -16,10 +16,11 @@ from gymnasium.vector import VectorEnv
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from palestra import prng
-from palestra.core import Algorithm, Environment, HasModel, Key, Spec
+from palestra.core import Algorithm, Environment, HasModel, Key, Masked, Spec
 from palestra.envs.host.closing import close
+from palestra.envs.host.masking import beside
 from palestra.envs.toy_text.model import Model, evaluate
-from palestra.envs.transforms import TimeLimit, simulator
+from palestra.envs.transforms import ActionRepeat, TimeLimit, Transform, simulator
 from palestra.faults import EnvironmentFaultError, InputError
 from palestra.parts.remembering import apart, remembering
 from palestra.parts.spaces import flat_action_space, flat_observation_space
@@ -78,7 +79,9 @@ def in_gymnasium(
 
     The i-th starts from seed + i.
     """
-    envs = [gymnasium.make(env_id, disable_env_checker=True) for _ in range(episodes)]
+    mask = isinstance(policy.observation_space, Masked)
+    make = beside(partial(gymnasium.make, env_id, disable_env_checker=True), mask)
+    envs = [make() for _ in range(episodes)]
     obs = [env.reset(seed=seed + i)[0] for i, env in enumerate(envs)]
     totals, alive, steps = np.zeros(episodes), set(range(episodes)), 0
     key = prng.key(seed)  # for exploration
@@ -164,7 +167,9 @@ class InOurs:
         """`limit` is the steps after which episodes are cut off, if they are."""
         self._episodes = episodes
         self._env, self._model = env, model_of(env)
-        picture = len(env.observation_space.shape or ()) == 3
+        space = env.observation_space
+        shown = space["observation"] if isinstance(space, Masked) else space
+        picture = len(shown.shape or ()) == 3
         self._dear = limit is None and picture  # episodes may last for ever
 
     def __call__(self, policy: Policy, seed: int) -> Played:
@@ -262,7 +267,9 @@ def as_many(make: Callable[[int], VectorEnv], lanes: int) -> VectorEnv:
 def model_of(env: Environment) -> Model | None:
     """The exact model of the simulator inside, where it has one."""
     inside = simulator(env)
-    return inside.model() if isinstance(inside, HasModel) else None
+    model = inside.model() if isinstance(inside, HasModel) else None
+    untold = isinstance(env.observation_space, Masked) and model and model.allowed is None
+    return None if untold else model
 
 
 def exact(policy: Policy, env: Environment, model: Model) -> float:
@@ -271,12 +278,18 @@ def exact(policy: Policy, env: Environment, model: Model) -> float:
     A policy that does not end the task where nothing cuts it off is given up as those that are
     played.
     """
-    horizon = env.limit if isinstance(env, TimeLimit) else None
+    timed = env
+    while isinstance(timed, Transform) and not isinstance(timed, TimeLimit | ActionRepeat):
+        timed = timed.env
+    horizon = timed.limit if isinstance(timed, TimeLimit) else None
     # States are what can be seen, in order; more than once where there is more than can be seen.
     space: Any = env.observation_space
+    mask = isinstance(space, Masked)
+    space = space["observation"] if mask else space
     parts = [int(part.n) for part in (space if isinstance(space, Tuple) else [space])]
     seen = np.unravel_index(np.arange(len(model.start)) % prod(parts), parts)
     obs = jax.tree.map(np.int32, seen if isinstance(space, Tuple) else seen[0])
+    obs = {"observation": obs, "action_mask": model.allowed} if mask else obs
     num_envs, arrays = policy.spec.num_envs, dict(policy.arrays)
     actions = np.asarray(_actions(env, policy.algorithm, num_envs, arrays, obs))
     try:

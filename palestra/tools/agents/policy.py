@@ -23,15 +23,18 @@ from palestra.core import (
     HasPolicy,
     HasValues,
     Key,
+    Masked,
     Normalizes,
     Remembers,
     Seed,
     Spec,
     check,
 )
+from palestra.envs.host import masking
 from palestra.faults import InputError
 from palestra.names import by_name
 from palestra.parts.distributions import MultiCategorical
+from palestra.parts.masks import FORBIDDEN
 from palestra.parts.remembering import apart, nothing, recalled, seen_by
 from palestra.parts.spaces import example, flatten_observation, legal, unflatten_action
 from palestra.parts.statistics import Moments
@@ -55,6 +58,7 @@ class Policy:
         self,
         obs: Any,
         *,
+        mask: Any = None,
         memory: PyTree = None,
         episode_start: Any = None,
         explore: bool = False,
@@ -69,12 +73,15 @@ class Policy:
         With `explore` it is drawn as at the end of training: from the policy, where that is a
         distribution. The same `seed`, or key, draws the same again; without, another each time.
 
+        `mask` says which actions are allowed, as info["action_mask"] does, if `obs` does not: an
+        agent that learned with masks takes no other, and must be told.
+
         Both are as in a Gymnasium environment, of which a batch is a vector environment: what is a
         Dict or a Tuple there is a dict or a tuple of arrays. Raises ValueError if the observation
         has neither form, and in a process that was forked from one in which JAX runs.
         """
         act = partial(self._explore, seed=seed) if explore else self._act
-        action, memory = apart(self._answer(act, obs, memory, episode_start))
+        action, memory = apart(self._answer(act, obs, mask, memory, episode_start))
         action = unflatten_action(self.action_space, action)
         return (action, memory) if self.remembers else action
 
@@ -84,8 +91,9 @@ class Policy:
         return isinstance(self.algorithm, Remembers)
 
     @as_written()
-    def values(self, obs: Any, *, memory: PyTree = None) -> np.ndarray:
-        """The value of each action, Q(obs, .), of an agent that chooses the one of the most.
+    def values(self, obs: Any, *, mask: Any = None, memory: PyTree = None) -> np.ndarray:
+        """The value of each action, Q(obs, .), of an agent that chooses the one of the most; minus
+        infinity for those that are forbidden.
 
         float32 [actions], or [n, actions] for a batch of observations, which are, as the memory of
         an agent that remembers, as for `predict`. Raises ValueError for agents of algorithms
@@ -96,11 +104,13 @@ class Policy:
                 f"{name_of(self.algorithm)} learns no values of actions; "
                 "agent.probabilities(obs) tells how likely each is, where there are a few."
             )
-        return self._answer(self._values, obs, memory)
+        values = self._answer(self._values, obs, mask, memory)
+        values[values <= FORBIDDEN] = -np.inf
+        return values
 
     @as_written()
     def probabilities(
-        self, obs: Any, *, memory: PyTree = None
+        self, obs: Any, *, mask: Any = None, memory: PyTree = None
     ) -> np.ndarray | tuple[np.ndarray, ...]:
         """How likely the policy takes each action; for each of several choices, where it makes
         several at once.
@@ -116,12 +126,18 @@ class Policy:
             )
         if isinstance(self.spec.action_space, Box):
             raise InputError("this agent's actions are numbers, none of which is likely by itself.")
-        return self._answer(self._probabilities, obs, memory)
+        return self._answer(self._probabilities, obs, mask, memory)
 
     def _answer(
-        self, act: Callable[[PyTree], Any], obs: Any, memory: PyTree, episode_start: Any = None
+        self,
+        act: Callable[[PyTree], Any],
+        obs: Any,
+        mask: Any,
+        memory: PyTree,
+        episode_start: Any = None,
     ) -> Any:
         """What a function of flat batches says of one observation, or of a batch."""
+        obs = self._with_mask(obs, mask)
         flat = flatten_observation(self.observation_space, obs)
         like = jax.tree.leaves(self._like)
         shapes = [x.shape for x in jax.tree.leaves(flat)]
@@ -161,6 +177,24 @@ class Policy:
             )
         flag = lambda x: begins.reshape(*begins.shape, *(1 for _ in x.shape[begins.ndim :]))
         return jax.tree.map(lambda no, x: np.where(flag(x), no, np.asarray(x)), none, memory)
+
+    def _with_mask(self, obs: Any, mask: Any) -> Any:
+        """The observation beside its mask, checked, where the agent sees one. Raises ValueError."""
+        if not isinstance(self.observation_space, Masked):
+            if mask is not None:
+                raise InputError("this agent learned without masks; leave the mask out.")
+            return obs
+        if mask is None and isinstance(obs, Mapping) and masking.KEY in obs:
+            mask = obs[masking.KEY]
+            rest = {key: part for key, part in obs.items() if key != masking.KEY}
+            obs = rest["observation"] if [*rest] == ["observation"] else rest
+        if mask is None:
+            raise InputError(
+                "this agent learned with masks, and must be told which actions are allowed: "
+                "agent.predict(obs, mask=info['action_mask'])."
+            )
+        flags = masking.flags_of_each(mask, self.action_space)
+        return {"observation": obs, masking.KEY: flags}
 
     @property
     def moments(self) -> Moments | None:

@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 
-from palestra.core import Frames
+from palestra.core import Frames, Masked
 from palestra.faults import InputError
 
 BOX_TYPES = (
@@ -36,6 +36,9 @@ def describe(space: gymnasium.Space) -> dict[str, Any]:
             return {"kind": "MultiBinary", "n": space.n if isinstance(space.n, int) else [*space.n]}
         case Tuple():
             return {"kind": "Tuple", "spaces": [describe(part) for part in space]}
+        case Masked():
+            seen = describe(space["observation"])
+            return {"kind": "Masked", "observation": seen, "actions": space.actions}
         case Dict() if all(isinstance(key, str | int) for key in space):
             parts = [describe(part) for part in space.spaces.values()]
             return {"kind": "Dict", "keys": [*space], "spaces": parts}  # the order is kept
@@ -75,6 +78,8 @@ def _size(description: dict[str, Any], depth: int) -> float:
     match description["kind"]:
         case "Tuple" | "Dict":
             return sum(_size(part, depth + 1) for part in description["spaces"])
+        case "Masked":
+            return _size(description["observation"], depth + 1) + abs(description["actions"])
         case "MultiDiscrete":
             return float(np.abs(np.array(description["nvec"], np.float64)).sum())
         case "MultiBinary":
@@ -99,6 +104,8 @@ def space_of(description: dict[str, Any]) -> gymnasium.Space:
         case "Dict":
             parts = map(space_of, description["spaces"])
             return Dict([*zip(description["keys"], parts, strict=True)])
+        case "Masked":
+            return Masked(space_of(description["observation"]), description["actions"])
         case "Frames":
             return Frames(*description["shape"], stack=description["stack"])
         case "Box":

@@ -235,6 +235,8 @@ class TrainFlags:
     ignore: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
     """A part of the Dict that the environment shows which is left out, or several, by name; what no
     network can see, such as a text, always is."""
+    mask: bool = True
+    """Take no action that the environment forbids, where it says which are allowed."""
     run: Path | None = None
     """The run folder to make [runs/<env>__<algorithm>__seed<S>__<time>]; never overwritten."""
     preset: str | None = None
@@ -382,6 +384,7 @@ def train(arguments: list[str]) -> int:
         env_kwargs=preset_kwargs | changed(simulator, given.env),
         max_episode_steps=options.max_episode_steps,
         ignore=options.ignore,
+        mask=options.mask,
         run=options.run,
         episodes=options.episodes,
         video=options.video,
@@ -427,6 +430,7 @@ def _as_in(run: str, arguments: Sequence[str]) -> list[str]:
     if saved.seed is not None and not any(x.startswith("--seed") for x in rest):
         given += ["--seed", saved.seed]
     given += [word for name in task.ignore for word in ("--ignore", name)]
+    given += [] if task.mask else ["--no-mask"]
     return [*map(str, given), *rest]
 
 

@@ -20,6 +20,7 @@ from palestra.runners import host, threads
 from palestra.runners.report import Report
 from palestra.runners.switches import as_the_user_has_it
 from palestra.tools.environments.hosted import Hosted
+from palestra.tools.environments.task import Spaces
 
 
 class Atari(Hosted):
@@ -93,9 +94,9 @@ class Atari(Hosted):
         make = partial(gymnasium.make, spec, max_episode_steps=limit, **kwargs)
         return one.with_reason(self.env_id, make)
 
-    def spaces(self) -> tuple[gymnasium.Space, gymnasium.Space]:
+    def spaces(self) -> Spaces:
         with playing(self.make_envs(1).envs) as envs:
-            return envs.single_observation_space, envs.single_action_space
+            return Spaces(envs.single_observation_space, envs.single_action_space)
 
     def check_several(self, count: int) -> None:
         """Any number of games may be open."""

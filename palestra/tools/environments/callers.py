@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium
 
-from palestra.envs.host import ignoring, many, one
+from palestra.envs.host import ignoring, many, masking, one
 from palestra.envs.host.closing import playing
 from palestra.faults import InputError
 from palestra.runners.switches import as_the_user_has_it
@@ -45,12 +45,13 @@ class Callers(Hosted):
 
     @as_the_user_has_it()
     def make_envs(self, num_envs: int, *, training: bool = True, threads: int = 0) -> many.Made:
-        return many.make_from(self.given_again(), num_envs, self.ignore)
+        return many.make_from(self.given_again(), num_envs, self.ignore, self.mask)
 
     @as_the_user_has_it()
     def make_one(self, render_mode: str | None = None) -> gymnasium.Env:
         make: Any = partial(one.single, self.env_id, self.given_again())
-        return one.with_reason(self.env_id, ignoring.cut(make, self.ignore))
+        shown = masking.beside(ignoring.cut(make, self.ignore), self.mask)
+        return one.with_reason(self.env_id, shown)
 
     def filmable(self) -> bool:
         with playing(self.make_one()) as env:

@@ -8,7 +8,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
 from palestra.envs import UnknownEnvironmentError
-from palestra.envs.host import ids, ignoring, many, one
+from palestra.envs.host import ids, ignoring, many, masking, one
 from palestra.runners.switches import as_the_user_has_it
 from palestra.tools.environments.hosted import Hosted, packages_of
 from palestra.tools.environments.task import check_words
@@ -52,7 +52,7 @@ class Foreign(Hosted):
     @as_the_user_has_it()
     def make_envs(self, num_envs: int, *, training: bool = True, threads: int = 0) -> many.Made:
         limit = self.max_episode_steps
-        return many.make(self.env_id, num_envs, self.env_kwargs, limit, self.ignore)
+        return many.make(self.env_id, num_envs, self.env_kwargs, limit, self.ignore, self.mask)
 
     @as_the_user_has_it()
     def make_one(self, render_mode: str | None = None) -> gymnasium.Env:
@@ -61,4 +61,5 @@ class Foreign(Hosted):
             kwargs["render_mode"] = render_mode
         limit, spec = self.max_episode_steps, ids.find(self.env_id)
         make = partial(gymnasium.make, spec, max_episode_steps=limit, **kwargs)
-        return one.with_reason(self.env_id, ignoring.cut(make, self.ignore))
+        shown = masking.beside(ignoring.cut(make, self.ignore), self.mask)
+        return one.with_reason(self.env_id, shown)

@@ -25,7 +25,7 @@ from palestra.runners.report import Report, as_one_seed
 from palestra.runners.switches import as_the_user_has_it
 from palestra.tools.agents import episodes as judging
 from palestra.tools.agents.policy import Policy
-from palestra.tools.environments.task import Say, Task, Train
+from palestra.tools.environments.task import Say, Spaces, Task, Train
 
 # Where nothing cuts episodes off those on the way are given up after this share of the training's
 # steps, so that the ten do not take more of them than training itself; but not before so many.
@@ -53,11 +53,11 @@ class Hosted(Task):
     def bytes_each(self) -> int:
         return 6_000
 
-    def spaces(self) -> tuple[gymnasium.Space, gymnasium.Space]:
-        whole: Any = replace(self, ignore=())
+    def spaces(self) -> Spaces:
+        whole: Any = replace(self, ignore=(), mask=False)
         with as_the_user_has_it(), playing(whole.make_one()) as env:
-            try_out(self.env_id, env)
-            return env.observation_space, env.action_space
+            tried = try_out(self.env_id, env)
+            return Spaces(env.observation_space, env.action_space, tried.mask)
 
     @as_the_user_has_it()
     def check_several(self, count: int) -> None:

@@ -9,17 +9,19 @@ from typing import Any
 
 import gymnasium
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, Bool, PyTree
 
 from palestra import envs, prng
-from palestra.core import Algorithm, Environment, Key, Spec, Step, hyperparameters
+from palestra.core import Algorithm, Environment, HasInfo, Key, Spec, Step, hyperparameters
 from palestra.envs.drawing import drawable
-from palestra.envs.host import ignoring
+from palestra.envs.host import ignoring, masking
 from palestra.envs.toy_text.model import Model
-from palestra.envs.transforms import TimeLimit, Transform
+from palestra.envs.transforms import TimeLimit, Transform, simulator
 from palestra.faults import InputError
 from palestra.own import full_name, own_environment
+from palestra.parts.masks import nothing_left
 from palestra.parts.spaces import (
     flat_action_space,
     flat_observation_space,
@@ -30,7 +32,7 @@ from palestra.ranges import differences
 from palestra.runners import compiled, streams
 from palestra.tools.agents import episodes as judging
 from palestra.tools.agents.policy import Policy
-from palestra.tools.environments.task import Say, Task, Train, as_kept
+from palestra.tools.environments.task import Say, Spaces, Task, Train, as_kept
 
 
 @hyperparameters
@@ -39,11 +41,18 @@ class Flat(Transform):
 
     ignore: tuple[str, ...] = ()
     """Parts of the Dict that it shows which agents do not see."""
+    mask: bool = False
+    """Whether agents see which actions are allowed."""
+
+    @property
+    def shown(self) -> gymnasium.Space:
+        """What is not ignored of its own observation space."""
+        return ignoring.without(self.env.observation_space, self.ignore)
 
     @property
     def seen(self) -> gymnasium.Space:
-        """What is not ignored of its own observation space."""
-        return ignoring.without(self.env.observation_space, self.ignore)
+        """That, or what goes with a mask."""
+        return masking.masked_space(self.shown, self.env.action_space) if self.mask else self.shown
 
     @property
     def observation_space(self) -> gymnasium.Space:
@@ -55,12 +64,29 @@ class Flat(Transform):
 
     def reset(self, key: Key) -> tuple[PyTree, PyTree]:
         state, obs = self.env.reset(key)
-        return state, flatten_observation(self.seen, obs)
+        return state, self.see(state, obs, jnp.zeros((), bool))
 
     def step(self, state: PyTree, action: PyTree, key: Key) -> tuple[PyTree, Step]:
         done = unflatten_action(self.env.action_space, action)
         state, step = self.env.step(state, done, key)
-        return state, step._replace(obs=flatten_observation(self.seen, step.obs))
+        obs = self.see(state, step.obs, step.terminated | step.truncated)
+        return state, step._replace(obs=obs)
+
+    def see(self, state: PyTree, obs: PyTree, over: Bool[Array, ""]) -> PyTree:
+        """What is seen of `obs`. Where an episode is over a mask that forbids all allows all."""
+        if not self.mask:
+            return flatten_observation(self.seen, obs)
+        mask = masking.mask_of(self.shown, obs, info_of(self.env, state))
+        parts = mask if isinstance(mask, tuple | list) else (mask,)
+        flags = jnp.concatenate([jnp.ravel(part).astype(bool) for part in parts])
+        flags |= over & nothing_left(flags, self.env.action_space)
+        seen = {"observation": masking.unmasked(self.shown, obs), masking.KEY: flags}
+        return flatten_observation(self.seen, seen)
+
+
+def info_of(env: Environment, state: PyTree) -> dict[str, PyTree]:
+    """What it tells beside what it shows."""
+    return env.info(state) if isinstance(env, HasInfo) else {}
 
 
 class Ours(Task):
@@ -108,13 +134,21 @@ class Ours(Task):
         """The environment in spaces that algorithms know; Flat where its own are others. Raises
         ValueError as `simulator` does."""
         env = self.simulator()
-        flat: Any = Flat(env=env, ignore=self.ignore)
+        flat: Any = Flat(env=env, ignore=self.ignore, mask=self.mask)
         spaces = flat.observation_space, flat.action_space
         return env if spaces == (env.observation_space, env.action_space) else flat
 
-    def spaces(self) -> tuple[gymnasium.Space, gymnasium.Space]:
+    def spaces(self) -> Spaces:
         env = self.simulator()
-        return env.observation_space, env.action_space
+        seen, done, mask = env.observation_space, env.action_space, None
+        if masking.shows_mask(seen) or isinstance(simulator(env), HasInfo):
+
+            def at_first() -> Any:
+                state, obs = env.reset(prng.key(0))
+                return masking.mask_of(seen, obs, info_of(env, state))
+
+            mask = jax.device_get(jax.jit(at_first)())
+        return Spaces(seen, done, mask)
 
     def check_known(self) -> None:
         """A name that is not known has become no task of ours."""

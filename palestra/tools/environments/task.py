@@ -13,9 +13,9 @@ import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PureWindowsPath
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import gymnasium
 import numpy as np
@@ -23,7 +23,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 
 from palestra.core import Algorithm, Spec, plain
 from palestra.envs import UnknownEnvironmentError
-from palestra.envs.host import ignoring
+from palestra.envs.host import ignoring, masking
 from palestra.faults import InputError
 from palestra.runners.host import Profile
 from palestra.runners.report import Report, Since
@@ -49,6 +49,14 @@ class Train(Protocol):
     ) -> Generator[Report, None, None]: ...
 
 
+class Spaces(NamedTuple):
+    """An environment's own spaces, with all that it shows, and which actions it allows at first."""
+
+    observation: gymnasium.Space
+    action: gymnasium.Space
+    mask: Any = None  # as it tells it; None where it tells none
+
+
 @dataclass(frozen=True)
 class Task(ABC):
     """An environment as its id has it, or altered. Its kinds below answer all that differs."""
@@ -59,6 +67,7 @@ class Task(ABC):
     make_env: Any = None  # what a caller gave: a function that makes it, or the environment itself
     made_by: str | None = None  # what that was, as files say it, which cannot hold it
     ignore: tuple[str, ...] = ()  # parts of the Dict that it shows which agents do not see
+    mask: bool = False  # agents see which actions are allowed, and take no others
 
     episodes: ClassVar[int] = EPISODES  # of the final evaluation, unless asked otherwise
     seeds_at_once: ClassVar[int] = 1  # trained side by side
@@ -95,9 +104,8 @@ class Task(ABC):
         return bool(self.env_kwargs) or self.max_episode_steps is not None
 
     @abstractmethod
-    def spaces(self) -> tuple[gymnasium.Space, gymnasium.Space]:
-        """The environment's own spaces, with all that it shows: observation, action. Raises
-        ValueError as making it does."""
+    def spaces(self) -> Spaces:
+        """The environment's own spaces. Raises ValueError as making it does."""
 
     @abstractmethod
     def check_known(self) -> None:
@@ -217,11 +225,30 @@ class Task(ABC):
             "max_episode_steps": self.max_episode_steps,
             **made_by,
             **({"ignore": list(self.ignore)} if self.ignore else {}),
+            **({"mask": True} if self.mask else {}),
         }
 
     def details(self) -> dict[str, Any]:
         """What config.json tells beside that, for readers."""
         return {}
+
+
+def seen_of(task: Task, spaces: Spaces) -> tuple[Task, gymnasium.Space]:
+    """The task with all that its agents do not see, and the space of what they see: with a mask
+    where the task says so and there is one. Raises ValueError."""
+    task = replace(task, ignore=ignored(task, spaces.observation))
+    seen = ignoring.without(spaces.observation, task.ignore)
+    told = spaces.mask is not None and masking.KEY not in task.ignore
+    task = replace(task, mask=task.mask and told and bool(masking.choices(spaces.action)))
+    if not task.mask:
+        return task, seen
+    try:
+        flags = masking.flags_of(spaces.mask, spaces.action)
+        if not masking.is_open(flags, spaces.action):
+            raise InputError(f"{masking.KEY} forbids every action at the start; allow one")
+    except InputError as fault:
+        raise InputError(f"{task.env_id}: {fault} (--no-mask trains without).") from None
+    return task, masking.masked_space(seen, spaces.action)
 
 
 def named_parts(ignore: Any) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Whose environment it is: the one place where that is asked."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -25,6 +26,7 @@ def task_of(
     env_kwargs: Mapping[str, Any] | None = None,
     max_episode_steps: int | None = None,
     ignore: str | Sequence[str] = (),
+    mask: bool = False,
 ) -> Task:
     """A task in its shortest form, under today's id. Raises ValueError for what cannot be.
 
@@ -42,13 +44,12 @@ def task_of(
         )
     if not isinstance(env, str):
         of: Any = of_class if is_like(env, ENVIRONMENT) else Callers.of
-        return of(env, given, limit, names)
+        return replace(of(env, given, limit, names), mask=mask)
     ids.import_for(env)
     env_id, given = envs.current(env), as_kept(given)
-    if envs.is_ours(env_id):
-        return Ours.of(env_id, given, limit, names)
-    kind = Foreign if atari.game_of(env_id) is None else Atari
-    return kind.of(env_id, given, limit, names)
+    kind: Any = Foreign if atari.game_of(env_id) is None else Atari
+    kind = Ours if envs.is_ours(env_id) else kind
+    return replace(kind.of(env_id, given, limit, names), mask=mask)
 
 
 def task_from(content: Mapping[str, Any]) -> Task:
@@ -63,13 +64,14 @@ def task_from(content: Mapping[str, Any]) -> Task:
     if limit is not None and (type(limit) is not int or not (limit == -1 or limit > 0)):
         raise InputError("max_episode_steps must be a whole number")
     made_by, ignore = content.get("made_by"), named_parts(content.get("ignore", []))
+    mask = content.get("mask", False) is True
     if isinstance(made_by, str):
         kind: Any = Callers if own_environment(made_by) is None else Instance
-        return kind(env_id, {}, limit, None, made_by, ignore)
+        return kind(env_id, {}, limit, None, made_by, ignore, mask)
     if envs.is_ours(env_id) or env_id in envs.RENAMED:
-        return task_of(env_id, kwargs, limit, ignore)
+        return task_of(env_id, kwargs, limit, ignore, mask)
     if env_id.rpartition(":")[2].startswith(WRAPPING):
         raise InputError(f"{env_id} would import what the file names")
     check_words(kwargs)
     kind = Atari if atari.is_atari(env_id) else Foreign
-    return kind(env_id, kwargs, limit, ignore=ignore)
+    return kind(env_id, kwargs, limit, ignore=ignore, mask=mask)

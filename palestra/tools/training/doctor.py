@@ -36,7 +36,8 @@ import jax
 import numpy as np
 from gymnasium.spaces import Box, Tuple
 
-from palestra.core import Algorithm, Metrics, Spec
+from palestra.core import Algorithm, Masked, Metrics, Spec
+from palestra.parts.masks import observed
 from palestra.runners.report import Report
 from palestra.runners.sound import unsound
 from palestra.tools.training.settings import learning_over
@@ -115,6 +116,7 @@ class Doctor:
         self.algorithm, self.spec, self.steps, self.limit = algorithm, spec, steps, limit
         self.of: Callable[..., Any] = lambda name, no=None: getattr(algorithm, name, no)
         space = spec.observation_space
+        space = space["observation"] if isinstance(space, Masked) else space
         self.parts: list[Any] = list(space) if isinstance(space, Tuple) else [space]
         lacks = lambda check: check in NEEDS and self.of(NEEDS[check]) is None
         spared = lambda check: check in SPARES and self.of(SPARES[check])
@@ -148,7 +150,7 @@ class Doctor:
         if not due and report.sound:
             self.remember(report)
             return []
-        report = report._replace(obs=[*map(np.asarray, jax.tree.leaves(report.obs))])
+        report = report._replace(obs=[*map(np.asarray, jax.tree.leaves(observed(report.obs)))])
         if said := self.nan(report):
             self.fatal = True
             return [Finding("nan", report.step, said, True)]

@@ -31,7 +31,7 @@ from palestra.core import (
 )
 from palestra.envs import current
 from palestra.envs.host.ids import import_for
-from palestra.envs.host.ignoring import without
+from palestra.envs.host.masking import choices
 from palestra.faults import InputError
 from palestra.names import refuse
 from palestra.parts.remembering import transition_of
@@ -40,7 +40,7 @@ from palestra.ranges import Episodes, Seeds
 from palestra.runners import compiled
 from palestra.tools import presets
 from palestra.tools.agents.agent import UNFIT, algorithm_of
-from palestra.tools.environments.task import Task, ignored
+from palestra.tools.environments.task import Task, seen_of
 from palestra.tools.environments.whose import task_from, task_of
 
 REPORTS = 100  # per run, at least; between two of them all stays inside one compiled program
@@ -61,6 +61,7 @@ class Job(NamedTuple):
     algorithm: Algorithm
     num_envs: int
     steps: int
+    told_mask: bool = False  # the environment says which actions are allowed
 
     @property
     def spec(self) -> Spec:
@@ -106,7 +107,7 @@ def of_another_task(job: Job, preset: str | Path | None) -> list[str]:
     if chosen is None:
         return []
     made_for = task_of(job.task.env_id, chosen.env_kwargs)
-    if replace(job.task, ignore=()) == made_for:
+    if replace(job.task, ignore=(), mask=False) == made_for:
         return []
     known = [name for name in EXPLORING if hasattr(job.algorithm, name)]
     return [
@@ -141,7 +142,7 @@ def settings_of(
     try:
         task = task_from(config)
         if env is not None:
-            task = task_of(env, ignore=task.ignore)
+            task = task_of(env, ignore=task.ignore, mask=task.mask)
         algorithm = algorithm_of(config["algorithm"], config["hyperparameters"])
         for name, kind in (("num_envs", Count), ("seed", Seed), ("steps", Count)):
             if type(config[name]) is not int:
@@ -196,6 +197,7 @@ def settle(
     num_envs: int | None,
     preset: str | Path | None,
     ignore: str | Sequence[str],
+    mask: bool,
     changes: Mapping[str, Any],
     options: Sequence[str] = (),
 ) -> Job:
@@ -225,7 +227,8 @@ def settle(
     known = chosen.env_kwargs if chosen else {}
     if known and isinstance(env_kwargs, Mapping | None):
         env_kwargs = {**known, **(env_kwargs or {})}
-    task = task_of(env, env_kwargs, max_episode_steps, ignore)
+    check("mask", mask, bool)
+    task = task_of(env, env_kwargs, max_episode_steps, ignore, mask and entry(name).masks)
     usual = chosen.num_envs if chosen else entry(name).num_envs
     num_envs = num_envs if num_envs is not None else usual
     check("num_envs", num_envs, Count)
@@ -245,9 +248,10 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
     if isinstance(algorithm, Replays) and algorithm.memory_size < algorithm.batch_size:
         least = algorithm.batch_size
         raise InputError(f"memory_size must be at least batch_size, which is {least}.")
-    seen, done = task.spaces()
-    task = replace(task, ignore=ignored(task, seen))
-    job = Job(task, (without(seen, task.ignore), done), name, algorithm, num_envs, steps)
+    spaces = task.spaces()
+    task, seen = seen_of(task, spaces)
+    told = spaces.mask is not None and bool(choices(spaces.action))
+    job = Job(task, (seen, spaces.action), name, algorithm, num_envs, steps, told)
     plan_of(job)
     try:  # shapes only: nothing is computed or compiled
         learner = jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))

@@ -44,6 +44,7 @@ def train(
     env_kwargs: Mapping[str, Any] | None = None,
     max_episode_steps: int | None = None,
     ignore: str | Sequence[str] = (),
+    mask: bool = True,
     run: str | Path | None = None,
     preset: str | Path | None = None,
     episodes: int | None = None,
@@ -78,6 +79,8 @@ def train(
     ignore             parts of the Dict that the environment shows which are left out, by name: a
                        key, or keys joined by dots where Dicts are inside of it. What no network
                        can see (Text, Sequence, Graph, a space of the user's own) always is
+    mask               take no action that the environment forbids, where it says which are allowed:
+                       in info["action_mask"], or in a part of its Dict of that name
     run                the folder to make, never overwritten; with `seeds` it holds one a seed
     preset             the name of a preset, where `algorithm` is a name; may bring env_kwargs. Or a
                        run folder, or a JSON file that `palestra train --save-preset` wrote
@@ -142,6 +145,7 @@ def training(
         asked.num_envs,
         asked.preset,
         asked.ignore,
+        asked.mask,
         asked.changes,
         [*bound.signature.parameters][:-1],
     )
@@ -158,6 +162,11 @@ def training(
         notes.append(
             f"Left out of what {job.task.env_id} shows, since no network can see it: "
             f"{', '.join(unseen)}."
+        )
+    if asked.mask and job.told_mask and not job.task.mask:
+        notes.append(
+            f"{job.name} learns without the environment's action_mask: a class takes part in it "
+            "that says masks: ClassVar = True (see palestra.parts.masks)."
         )
     if not isinstance(algorithm, str) and presets.preset(job.name, job.task.env_id):
         notes.append(
