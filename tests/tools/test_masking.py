@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import onnxruntime
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 from masked_games import Board, Field, Pair, Steps
@@ -13,6 +14,7 @@ from palestra.envs.host import masking
 from palestra.faults import EnvironmentFaultError, InputError
 from palestra.tools.cli import main
 from palestra.tools.environments.whose import task_of
+from palestra.tools.export import to_numpy, to_onnx
 
 SMALL = {"num_envs": 2, "episodes": 2, "video": False, "quiet": True}
 QUICK = ["--episodes", "2", "--no-video", "--quiet"]
@@ -42,6 +44,21 @@ def test_infos_are_heard_from_the_first_step_to_the_file(trained):
     values = agent.values(obs, mask=[1, 0, 1, 0])
     assert np.isneginf(values).tolist() == [False, True, False, True]
     assert agent.predict(obs, mask=[1, 0, 1, 0], explore=True) in (1, 3)
+
+
+def test_exported_files_take_the_mask(trained, tmp_path):
+    obs, mask = np.zeros((4, 3), np.float32), np.eye(4, dtype=np.int8)
+    names = {"__name__": "agent"}
+    to_numpy(trained[1], tmp_path / "agent.py")  # which plays it beside the agent
+    exec((tmp_path / "agent.py").read_text(), names)
+    assert names["act"](obs, mask).tolist() == [1, 2, 3, 4]
+    assert names["act"](obs[0], [0, 0, 1, 0]) == 3
+    assert names["_told"](obs, {"action_mask": mask})[1] is mask
+    assert names["_told"]({"observation": obs, "action_mask": mask}, {})[0] is obs
+    to_onnx(trained[1], tmp_path / "agent.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "agent.onnx")
+    given = {"observation": obs, "action_mask": mask.astype(bool)}
+    assert session.run(["action"], given)[0].tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from jaxtyping import PyTree
 
+from palestra.core import Masked
+from palestra.envs.host.masking import KEY, choices
 from palestra.faults import InputError
+from palestra.parts.masks import FORBIDDEN
 from palestra.parts.spaces import flatten_observation, unflatten_action
 from palestra.parts.statistics import Moments
 from palestra.runners.switches import as_written
@@ -53,8 +56,9 @@ def to_numpy(agent: Agent, path: str | Path) -> Comparison:
     """Write an agent as one Python file that needs NumPy alone: `act(observation)`.
 
     It acts as `Agent.predict` does, in the environment's own spaces, for one observation or a
-    batch. Raises ValueError where the agent cannot be written so, where the file would act other
-    than the agent, and where there is another file already, which stays as it is.
+    batch; of an agent that learned with masks it is `act(observation, action_mask)`. Raises
+    ValueError where the agent cannot be written so, where the file would act other than the agent,
+    and where there is another file already, which stays as it is.
     """
     path = _target(path, ".py")
     program = trace(agent)
@@ -67,7 +71,8 @@ def to_onnx(agent: Agent, path: str | Path) -> Comparison:
     """Write an agent as ONNX: from `observation` [n, ...] to `action` [n, ...], n left open.
 
     Both are as networks have them (`parts.spaces`): what is a Dict or a Tuple is `observation_0`,
-    `observation_1`, ..., and choices are counted from 0. What a choice is the largest of, action
+    `observation_1`, ..., and choices are counted from 0; an agent that learned with masks takes
+    `action_mask` [n, actions], too. What a choice is the largest of, action
     values or logits, is given too, as `values` or `values_0`, `values_1`, ... Raises as `to_numpy`,
     and DependencyNotInstalled.
     """
@@ -110,16 +115,18 @@ def _check_numpy(agent: Agent, program: Program, path: Path) -> Comparison:
     """Play the file. Raises ValueError where it acts other than the agent."""
     names: dict[str, Any] = {"__name__": path.stem}
     exec(compile(path.read_bytes(), str(path), "exec"), names)
+    masked = isinstance(agent.observation_space, Masked)
     found = compare(agent, program, names["_policy"])
     obs = observations(agent, AT_ONCE)
     flat = jax.tree.leaves(flatten_observation(agent.observation_space, obs))
     wanted = unflatten_action(agent.action_space, names["_policy"](*flat)[0])
-    _equal(wanted, names["act"](obs))
+    act = lambda obs: names["act"](*([obs["observation"], obs[KEY]] if masked else [obs]))
+    _equal(wanted, act(obs))
     for i in range(ALONE):
         one = jax.tree.map(lambda x, i=i: x[i], obs)
         flat = jax.tree.leaves(flatten_observation(agent.observation_space, one))
         action, _ = names["_policy"](*(x[None] for x in flat))
-        _equal(unflatten_action(agent.action_space, action[0]), names["act"](one))
+        _equal(unflatten_action(agent.action_space, action[0]), act(one))
     return found
 
 
@@ -165,7 +172,7 @@ def compare(
             unlike &= ~tied
         wrong = _rows(unlike)
         for a, b in zip(worth, values, strict=True):
-            wrong |= _rows(~_close(a, b, ROUNDING, np.abs(a).max(-1, keepdims=True)))
+            wrong |= _rows(~_close(a, b, ROUNDING, _largest(a)))
         different += int(wrong.sum())
     if different:
         raise InputError(
@@ -218,8 +225,13 @@ def _worth_same(
     same = []
     for x, one, other in zip(worth, a, b, strict=True):
         of = lambda choice, x=x: np.take_along_axis(x, choice[:, None], 1)[:, 0]
-        same.append(_close(of(one), of(other), rounding, np.abs(x).max(1)))
+        same.append(_close(of(one), of(other), rounding, _largest(x)[:, 0]))
     return np.stack(same, -1).reshape(ours.shape)
+
+
+def _largest(values: np.ndarray) -> np.ndarray:
+    """How large values or logits are, but for those of forbidden actions. [n, 1]"""
+    return np.where(values <= FORBIDDEN, 0.0, np.abs(values)).max(-1, keepdims=True)
 
 
 def _scale(agent: Agent) -> np.ndarray:
@@ -237,8 +249,14 @@ def observations(agent: Agent, count: int, seed: int = 0) -> PyTree:
     are normal, of deviations from 0.01 to 100. Agents that normalize see half of them
     around what they have seen.
     """
-    rng = np.random.default_rng(seed)
-    return _made_up(agent.observation_space, count, rng, agent.moments)
+    rng, space = np.random.default_rng(seed), agent.observation_space
+    if not isinstance(space, Masked):
+        return _made_up(space, count, rng, agent.moments)
+    flags = rng.random((count, space.actions)) < 0.5
+    for part in np.split(flags, np.cumsum(choices(agent.action_space))[:-1], -1):  # views
+        part[~part.any(-1)] = True
+    seen = _made_up(space["observation"], count, rng, agent.moments)
+    return {"observation": seen, KEY: flags}
 
 
 def _made_up(

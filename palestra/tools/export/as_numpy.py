@@ -16,6 +16,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 
 from palestra.algorithms import name_of
+from palestra.core import Masked
 from palestra.envs import ENVIRONMENTS
 from palestra.envs.host.atari import is_atari
 from palestra.faults import InputError
@@ -48,9 +49,9 @@ Algorithm {algorithm}, environment {environment}, palestra {version}.
 
     from {module} import act
 
-    action = act(observation)  # greedy, for one observation or for a batch of them
+    action = act({taken})  # greedy, for one observation or for a batch of them
 
-Both are as in the environment. Nothing but NumPy is needed; `python {module}.py` plays ten
+All is as in the environment{told}. Nothing but NumPy is needed; `python {module}.py` plays ten
 episodes, where Gymnasium is installed.
 """
 
@@ -124,10 +125,11 @@ def play(episodes=10, seed=0):
 {register}
     env = gymnasium.make(ENVIRONMENT, **SETTINGS)
     for episode in range(episodes):
-        observation, _ = env.reset(seed=seed + episode)
+        observation, info = env.reset(seed=seed + episode)
         total, over = 0.0, False
         while not over:
-            observation, reward, terminated, truncated, _ = env.step(act(observation))
+            action = act({shown})
+            observation, reward, terminated, truncated, info = env.step(action)
             total += float(reward)
             over = terminated or truncated
         yield total
@@ -137,6 +139,17 @@ def play(episodes=10, seed=0):
 if __name__ == "__main__":
     for total in play():
         print(total)
+'''
+
+_TOLD = '''
+
+def _told(observation, info):
+    """What is seen and which actions are allowed, as the environment tells them."""
+    mask = info.get("action_mask")
+    if isinstance(observation, dict) and "action_mask" in observation:
+        rest = {key: x for key, x in observation.items() if key != "action_mask"}
+        observation, mask = rest.get("observation", rest), observation["action_mask"]
+    return observation, np.concatenate(mask) if isinstance(mask, tuple) else mask
 '''
 
 _NO_PLAY = """
@@ -149,7 +162,7 @@ if __name__ == "__main__":
 def source(agent: Agent, program: Program, module: str) -> str:
     """The file. `module` is how it is called, without .py. Raises ValueError for an agent whose
     program or spaces have something that is not known here."""
-    lines = Lines()
+    lines, masked = Lines(), isinstance(agent.observation_space, Masked)
     policy = lines.policy(program)
     act = lines.act(agent)
     settings, register, plays = _settings(agent)
@@ -160,10 +173,20 @@ def source(agent: Agent, program: Program, module: str) -> str:
         environment=_harmless(agent.env_id),
         version=__version__,
         module=module if module.isidentifier() and module.isascii() else "agent",
+        taken=_taken(agent),
+        told="; the mask is flags, one for each action" if masked else "",
     )
+    shown = "*_told(observation, info)" if masked else "observation"
+    play = (_TOLD if masked else "") + _PLAY.format(register=register, shown=shown)
     return "".join([head, settings, act, policy, _BATCH, *helpers, *lines.weights()]) + (
-        _PLAY.format(register=register) if plays is None else _NO_PLAY.format(reason=plays)
+        play if plays is None else _NO_PLAY.format(reason=plays)
     )
+
+
+def _taken(agent: Agent) -> str:
+    """What the function takes."""
+    masked = isinstance(agent.observation_space, Masked)
+    return "observation, action_mask" if masked else "observation"
 
 
 def _settings(agent: Agent) -> tuple[str, str, str | None]:
@@ -234,7 +257,12 @@ class Lines:
 
     def act(self, agent: Agent) -> str:
         """The function between the spaces of the environment."""
-        leaves = list(_leaves(agent.observation_space, "observation"))
+        space = agent.observation_space
+        if isinstance(space, Masked):  # in the order of the program's inputs, which is JAX's
+            leaves = [("action_mask", space["action_mask"])]
+            leaves += _leaves(space["observation"], "observation")
+        else:
+            leaves = list(_leaves(space, "observation"))
         seen = [name for name, _ in leaves]
         shapes = [repr(_plain(leaf.shape or ())) for _, leaf in leaves]
         flat = [x for i, (_, leaf) in enumerate(leaves) for x in self._see(leaf, f"x[{i}]")]
@@ -263,7 +291,7 @@ class Lines:
         text = (
             '"""The greedy action for one observation, or for a batch with one more axis first."""'
         )
-        return "\n    ".join(["\n\ndef act(observation):", text, *lines]) + "\n"
+        return "\n    ".join([f"\n\ndef act({_taken(agent)}):", text, *lines]) + "\n"
 
     def weights(self) -> Iterator[str]:
         """The arrays that the functions name."""

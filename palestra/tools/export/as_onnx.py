@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
 from palestra.algorithms import name_of
+from palestra.core import Masked
 from palestra.faults import InputError
 from palestra.tools.agents.agent import Agent
 from palestra.tools.export.program import OPEN, Operation, Program, Shape, Variable
@@ -49,7 +50,8 @@ def model(agent: Agent, program: Program) -> bytes:
     from onnx import checker, helper
 
     nodes = _Nodes()
-    names = _numbered("observation", len(program.inputs))
+    mask = ["action_mask"] if isinstance(agent.observation_space, Masked) else []  # JAX's order
+    names = [*mask, *_numbered("observation", len(program.inputs) - len(mask))]
     taken = [nodes.take(*pair) for pair in zip(program.inputs, names, strict=True)]
     for operation in program.operations:
         nodes.add(operation)
