@@ -10,13 +10,11 @@ here will do), and from a page of ours. Nothing that lies in a run's folder is e
 
 import asyncio
 import errno
-import json
-import math
 import secrets
 import socket
 import sys
 import webbrowser
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from mimetypes import guess_type
@@ -38,7 +36,9 @@ from palestra.tools.json_files import NotJsonError, parsed
 from palestra.tools.studio import detail
 from palestra.tools.studio.jobs import Jobs
 from palestra.tools.studio.live import Curve
+from palestra.tools.studio.pace import Table
 from palestra.tools.studio.shelf import Shelf
+from palestra.tools.studio.words import words
 
 HOST = "127.0.0.1"
 LARGEST = 64 * 1024  # bytes of a message to us
@@ -98,19 +98,8 @@ async def _limited(receive: Receive, read: list[int]) -> Message:
 
 
 def told(content: Any, status: int = 200) -> Response:
-    """JSON, in which what is no number is null."""
-    return Response(json.dumps(plain(content)), status, HEADERS, "application/json")
-
-
-def plain(content: Any) -> Any:
-    """What JSON of the browser's holds: neither NaN nor infinity."""
-    if isinstance(content, float):
-        return content if math.isfinite(content) else None
-    if isinstance(content, Mapping):
-        return {str(name): plain(value) for name, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [plain(value) for value in content]
-    return content if isinstance(content, str | int | bool | None) else str(content)
+    """An answer in JSON."""
+    return Response(words(content), status, HEADERS, "application/json")
 
 
 def application(shelf: Shelf, jobs: Jobs) -> Starlette:
@@ -166,16 +155,32 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
                     if await run_in_threadpool(curve.follow) or name not in sent:
                         news = curve.since(*sent.get(name, (-1, 0)))
                         sent[name] = curve.epoch, len(curve.points)
-                        await ws.send_text(json.dumps(plain({"run": name, **news})))
+                        await ws.send_text(words({"run": name, **news}))
                     state = await run_in_threadpool(detail.standing, folders[name])
                     if states.get(name) != state:
                         states[name] = state
-                        await ws.send_text(json.dumps(plain({"run": name, "standing": state})))
+                        await ws.send_text(words({"run": name, "standing": state}))
                 await asyncio.wait([gone], timeout=TICK)
         except (WebSocketDisconnect, RuntimeError):  # the page was closed
             pass
         finally:
             gone.cancel()
+
+    async def play(ws: WebSocket) -> None:
+        """A game of one of a run's agents."""
+        which = ws.query_params.get("agent", "best")
+        names = {"best": "agent.safetensors", "last": "last.safetensors"}
+        run, seed = ws.query_params.get("run", ""), ws.query_params.get("seed", "0")
+        path = shelf.file(run, names.get(which, which))
+
+        def opened() -> Any:
+            from palestra.tools.agents.agent import load  # JAX, when it is needed
+            from palestra.tools.studio.play import game
+
+            return game(load(path), int(seed) if seed.isdecimal() and len(seed) < 10 else 0)
+
+        await ws.accept()
+        await Table(ws, opened).sit()
 
     routes = [
         Route("/runs", runs),
@@ -186,6 +191,7 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
         Route("/resume", job(jobs.resume), methods=["POST"]),
         Route("/export", job(jobs.export), methods=["POST"]),
         WebSocketRoute("/live", live),
+        WebSocketRoute("/play", play),
         Route("/", page),
         Route("/{name}", page),
     ]
@@ -193,7 +199,7 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
     async def refused(asked: Request | WebSocket, fault: Exception) -> Response | None:
         if isinstance(asked, WebSocket):
             await asked.accept()
-            await asked.send_text(json.dumps({"refused": str(fault)}))
+            await asked.send_text(words({"refused": str(fault)}))
             await asked.close()
             return None
         kinds = (FileNotFoundError, 404), (TooLargeError, 413)

@@ -9,6 +9,7 @@ export function h(tag, given = {}, ...inside) {
   for (const [name, value] of Object.entries(given)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name === "style") made.style.cssText = value; // as an attribute the page forbids it
     else if (["value", "checked", "disabled", "selected", "open"].includes(name)) made[name] = value;
     else made.setAttribute(name, value === true ? "" : value);
   }

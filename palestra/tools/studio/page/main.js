@@ -4,8 +4,9 @@ import { language, speak, t } from "./words.js";
 import { runs } from "./runs.js";
 import { run } from "./run.js";
 import { compare } from "./compare.js";
+import { play } from "./play.js";
 
-const PAGES = { runs, run, compare };
+const PAGES = { runs, run, compare, play };
 const NAV = ["runs"];
 const place = document.getElementById("main");
 let leave = () => {};

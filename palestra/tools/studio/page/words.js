@@ -37,6 +37,32 @@ const WORDS = {
   stop: ["Stop", "停止"], resume: ["Resume", "继续"], export: ["Export", "导出"],
   stop_done: ["It stops after its next report; everything so far is kept.", "将在下次报告后停止，已有内容都会保留。"],
   resume_done: ["It goes on in a process of its own.", "已在独立进程中继续。"],
+  game: ["The game's picture", "游戏画面"], opening: ["The agent takes its place …", "智能体正在就位……"],
+  return: ["Return", "回报"], reward: ["Reward", "奖励"], action: ["Action", "动作"], you: ["you", "你"],
+  over_ended: ["The episode has ended.", "回合结束。"], over_time: ["Time is up.", "时间到。"],
+  probabilities: ["How likely each action is", "各动作的概率"], values: ["What each action is worth", "各动作的价值"], decision: ["Its decision", "智能体的决定"],
+  estimate: ["value of this moment", "当前状态价值"], would_do: ["It would do", "它会选择"], observed: ["What it observes", "观测"], picture_seen: ["A picture.", "一幅画面。"],
+  beside: ["Beside it", "并排对比"], nobody: ["nobody", "无"], moment: ["Moment of the episode", "回合中的时刻"], speed: ["Speed", "速度"],
+  branches: ["Branches", "分支"], branch: ["Branch from here", "从此处分支"], branch_n: ["Branch", "分支"],
+  branch_hint: ["Go back and branch, take over or change the world: what was before is kept beside it.", "可回到任一时刻分支、接管或改变环境，原来的过程会保留。"],
+  no_rewind: ["This environment runs on the host and gives no exact state: it goes on alone, without a way back.", "该环境在主机上运行，无法取得精确状态：只能向前，不能回退。"],
+  start_seed: ["Start", "起始种子"], anew: ["New episode", "新回合"], step_back: ["One step back", "后退一步"], step_on: ["One step on", "前进一步"], to_start: ["To the start", "回到开头"],
+  keys: ["Keys", "按键"], space: ["space", "空格"], keys_hint: ["The first key takes over; Escape pauses and hands back.", "按任一键即接管；Esc 暂停并交还。"],
+  keys_turns: ["The game waits for each of your keys; hand back and the agent goes on.", "游戏会等待你的每次按键；交还后智能体继续。"], no_keys: ["There are no keys for such actions.", "此类动作没有对应按键。"],
+  world: ["The world", "环境参数"], world_hint: ["Change a number and see whether the agent copes.", "修改数值，看看智能体能否应对。"],
+  pause: ["Pause", "暂停"], go: ["Play", "播放"], take_over: ["Take over", "接管"], hand_back: ["Hand back", "交还"],
+  // What environments say of their numbers and actions; in English they say it themselves.
+  "position [m]": [null, "位置 [m]"], "speed [m/s]": [null, "速度 [m/s]"], "speed [m/step]": [null, "速度 [m/步]"], "angle [rad]": [null, "角度 [rad]"],
+  "angular speed [rad/s]": [null, "角速度 [rad/s]"], "cos(angle)": [null, "cos(角度)"], "sin(angle)": [null, "sin(角度)"],
+  "cos(angle 1)": [null, "cos(角度 1)"], "sin(angle 1)": [null, "sin(角度 1)"], "cos(angle 2)": [null, "cos(角度 2)"], "sin(angle 2)": [null, "sin(角度 2)"],
+  "angular speed 1 [rad/s]": [null, "角速度 1 [rad/s]"], "angular speed 2 [rad/s]": [null, "角速度 2 [rad/s]"],
+  cell: [null, "格子"], situation: [null, "局面"], "own sum": [null, "己方点数"], "dealer's card": [null, "庄家明牌"], "usable ace": [null, "可用 A"],
+  "push the cart left": [null, "向左推车"], "push the cart right": [null, "向右推车"], "push the car left": [null, "向左推车"], "push the car right": [null, "向右推车"],
+  "turn clockwise": [null, "顺时针转"], "turn counterclockwise": [null, "逆时针转"], "turn the lower link clockwise": [null, "下连杆顺时针转"], "turn the lower link counterclockwise": [null, "下连杆逆时针转"],
+  "go left": [null, "向左"], "go right": [null, "向右"], "go up": [null, "向上"], "go down": [null, "向下"],
+  "drive left": [null, "向左开"], "drive right": [null, "向右开"], "drive up": [null, "向上开"], "drive down": [null, "向下开"],
+  "pick the passenger up": [null, "接乘客"], "let the passenger out": [null, "放下乘客"], "hit: take a card": [null, "要牌"], "stick: stop": [null, "停牌"], hit: [null, "要牌"], stick: [null, "停牌"],
+  "fire ahead": [null, "向前射击"], "fire upwards": [null, "向上射击"],
 };
 
 let spoken = localStorage.language || (navigator.language?.startsWith("zh") ? "zh" : "en");
@@ -47,5 +73,5 @@ export function speak(name) { spoken = name; localStorage.language = name; }
 /** A word or sentence in the page's language. */
 export function t(key) {
   const words = WORDS[key];
-  return words ? words[spoken === "zh" ? 1 : 0] : key;
+  return (words && words[spoken === "zh" ? 1 : 0]) || key;
 }

@@ -1,0 +1,200 @@
+// An agent at play: what it thinks, back to any moment, and a person's hand on the keys.
+import { get, listen } from "./api.js";
+import { h, link, number, say } from "./dom.js";
+import { t } from "./words.js";
+
+const NAMES = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", " ": "space" };
+const PAD = [[0, -1, "left"], [0, 1, "right"], [1, -1, "up"], [1, 1, "down"]]; // axis, sign, key
+
+/** One agent's game: its picture, and what stands beside it. */
+class Player {
+  constructor(run, which, seed, heard, name) {
+    Object.assign(this, { run, heard, about: null, now: null });
+    this.canvas = h("canvas", { class: "screen", role: "img", tabindex: "0", "aria-label": t("game"), width: 600, height: 400 });
+    this.status = h("div", { class: "score" });
+    this.thoughts = h("div", { class: "thoughts" });
+    this.seen = h("div", { class: "seen" });
+    this.wait = h("p", { class: "quiet wait" }, t("opening"));
+    this.stage = h("div", { class: "stage" }, name ? h("h2", {}, name) : null, this.wait, this.canvas, this.status);
+    this.socket = listen("play", { run, agent: which, seed }, (told) => this.told(told), (data) => this.draw(data), () => this.lost());
+  }
+
+  lost() { if (!this.refused) say(t("away"), true); }
+
+  told(told) {
+    if (told.refused) {
+      this.refused = true;
+      this.wait.hidden = false;
+      this.wait.className = "finding fatal";
+      this.wait.textContent = told.refused;
+      this.canvas.hidden = true;
+    } else if (told.said) say(told.said, true);
+    else if (told.about) { this.about = told.about; this.heard(this); } else { this.now = told; this.show(); this.heard(this); }
+  }
+
+  async draw(data) {
+    const picture = await createImageBitmap(new Blob([data], { type: "image/png" }));
+    this.wait.hidden = true;
+    const { canvas } = this;
+    if (canvas.width !== picture.width || canvas.height !== picture.height) { canvas.width = picture.width; canvas.height = picture.height; }
+    canvas.getContext("2d").drawImage(picture, 0, 0);
+    canvas.dataset.at = this.now ? this.now.at : "";
+  }
+
+  action(numbers) {
+    if (!numbers) return "–";
+    const name = this.about.names[numbers[0]];
+    return name ? t(name) : numbers.map(number).join(", ");
+  }
+
+  show() {
+    const { now, about } = this;
+    const fact = (name, x) => h("div", {}, h("dt", {}, t(name)), h("dd", {}, x));
+    this.status.replaceChildren(h("dl", {}, fact("return", h("b", {}, number(now.total))), fact("reward", now.at ? number(now.reward) : "–"),
+      fact("step", number(now.at)), fact("action", `${this.action(now.action)}${now.by ? ` · ${t(now.by)}` : ""}`)),
+      ...(now.over ? [h("p", { class: "over" }, t(`over_${now.over}`))] : []));
+    const rows = [];
+    if (now.thoughts) {
+      const least = Math.min(...now.thoughts), most = Math.max(...now.thoughts);
+      const likely = now.kind === "probabilities";
+      now.thoughts.forEach((x, i) => {
+        const share = likely ? x : (x - least) / (most - least || 1) * 0.85 + 0.15;
+        rows.push(h("div", { class: now.does && now.does[0] === i ? "thought best" : "thought" }, h("span", {}, t(about.names[i] || `${i}`)),
+          h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: `width:${(share * 100).toFixed(1)}%` })), h("b", {}, likely ? `${(x * 100).toFixed(1)} %` : number(x))));
+      });
+      if (!likely) rows.push(h("p", { class: "quiet" }, `${t("estimate")}: ${number(most)}`));
+    } else rows.push(h("p", {}, h("span", { class: "quiet" }, `${t("would_do")}: `), this.action(now.does)));
+    this.thoughts.replaceChildren(h("h2", {}, t(now.kind || "decision")), ...rows);
+    this.seen.replaceChildren(h("h2", {}, t("observed")), now.seen === null ? h("p", { class: "quiet" }, t("picture_seen"))
+      : h("dl", { class: "facts" }, ...now.seen.map(([name, x]) => h("div", {}, h("dt", {}, t(name)), h("dd", {}, number(x))))));
+  }
+}
+
+export async function play(place, given) {
+  const run = given.get("run") || "", which = given.get("agent") || "best", seed = given.get("seed") || "0";
+  const [rival, rivals] = (given.get("beside") || "").split("|");
+  const { runs } = await get("runs");
+  const mine = runs.find((x) => x.name === run);
+  const transport = h("div", { class: "transport" });
+  const side = h("div", {});
+  let first = null;
+  const players = [];
+  const send = (message) => players.forEach((x) => x.socket.send(message));
+  const heard = (player) => { if (player === first && player.about && player.now) controls(); else if (first && first.now && first.about) marks(); };
+  first = new Player(run, which, seed, heard, rival ? `${run} · ${t(which)}` : "");
+  players.push(first);
+  if (rival) players.push(new Player(rival, rivals || "best", seed, heard, `${rival} · ${t(rivals || "best")}`));
+
+  place.replaceChildren(h("div", { class: "title" }, h("h1", {}, t("play")), h("span", { class: "quiet" }, mine ? `${mine.algorithm} · ${mine.env}` : run),
+    link(`#/run?run=${encodeURIComponent(run)}`, run, "name"), h("span", { class: "spring" }), chooser()),
+    h("div", { class: rival ? "arena two" : "arena" }, h("div", {}, h("div", { class: rival ? "stages" : "" }, ...players.map((x) => h("section", { class: "card" }, x.stage))),
+      h("section", { class: "card" }, transport)), h("div", { class: "minds" }, ...players.map((x) => h("section", { class: "card" }, x.thoughts, x.seen)), side)));
+
+  function chooser() {
+    const address = (agent, beside) => `#/play?run=${encodeURIComponent(run)}&agent=${agent}&seed=${first?.now?.seed ?? seed}${beside ? `&beside=${encodeURIComponent(beside)}` : ""}`;
+    const alike = runs.filter((x) => mine && x.env === mine.env && x.best !== null);
+    return h("div", { class: "pick" },
+      h("label", {}, h("span", {}, t("agent")), h("select", { id: "agent", onchange: (e) => { location.hash = address(e.target.value, given.get("beside")); } },
+        ["best", "last"].map((x) => h("option", { value: x, selected: x === which }, t(x))))),
+      h("label", {}, h("span", {}, t("beside")), h("select", { id: "beside", onchange: (e) => { location.hash = address(which, e.target.value); } },
+        h("option", { value: "" }, t("nobody")), ...alike.flatMap((x) => ["best", "last"].map((a) => {
+          const value = `${x.name}|${a}`;
+          return h("option", { value, selected: value === given.get("beside") }, `${x.name} · ${t(a)}`);
+        })))));
+  }
+
+  let slider, clock, playing, yours, speed, chips, built = false;
+  function controls() {
+    if (!built) build();
+    marks();
+  }
+
+  function build() {
+    built = true;
+    const { about } = first;
+    const button = (id, words, message, kind = "") => h("button", { id, class: kind, onclick: () => send(typeof message === "function" ? message() : message) }, words);
+    slider = h("input", { type: "range", id: "moment", min: 0, max: 0, value: 0, "aria-label": t("moment"), disabled: !about.rewinds,
+      oninput: (e) => send({ do: "seek", at: Number(e.target.value) }) });
+    clock = h("output", { class: "quiet", for: "moment" });
+    playing = button("go", "▶", () => ({ do: first.now.playing || first.now.hands === "you" ? "pause" : "play" }), "strong");
+    yours = h("button", { id: "hand", onclick: () => {
+      const message = { do: "hand", to: first.now.hands === "you" ? "agent" : "you" };
+      first.socket.send(message);
+      first.canvas.focus();
+    } });
+    speed = h("input", { type: "range", id: "speed", min: -1, max: 1, step: 0.05, value: 0, "aria-label": t("speed"),
+      oninput: (e) => send({ do: "speed", times: 10 ** Number(e.target.value) }) });
+    chips = h("div", { class: "chips", role: "group", "aria-label": t("branches") });
+    transport.replaceChildren(...[h("div", { class: "line" }, slider, clock),
+      h("div", { class: "line" }, playing,
+        about.rewinds && button("back", "◂", () => ({ do: "seek", at: Math.max(0, first.now.at - 1) })),
+        button("step", "▸", { do: "step" }),
+        about.rewinds && button("start", "|◂", { do: "seek", at: 0 }),
+        about.rewinds && button("branch", t("branch"), { do: "branch" }), yours,
+        h("label", { class: "inline" }, h("span", { class: "quiet" }, t("speed")), speed, h("output", { id: "times", class: "quiet" }))),
+      about.rewinds ? chips : h("p", { class: "quiet" }, t("no_rewind")),
+      h("div", { class: "line" }, h("label", { class: "inline" }, h("span", { class: "quiet" }, t("start_seed")), h("input", { type: "number", id: "seed", min: 0, step: 1, value: first.now.seed, class: "short" })),
+        button("anew", t("anew"), () => ({ do: "begin", seed: Math.floor(Number(document.getElementById("seed").value)) })))].filter(Boolean));
+    for (const [id, words] of [["back", "step_back"], ["step", "step_on"], ["start", "to_start"]]) {
+      transport.querySelector(`#${id}`)?.setAttribute("aria-label", t(words));
+      transport.querySelector(`#${id}`)?.setAttribute("title", t(words));
+    }
+    side.replaceChildren(h("section", { class: "card" }, h("h2", {}, t("keys")), h("dl", { class: "facts" }, ...about.keys.map((x) => h("div", {},
+      h("dt", {}, ...x.keys.map((k) => h("kbd", {}, { left: "←", right: "→", up: "↑", down: "↓", space: t("space") }[k] || k))), h("dd", {}, t(x.does))))),
+      h("p", { class: "quiet" }, t(about.keys.length ? (about.turns ? "keys_turns" : "keys_hint") : "no_keys"))),
+      about.parameters.length ? h("section", { class: "card" }, h("h2", {}, t("world")), h("p", { class: "quiet" }, t("world_hint")), ...about.parameters.map((x) => h("label", { class: "parameter", title: x.said },
+        h("span", {}, h("code", {}, x.name), h("small", { class: "quiet" }, x.said)), h("input", { type: "number", step: "any", value: x.value, id: `env-${x.name}`, class: "short", onchange: (e) => {
+          if (e.target.value !== "") send({ do: "set", name: x.name, value: Number(e.target.value) });
+        } })))) : "");
+  }
+
+  function marks() {
+    if (!built) return;
+    const { now, about } = first;
+    const moving = now.playing || now.hands === "you";
+    const end = Math.max(...players.map((x) => x.now?.end ?? 0));
+    slider.max = end;
+    if (document.activeElement !== slider || moving) slider.value = now.at;
+    slider.setAttribute("aria-valuetext", `${t("step")} ${now.at}`);
+    clock.textContent = `${number(now.at)} / ${number(end)}`;
+    playing.textContent = moving ? t("pause") : `▶ ${t("go")}`;
+    yours.textContent = now.hands === "you" ? t("hand_back") : t("take_over");
+    yours.disabled = !about.keys.length;
+    yours.setAttribute("aria-pressed", now.hands === "you");
+    document.getElementById("times").textContent = `× ${number(Number(now.speed.toPrecision(2)))}`;
+    chips.replaceChildren(...(now.branches.length > 1 ? now.branches.map((x, i) => h("button", { class: i === now.branch ? "chip on" : "chip", "aria-pressed": i === now.branch, onclick: () => send({ do: "show", branch: i }) },
+      `${t("branch_n")} ${i + 1}: ${number(x.total)}${x.over ? " ■" : ""}`)) : [h("span", { class: "quiet" }, t("branch_hint"))]));
+  }
+
+  const key = (name, down) => {
+    if (first.about?.keys.some((x) => x.keys.includes(name))) { first.socket.send({ do: "key", key: name, down }); return true; }
+    return false;
+  };
+  const pressed = (event) => {
+    const inside = event.target.closest?.("input, select, textarea");
+    if (inside || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (event.type === "keydown" && event.key === "Escape") send({ do: "pause" });
+    const name = NAMES[event.key] || event.key.toLowerCase();
+    if (name === "space" && event.target.closest?.("button, a")) return;
+    if (key(name, event.type === "keydown")) event.preventDefault();
+  };
+  addEventListener("keydown", pressed);
+  addEventListener("keyup", pressed);
+  const held = new Set();
+  const pads = setInterval(() => {
+    const pad = [...(navigator.getGamepads?.() || [])].find(Boolean);
+    if (!pad) return;
+    const down = PAD.filter(([axis, sign]) => (pad.axes[axis] || 0) * sign > 0.5).map((x) => x[2]);
+    [[14, "left"], [15, "right"], [12, "up"], [13, "down"], [0, "space"]].forEach(([i, name]) => { if (pad.buttons[i]?.pressed) down.push(name); });
+    for (const name of new Set([...held, ...down])) {
+      if (down.includes(name) && !held.has(name)) { held.add(name); key(name, true); }
+      if (!down.includes(name) && held.has(name)) { held.delete(name); key(name, false); }
+    }
+  }, 16);
+  return () => {
+    removeEventListener("keydown", pressed);
+    removeEventListener("keyup", pressed);
+    clearInterval(pads);
+    players.forEach((x) => x.socket.close());
+  };
+}

@@ -1,0 +1,393 @@
+"""A game that an agent plays, or a person, from any of its moments.
+
+In our simulators every moment keeps the whole state (`get_state`), random numbers to come included:
+one may go back to it, and what follows is to the bit what followed before, unless somebody else
+acts, or the world is another. Environments on the host have no such state: they go on alone.
+"""
+
+import io
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from PIL import Image
+
+from palestra.core import HasPolicy, HasValues
+from palestra.envs.drawing import draw, drawable, frames_per_second
+from palestra.envs.gym.single import PalestraEnv
+from palestra.envs.host.closing import close
+from palestra.envs.transforms import revised, simulator
+from palestra.faults import EnvironmentFaultError, InputError, said
+from palestra.ranges import kind_of, plain, sentences
+from palestra.runners.cache import use_compilation_cache
+from palestra.runners.switches import as_the_user_has_it
+from palestra.tools.agents.agent import Agent
+from palestra.tools.environments.hosted import Hosted
+from palestra.tools.environments.ours import Ours
+from palestra.tools.pictures.controls import CONTROLS, Controls, Move
+from palestra.tools.pictures.film import action_names, presentable, rate_of
+
+LONGEST = 20_000  # moments of a game: each keeps its state
+NUMBERS = 24  # of an observation that are shown
+BRANCHES = 9  # that are kept
+OBSERVED: dict[str, Sequence[str]] = {  # by simulator; units behind
+    "CartPole": ("position [m]", "speed [m/s]", "angle [rad]", "angular speed [rad/s]"),
+    "MountainCar": ("position [m]", "speed [m/step]"),
+    "MountainCarContinuous": ("position [m]", "speed [m/step]"),
+    "Pendulum": ("cos(angle)", "sin(angle)", "angular speed [rad/s]"),
+    "Acrobot": (
+        *("cos(angle 1)", "sin(angle 1)", "cos(angle 2)", "sin(angle 2)"),
+        *("angular speed 1 [rad/s]", "angular speed 2 [rad/s]"),
+    ),
+    "FrozenLake": ("cell",),
+    "CliffWalking": ("cell",),
+    "Taxi": ("situation",),
+    "Blackjack": ("own sum", "dealer's card", "usable ace"),
+}
+
+
+class Moment(NamedTuple):
+    """A moment of an episode, and all that is needed to go on from it."""
+
+    obs: Any
+    snapshot: Any = None  # None where the environment cannot be set back
+    world: Any = None  # the simulator, with the parameters it has now
+    memory: Any = None  # of an agent that remembers
+    action: Any = None  # that led here
+    by: str = ""  # who took it: agent, you
+    reward: float = 0.0
+    total: float = 0.0
+    over: str = ""  # ended, or time
+
+
+class Game:
+    """Episodes in one of our simulators; each branch is a line of moments."""
+
+    rewinds = True
+
+    def __init__(self, agent: Agent, seed: int = 0):
+        """Raises ValueError where it cannot be drawn."""
+        use_compilation_cache()
+        self.agent = agent
+        self.hands = "agent"  # who plays: agent, you
+        self.held: list[str] = []  # keys that are down, the last one pressed last
+        self._pressed: list[str] = []  # keys that were pressed since the last step
+        self._idle = 0
+        self._open()
+        self.begin(seed)
+
+    # What differs on the host.
+
+    def _open(self) -> None:
+        task = self.agent.task
+        assert isinstance(task, Ours)
+        if not drawable(task.env):
+            raise InputError(f"There are no pictures of {task}; it cannot be watched.")
+        self.world: Any = task.simulator()
+        self.rate = float(frames_per_second(self.world))
+        self._envs: dict[Any, PalestraEnv] = {}
+
+    def _reset(self, seed: int) -> Moment:
+        env = self._env(self.world)
+        obs, _ = env.reset(seed=seed)
+        return Moment(obs, env.get_state(), self.world)
+
+    def _take(self, now: Moment, action: Any) -> Moment:
+        env = self._env(self.world)
+        env.set_state(now.snapshot)
+        obs, reward, terminated, truncated, _ = env.step(action)
+        over = "ended" if terminated else "time" if truncated else ""
+        reward = float(reward)
+        return Moment(
+            *(obs, env.get_state(), self.world),
+            reward=reward,
+            total=now.total + reward,
+            over=over,
+        )
+
+    def picture(self) -> np.ndarray:
+        """The picture of the moment that is shown."""
+        now = self.now
+        return draw(now.world, now.snapshot.state, plain(now.action))
+
+    def png(self) -> bytes:
+        """The picture as a file, made quickly."""
+        made = io.BytesIO()
+        Image.fromarray(self.picture()).save(made, "png", compress_level=1)
+        return made.getvalue()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _env(self, world: Any) -> PalestraEnv:
+        if world not in self._envs:
+            self._envs[world] = PalestraEnv(world)
+        return self._envs[world]
+
+    def parameters(self) -> list[dict[str, Any]]:
+        """The numbers of the world, which may be changed while it is played."""
+        bare = simulator(self.world)
+        told = sentences(type(bare))
+        floats = [x for x in fields(bare) if kind_of(x.type) is float]  # type: ignore[arg-type]
+        return [
+            {"name": x.name, "value": getattr(bare, x.name), "said": told.get(x.name, "")}
+            for x in floats
+            if isinstance(getattr(bare, x.name), float | int)
+        ]
+
+    # What is the same everywhere.
+
+    def begin(self, seed: int) -> None:
+        """An episode begins; all branches of the one before are gone."""
+        self.seed, self.at, self.branch = seed, 0, 0
+        self.branches: list[list[Moment]] = [[self._reset(seed)]]
+        self._decided: tuple[Any, Any] = None, None
+        self._idle = 0
+
+    @property
+    def line(self) -> list[Moment]:
+        """The moments of the branch that is shown."""
+        return self.branches[self.branch]
+
+    @property
+    def now(self) -> Moment:
+        """The moment that is shown."""
+        return self.line[self.at]
+
+    def step(self) -> bool:
+        """Go on by one moment: by one that there is already, else by an action of whoever plays.
+        False where there is none."""
+        if self.hands == "agent" and self.at + 1 < len(self.line):
+            self.at += 1
+            return True
+        turn = self._pressed or self.controls.idle  # of a game that waits for a person
+        if self.now.over or (self.hands == "you" and not turn):
+            return False
+        if len(self.line) >= LONGEST:
+            raise InputError(f"A game has {LONGEST:,} moments at most; begin another one.")
+        self.fork()
+        now = self.now
+        action, memory = self._decision(now)
+        if self.hands == "you":
+            action = self._of_person()
+        made = self._take(now, action)._replace(action=action, by=self.hands, memory=memory)
+        self.line.append(made)
+        self.at += 1
+        return True
+
+    def seek(self, at: int) -> None:
+        """Show another moment of the branch. Raises ValueError where there is no way back."""
+        if not self.rewinds:
+            raise InputError("This environment has no state to go back to; it goes on alone.")
+        self.at = min(max(at, 0), len(self.line) - 1)
+
+    def fork(self) -> None:
+        """Go on from here on a branch of its own, unless this is a branch's end."""
+        if self.at + 1 == len(self.line):
+            return
+        self.branches.append(self.line[: self.at + 1])
+        if len(self.branches) > BRANCHES:
+            del self.branches[0 if self.branch else 1]
+        self.branch = len(self.branches) - 1
+
+    def show(self, branch: int) -> None:
+        """Show another branch, at this moment or its end."""
+        if 0 <= branch < len(self.branches):
+            self.branch = branch
+            self.at = min(self.at, len(self.line) - 1)
+
+    def change(self, name: str, value: float) -> None:
+        """Go on from here in a world with another parameter. Raises ValueError where it may not
+        be."""
+        if name not in [x["name"] for x in self.parameters()]:
+            raise InputError(f"There is no parameter {name!r} to change.")
+        self.world = revised(self.world, **{name: value})
+        self.fork()
+        self.line[-1] = self.now._replace(world=self.world)
+
+    def key(self, name: str, down: bool) -> None:
+        """A key goes down or up. One that does something takes the game over."""
+        if self.controls.action(name) is None:
+            return
+        if down and name not in self.held:
+            self.held.append(name)
+            self._pressed.append(name)
+            self.hands = "you"
+        elif not down and name in self.held:
+            self.held.remove(name)
+
+    def hand(self, to: str) -> None:
+        """Hand the game to the agent, or to a person."""
+        self.hands = "you" if to == "you" else "agent"
+        self.held, self._pressed = [], []
+
+    @property
+    def controls(self) -> Controls:
+        """The keys: those of the game, else a digit for each action, or arrows for a number."""
+        home = type(simulator(self.world)).__module__ if self.world is not None else ""
+        if (known := CONTROLS.get(home.removeprefix("palestra.envs."))) is not None:
+            return known
+        space = self.agent.action_space
+        if isinstance(space, Discrete) and space.n <= 10:
+            start = int(space.start)
+            moves = [Move(str(i), start + i, f"action {i}") for i in range(int(space.n))]
+            return Controls(tuple(moves), idle=(start,))
+        if isinstance(space, Box) and space.shape == (1,) and space.is_bounded():
+            ends = ("left a", space.low), ("right d", space.high)
+            idle = ((space.low + space.high) / 2).astype(space.dtype)
+            return Controls(tuple(Move(k, x, f"{x[0]:g}") for k, x in ends), idle=(idle,))
+        return Controls(())
+
+    def _of_person(self) -> Any:
+        down = self._pressed[-1:] if not self.controls.idle else self.held[-1:]
+        down = down or self._pressed[-1:]  # a key is heard, however short it was down
+        self._pressed = []
+        if down:
+            return self.controls.action(down[0])
+        self._idle += 1
+        idle = self.controls.idle
+        return idle[(self._idle - 1) % len(idle)]
+
+    def _decision(self, now: Moment) -> tuple[Any, Any]:
+        """What the agent does, and what it remembers then."""
+        if self._decided[0] is not now:
+            if self.agent.remembers:
+                answer = self.agent.predict(now.obs, memory=now.memory)
+            else:
+                answer = self.agent.predict(now.obs), None
+            self._decided = now, answer
+        return self._decided[1]
+
+    def _thoughts(self, now: Moment) -> tuple[str, np.ndarray | None]:
+        """Probabilities or values of the actions, where there are such."""
+        algorithm, recalled = self.agent.algorithm, {}
+        if self.agent.remembers:
+            recalled = {"memory": now.memory}
+        if not isinstance(self.agent.action_space, Discrete):
+            return "", None
+        with suppress(InputError):
+            if isinstance(algorithm, HasPolicy):
+                return "probabilities", np.ravel(self.agent.probabilities(now.obs, **recalled))
+            if isinstance(algorithm, HasValues):
+                return "values", np.ravel(self.agent.values(now.obs, **recalled))
+        return "", None
+
+    def names(self) -> list[str]:
+        """What the actions do, in words where they are known."""
+        space = self.agent.action_space
+        if not isinstance(space, Discrete):
+            return []
+        known = {} if self.world is None else action_names(self.world)
+        numbers = range(int(space.start), int(space.start + space.n))
+        return [known.get(i, f"action {i}") for i in numbers]
+
+    def about(self) -> dict[str, Any]:
+        """What stays the same, as JSON holds it."""
+        return {
+            "task": str(self.agent.task),
+            "algorithm": type(self.agent.algorithm).__name__,
+            "rewinds": self.rewinds,
+            "rate": self.rate,
+            "names": self.names(),
+            "keys": [{"keys": x.keys.split(), "does": x.does} for x in self.controls.moves],
+            "turns": not self.controls.idle,
+            "parameters": self.parameters(),
+        }
+
+    def told(self) -> dict[str, Any]:
+        """What is told of the moment that is shown, as JSON holds it."""
+        now = self.now
+        kind, thoughts = self._thoughts(now)
+        does = self._decision(now)[0]
+        return {
+            "at": self.at,
+            "end": len(self.line) - 1,
+            "action": _flat(now.action),
+            "by": now.by,
+            "reward": now.reward,
+            "total": now.total,
+            "over": now.over,
+            "does": _flat(does),
+            "kind": kind,
+            "thoughts": None if thoughts is None else thoughts.tolist(),
+            "seen": self._seen(now.obs),
+            "hands": self.hands,
+            "branch": self.branch,
+            "branches": [
+                {"end": len(x) - 1, "total": x[-1].total, "over": x[-1].over} for x in self.branches
+            ],
+            "seed": self.seed,
+        }
+
+    def _seen(self, obs: Any) -> list[tuple[str, float]] | None:
+        """The numbers of an observation, with their names; None of pictures."""
+        leaves = jax.tree.leaves(obs)
+        if any(np.ndim(leaf) > 2 for leaf in leaves):
+            return None
+        numbers = np.concatenate([np.ravel(leaf) for leaf in leaves]).astype(float)
+        known = OBSERVED.get(type(simulator(self.world)).__name__, ()) if self.world else ()
+        if len(known) != len(numbers):
+            known = [f"{i}" for i in range(len(numbers))]
+        return [*zip(known, numbers.tolist(), strict=True)][:NUMBERS]
+
+
+class HostGame(Game):
+    """Episodes in an environment on the host, which has no state to go back to: of each only the
+    moment of now can be shown, and stepped on from."""
+
+    rewinds = False
+
+    def _open(self) -> None:
+        task = self.agent.task
+        assert isinstance(task, Hosted)
+        if not self._ask(task.filmable):
+            raise InputError(f"There are no pictures of {task}; it cannot be watched.")
+        self.world = None
+        self._many = self._ask(task.filmed)  # one environment, in a vector
+        self.rate = rate_of(self._many.metadata.get("render_fps"))
+
+    def _ask(self, call: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            with as_the_user_has_it():
+                return call(*args, **kwargs)
+        except InputError:
+            raise
+        except Exception as fault:
+            raise EnvironmentFaultError(f"{self.agent.task} failed: {said(fault)}.") from fault
+
+    def _reset(self, seed: int) -> Moment:
+        return Moment(self._ask(self._many.reset, seed=seed)[0])
+
+    def _take(self, now: Moment, action: Any) -> Moment:
+        one = np.shape(jax.tree.leaves(action)[0])[:1] == (1,)
+        batch = action if self.hands == "agent" or one else np.asarray(action)[None]
+        obs, reward, terminated, truncated, _ = self._ask(self._many.step, batch)
+        over = "ended" if terminated[0] else "time" if truncated[0] else ""
+        gained = float(reward[0])
+        return Moment(obs, reward=gained, total=now.total + gained, over=over)
+
+    def picture(self) -> np.ndarray:
+        return presentable(self._ask(self._many.render)[0])
+
+    def parameters(self) -> list[dict[str, Any]]:
+        """None can be changed while it is played."""
+        return []
+
+    def close(self) -> None:
+        close(self._many)
+
+
+def game(agent: Agent, seed: int = 0) -> Game:
+    """A game of the agent's. Raises ValueError where it cannot be watched."""
+    return Game(agent, seed) if isinstance(agent.task, Ours) else HostGame(agent, seed)
+
+
+def _flat(action: Any) -> list[float] | None:
+    """The numbers of an action."""
+    if action is None:
+        return None
+    return [float(x) for leaf in jax.tree.leaves(action) for x in np.ravel(leaf)]

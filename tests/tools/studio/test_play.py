@@ -1,0 +1,218 @@
+"""Games: back to any moment, on from there, with another hand or in another world."""
+
+import json
+
+import gymnasium
+import jax
+import numpy as np
+import pytest
+from gymnasium.envs.classic_control import CartPoleEnv
+
+from palestra import prng
+from palestra.algorithms.dqn import DQN
+from palestra.algorithms.ppo import PPO
+from palestra.algorithms.q_learning import QLearning
+from palestra.core import Spec
+from palestra.faults import InputError
+from palestra.tools.agents.agent import Agent
+from palestra.tools.environments.whose import task_of
+from palestra.tools.studio.play import game
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*rgb_array.*:UserWarning")
+
+
+def agent_of(env_id, algorithm, **kwargs):
+    """An agent that has learned nothing."""
+    task = task_of(env_id, kwargs)
+    spec = Spec(*task.spaces(), 1)
+    return Agent.of(algorithm, spec, task, algorithm.init(spec, prng.key(1)), None)
+
+
+@pytest.fixture(scope="module")
+def lake():
+    """On ice, where chance moves one."""
+    return agent_of("FrozenLake-v1", QLearning())
+
+
+@pytest.fixture(scope="module")
+def pole():
+    return agent_of("CartPole-v1", DQN(hidden=(8,), memory_size=1000))
+
+
+def states(moments):
+    return [jax.tree.leaves((x.snapshot, x.obs, x.total, x.over)) for x in moments]
+
+
+def same(ours, theirs):
+    return len(ours) == len(theirs) and all(
+        np.array_equal(a, b) and np.asarray(a).dtype == np.asarray(b).dtype
+        for x, y in zip(states(ours), states(theirs), strict=True)
+        for a, b in zip(x, y, strict=True)
+    )
+
+
+def to_the_end(played):
+    while played.step():
+        pass
+    return played.line
+
+
+def test_what_follows_from_a_moment_is_to_the_bit_what_followed_before(lake):
+    played = game(lake, seed=3)
+    before = list(to_the_end(played))
+    assert before[-1].over
+    for at in 0, len(before) // 2:
+        played.seek(at)
+        played.fork()
+        assert len(played.line) == at + 1
+        assert same(to_the_end(played), before)
+    played.show(0)
+    played.seek(2)
+    played.step()  # what there is already is shown again
+    assert (played.at, len(played.line)) == (3, len(before))
+    again = game(played.agent, seed=3)
+    assert same(to_the_end(again), before)
+
+
+def test_a_person_takes_over_from_any_moment_and_hands_back(pole):
+    played = game(pole, seed=0)
+    first = list(to_the_end(played))
+    played.seek(4)
+    played.key("x", True)
+    assert played.hands == "agent"
+    played.key("left", True)
+    assert played.hands == "you"
+    for _ in range(3):
+        played.step()
+    assert [x.action for x in played.line[5:]] == [0, 0, 0]
+    assert [x.by for x in played.line[4:]] == ["agent", "you", "you", "you"]
+    played.key("left", False)
+    played.step()
+    played.step()
+    assert {x.action for x in played.line[8:]} == {0, 1}  # pushes that cancel out
+    played.hand("agent")
+    played.step()
+    assert played.line[-1].by == "agent"
+    assert len(played.branches) == 2
+    assert same(played.branches[0], first)
+
+
+def test_a_game_that_goes_turn_by_turn_waits_for_a_person(lake):
+    played = game(lake, seed=0)
+    played.key("right", True)
+    assert played.step()
+    assert not played.step()
+    played.key("right", False)
+    played.key("down", True)
+    assert played.step()
+    assert [x.action for x in played.line] == [None, 2, 1]
+
+
+def test_the_world_is_changed_while_it_is_played(pole):
+    played = game(pole, seed=0)
+    for _ in range(6):
+        played.step()
+    before = list(played.line)
+    played.seek(3)
+    played.change("pole_mass", 2.0)
+    played.step()
+    assert played.now.world.env.pole_mass == 2.0
+    assert not np.array_equal(played.now.obs, before[4].obs)
+    assert played.line[2] is before[2]
+    assert same(played.branches[0], before)
+    with pytest.raises(InputError, match="pole_mass must be a number above 0"):
+        played.change("pole_mass", -1.0)
+    with pytest.raises(InputError, match="no parameter"):
+        played.change("observation_space", 1.0)
+
+
+def test_what_an_agent_thinks_is_told(pole, lake):
+    told = game(pole).told()
+    assert told["kind"] == "values"
+    assert told["thoughts"] == pole.values(game(pole).now.obs).tolist()
+    assert told["seen"][0][0] == "position [m]"
+    about = game(pole).about()
+    assert about["names"] == ["push the cart left", "push the cart right"]
+    assert next(x for x in about["parameters"] if x["name"] == "pole_mass")["value"] == 0.1
+    likely = game(agent_of("CartPole-v1", PPO(hidden=(8,)))).told()
+    assert likely["kind"] == "probabilities"
+    assert sum(likely["thoughts"]) == pytest.approx(1.0, abs=1e-5)
+    numbers = game(agent_of("Pendulum-v1", PPO(hidden=(8,))))
+    assert numbers.told()["thoughts"] is None
+    assert len(numbers.told()["does"]) == 1
+    numbers.key("left", True)
+    assert numbers.step()
+    assert numbers.now.action == -2.0
+
+
+def test_environments_on_the_host_go_on_alone():
+    gymnasium.register("studio/Cart-v0", CartPoleEnv, max_episode_steps=50)
+    agent = agent_of("studio/Cart-v0", DQN(hidden=(8,), memory_size=1000))
+    played = game(agent, seed=0)
+    try:
+        assert not played.about()["rewinds"]
+        assert played.picture().ndim == 3
+        played.step()
+        played.key("1", True)
+        played.step()
+        assert played.now.by == "you"
+        assert played.now.total == 2.0
+        with pytest.raises(InputError, match="no state to go back to"):
+            played.seek(0)
+    finally:
+        played.close()
+
+
+def heard(page, wanted=lambda told: "at" in told):
+    """The next moment that is told, its picture read away."""
+    while True:
+        message = page.recv(timeout=60)
+        if isinstance(message, str) and wanted(told := json.loads(message)):
+            return told
+
+
+@pytest.fixture(scope="module")
+def watched(studio, pole):
+    pole.save(studio.root / "one" / "agent.safetensors")
+    return studio
+
+
+def test_a_page_plays_goes_back_and_branches(watched):
+    with watched.listen("play?run=one&agent=best&seed=3") as page:
+        ask = lambda **message: page.send(json.dumps(message))
+        assert heard(page, lambda x: "about" in x)["about"]["rewinds"]
+        assert heard(page)["at"] == 0
+        assert page.recv(timeout=10)[:4] == b"\x89PNG"
+        ask(do="speed", times=10)
+        ask(do="play")
+        end = heard(page, lambda x: x.get("over"))
+        ask(do="seek", at=5)
+        back = heard(page, lambda x: x.get("at") == 5)
+        ask(do="branch")
+        assert heard(page, lambda x: x.get("branch") == 1)["end"] == 5
+        ask(do="play")
+        again = heard(page, lambda x: x.get("over"))
+        keys = ("at", "total", "seen", "over")
+        assert [again[x] for x in keys] == [end[x] for x in keys]
+        ask(do="seek", at=5)
+        assert heard(page, lambda x: x.get("at") == 5)["thoughts"] == back["thoughts"]
+        ask(do="fly")
+        assert "fly" in heard(page, lambda x: "said" in x)["said"]
+        ask(do="seek", at="five")
+        assert "must be a number" in heard(page, lambda x: "said" in x)["said"]
+        ask(do="set", name="gravity", value=-1)
+        assert heard(page, lambda x: "said" in x)["said"].startswith("gravity must be")
+        page.send("no JSON")
+        page.send("[1]")
+        ask(do="begin", seed=4)
+        assert heard(page, lambda x: x.get("seed") == 4)["at"] == 0
+
+
+def test_an_agent_that_is_not_there_or_needs_a_module_is_refused(watched, pole):
+    with watched.listen("play?run=one&agent=last") as page:
+        assert "last.safetensors" in heard(page, lambda x: "refused" in x)["refused"]
+    with watched.listen("play?run=one&agent=../../x") as page:
+        assert heard(page, lambda x: "refused" in x)
+    (watched.root / "one" / "last.safetensors").write_bytes(b"damaged")
+    with watched.listen("play?run=one&agent=last") as page:
+        assert "damaged" in heard(page, lambda x: "refused" in x)["refused"]
