@@ -1,5 +1,9 @@
 """Small settings of every algorithm of the table, for the tests of what they have in common."""
 
+from functools import partial
+
+import jax
+
 from palestra.algorithms.a2c import A2C
 from palestra.algorithms.a3c import A3C
 from palestra.algorithms.actor_critic import OneStepActorCritic
@@ -238,3 +242,10 @@ PROBES = {
     "td3": (TD3(**OFF_POLICY, noise_std=0.3), 8, 8_000),
     "sac": (SAC(**OFF_POLICY, temperature=0.1), 8, 8_000),
 }
+
+
+# What runs once had better compile fast than run fast.
+@partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+def update(algorithm, state, rollout, key):
+    """One update, compiled once for all settings that differ in floats."""
+    return algorithm.update(state, rollout, key)

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 import pytest
 from gymnasium.spaces import Box, Discrete
+from learners import update
 
 from palestra import prng
 from palestra.algorithms.dqn import DQN
@@ -52,7 +53,7 @@ def start(dqn: DQN):
 
 def loss(rollout: Transition, **settings) -> float:
     dqn = DQN(**{**BASE, **settings})
-    return float(dqn.update(start(dqn), rollout, prng.key(1))[1]["td_loss"])
+    return float(update(dqn, start(dqn), rollout, prng.key(1))[1]["td_loss"])
 
 
 def huber(value: float, y: float) -> float:
@@ -102,7 +103,7 @@ def test_gamma_zero_counts_the_reward_alone():
 
 def test_the_step_goes_towards_the_target_by_the_learning_rate():
     dqn = DQN(**BASE, learning_rate=0.01)
-    state, metrics = dqn.update(start(dqn), rows(STEP), prng.key(1))
+    state, metrics = update(dqn, start(dqn), rows(STEP), prng.key(1))
     change = np.asarray(state.q.mlp.layers[0].weight) - Q
     # y = 4.6 lies above Q(s, 1) = 2; Adam's first step is the learning rate. Nothing else moves.
     np.testing.assert_allclose(change, [[0, 0.01], [0, 0]], atol=1e-5)
@@ -112,7 +113,7 @@ def test_the_step_goes_towards_the_target_by_the_learning_rate():
 @pytest.mark.parametrize(("bound", "norm"), [(0.25, 0.25), (100.0, 2**0.5)])
 def test_max_grad_norm_bounds_the_gradient(bound, norm):
     dqn = DQN(**BASE, max_grad_norm=bound)
-    state, metrics = dqn.update(start(dqn), rows(STEP), prng.key(1))
+    state, metrics = update(dqn, start(dqn), rows(STEP), prng.key(1))
     np.testing.assert_allclose(metrics["gradient_norm"], 2**0.5, rtol=1e-5)  # weight and bias: -1
     mean = optax.tree.get(state.optimizer, "mu")  # Adam's first mean: a tenth of what it was given
     np.testing.assert_allclose(optax.tree.norm(mean) / 0.1, norm, rtol=1e-4)
@@ -121,7 +122,7 @@ def test_max_grad_norm_bounds_the_gradient(bound, norm):
 @pytest.mark.parametrize("gradient_steps", [1, 3])
 def test_gradient_steps_are_taken(gradient_steps):
     dqn = DQN(**{**BASE, "gradient_steps": gradient_steps}, learning_rate=0.01)
-    state, _ = dqn.update(start(dqn), rows(STEP), prng.key(1))
+    state, _ = update(dqn, start(dqn), rows(STEP), prng.key(1))
     assert optax.tree.get(state.optimizer, "count") == gradient_steps
     change = state.q.mlp.layers[0].weight[0, 1] - 2.0
     np.testing.assert_allclose(change, 0.01 * gradient_steps, rtol=1e-2)
@@ -137,7 +138,7 @@ def test_the_target_follows_by_period_and_rate(rate):
     state = start(dqn)
     for step in range(1, 7):
         before = weights(state.target)
-        state, _ = dqn.update(state, rows(STEP), prng.key(step))
+        state, _ = update(dqn, state, rows(STEP), prng.key(step))
         now = weights(state.q)
         follows = before + rate * (now - before) if step % 3 == 0 else before
         np.testing.assert_allclose(weights(state.target), follows, rtol=1e-6, atol=1e-7)
@@ -148,7 +149,7 @@ def test_a_period_shorter_than_an_update_is_not_missed():
     dqn = DQN(**{**BASE, "rollout_length": 2, "memory_size": 2}, target_period=3)
     state, copied = start(dqn), []
     for step in range(6):  # 2, 4, 6, 8, 10, 12 steps
-        state, _ = dqn.update(state, rows(STEP, STEP), prng.key(step))
+        state, _ = update(dqn, state, rows(STEP, STEP), prng.key(step))
         copied.append(np.array_equal(weights(state.q), weights(state.target)))
     assert copied == [False, True, True, False, True, True]
 
@@ -159,7 +160,7 @@ def test_learning_waits_for_experience(settings, begins):
     state = start(dqn)
     for step in range(1, 6):
         before = weights(state.q)
-        state, metrics = dqn.update(state, rows(STEP), prng.key(step))
+        state, metrics = update(dqn, state, rows(STEP), prng.key(step))
         learned = (weights(state.q) != before).any()
         assert learned == (step >= begins)
         assert np.isfinite(metrics["td_loss"]) == (step >= begins)
@@ -183,7 +184,7 @@ def test_dueling_is_a_network_with_a_value_of_its_own():
     assert isinstance(state.q, Dueling)
     assert isinstance(state.target, Dueling)
     assert state.q.streams.mlp.layers[-1].bias.shape == (3,)
-    after, _ = dqn.update(state, rows(STEP), prng.key(1))
+    after, _ = update(dqn, state, rows(STEP), prng.key(1))
     # One action's error moves the shared value: so the other action's value moves with it.
     moved = np.asarray(after.q.streams.mlp.layers[-1].bias - state.q.streams.mlp.layers[-1].bias)
     assert (np.sign(moved) == np.sign(moved[0]) * np.array([1, -1, 1])).all()
