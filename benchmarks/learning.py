@@ -89,6 +89,7 @@ TASKS = [
             "actor_critic": 500 * THOUSAND,
             "a2c": 500 * THOUSAND,
             "a3c": 500 * THOUSAND,
+            "impala": 500 * THOUSAND,
             "pqn": 500 * THOUSAND,
             "sac": 500 * THOUSAND,
         },
@@ -145,13 +146,13 @@ TASKS = [
     Task(
         "MinAtar/Breakout-v1",
         9.23,
-        GAMES,
+        {**GAMES, "impala": 5 * MILLION},
         seeds=5,
         note="a reproduction of the MinAtar paper's DQN after 5M frames, "
         "github.com/joash2003/rainbow-minatar; another task: gymnax's PPO after 10M: 28",
     ),
     Task("MinAtar/Freeway-v1", 58, GAMES, seeds=5, note=GYMNAX),
-    Task("MinAtar/Asterix-v1", 15, GAMES, seeds=5, note=GYMNAX),
+    Task("MinAtar/Asterix-v1", 15, {**GAMES, "impala": 5 * MILLION}, seeds=5, note=GYMNAX),
     Task("MinAtar/SpaceInvaders-v1", 131, GAMES, seeds=5, note=GYMNAX),
     Task("MinAtar/Seaquest-v1", None, GAMES, seeds=5, note="no published number was found as text"),
     Task(

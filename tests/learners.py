@@ -13,6 +13,7 @@ from palestra.algorithms.double_q_learning import DoubleQLearning
 from palestra.algorithms.dqn import DQN
 from palestra.algorithms.dyna_q import DynaQ
 from palestra.algorithms.expected_sarsa import ExpectedSarsa
+from palestra.algorithms.impala import IMPALA
 from palestra.algorithms.monte_carlo import MonteCarlo
 from palestra.algorithms.n_step_sarsa import NStepSarsa
 from palestra.algorithms.ppo import PPO
@@ -45,6 +46,9 @@ SMALL = {
     "actor_critic": OneStepActorCritic(hidden=(8,), rollout_length=2),
     "a2c": A2C(hidden=(8,), **AS_GIVEN),
     "a3c": A3C(hidden=(8,)),
+    "impala": IMPALA(
+        hidden=(8,), rollout_length=4, epochs=2, minibatches=2, actor_period=8 * E, **AS_GIVEN
+    ),
     "ppo": PPO(hidden=(8,), rollout_length=4, epochs=2, minibatches=2, **AS_GIVEN),
     "recurrent_ppo": RecurrentPPO(
         units=8, hidden=(8,), rollout_length=4, epochs=2, minibatches=2, **AS_GIVEN
@@ -163,6 +167,26 @@ PROBES = {
             A3C(hidden=(16,), learning_rate=1e-3, entropy_coef=0.0, log_std=-1.0, rms_prop=False),
             8,
             8_000,
+        ),
+    },
+    "impala": {
+        "discrete": (
+            IMPALA(hidden=(16,), **AS_GIVEN, learning_rate=3e-3, rollout_length=8, rms_prop=False),
+            8,
+            20_000,
+        ),
+        "continuous": (
+            IMPALA(
+                hidden=(16,),
+                **AS_GIVEN,
+                learning_rate=3e-3,
+                rollout_length=8,
+                entropy_coef=0.0,
+                log_std=-1.0,
+                rms_prop=False,
+            ),
+            8,
+            10_000,
         ),
     },
     "ppo": (

@@ -165,7 +165,7 @@ def test_who_has_what_the_contract_does_not_ask_for():
     who = lambda kind: {name for name, learner in learners.items() if isinstance(learner, kind)}
     assert who(Replays) == {"dqn", "c51", "qr_dqn", "rainbow", "ddpg", "td3", "sac"}
     assert who(Asynchronous) == {"a3c"}
-    assert who(ToldWhoActed) == {"ppo", "recurrent_ppo"}
+    assert who(ToldWhoActed) == {"impala", "ppo", "recurrent_ppo"}
     assert who(Remembers) == {"recurrent_ppo"}
     simulators = {row.home: row.simulator(**row.parameters) for row in ENVIRONMENTS.values()}
     where = lambda kind: {home for home, env in simulators.items() if isinstance(env, kind)}

@@ -129,6 +129,12 @@ ALGORITHMS: dict[str, Entry] = {
         "mnih2016asynchronous",
         actions=ANY_ACTION,
     ),
+    "impala": Entry(
+        "impala:IMPALA",
+        "Actor-critic that may learn behind its actors: V-trace.",
+        "espeholt2018impala",
+        actions=ANY_ACTION,
+    ),
     "ppo": Entry(
         "ppo:PPO",
         "Proximal policy optimization, clipped.",
@@ -207,6 +213,7 @@ KNOWN_AS = {
     "policygradient": "reinforce",
     "ac": "actor_critic",
     "mc": "monte_carlo",
+    "vtrace": "impala",
     "dyna": "dyna_q",
     "prioritizedsweeping": "dyna_q --prioritized",
     "td": "q_learning or sarsa",

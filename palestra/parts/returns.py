@@ -60,6 +60,39 @@ def gae(
     return advantages
 
 
+def v_trace(
+    rollout: Transition,
+    values: Float[Array, "T E"],
+    next_values: Float[Array, "T E"],
+    gamma: float | Float[Array, ""],
+    rho: Float[Array, "T E"],
+    c: Float[Array, "T E"],
+) -> tuple[Float[Array, "T E"], Float[Array, "T E"]]:
+    """V-trace targets of V and advantages (Espeholt et al. 2018, eq. 1 and section 4.2).
+
+    delta_t = rho_t (r_t + gamma (1 - terminated_t) V(s_{t+1}) - V(s_t))
+    v_t     = V(s_t) + delta_t + gamma (1 - done_t) c_t (v_{t+1} - V(s_{t+1}))
+    A_t     = r_t + gamma (1 - terminated_t) v_{t+1} - V(s_t)
+
+    with V(s_{t+1}) in place of v_{t+1} at the rollout's end and where the episode was cut off.
+    rho and c are the ratios of what would act now to what did, cut off. Where both are 1, v is the
+    n-step return to the rollout's end (or the episode's), and A is v - V.
+    """
+    discount = jnp.where(rollout.terminated, 0.0, gamma)
+    delta = rho * (rollout.reward + discount * next_values - values)
+    decay = jnp.where(rollout.done, 0.0, gamma * c)
+
+    def back(more: Float[Array, "E"], now: tuple):
+        delta, decay = now
+        more = delta + decay * more
+        return more, more
+
+    _, more = jax.lax.scan(back, jnp.zeros_like(values[0]), (delta, decay), reverse=True)
+    beyond = jnp.concatenate([more[1:], jnp.zeros_like(more[:1])])
+    after = next_values + jnp.where(rollout.done, 0.0, beyond)
+    return values + more, rollout.reward + discount * after - values
+
+
 def q_lambda(
     rollout: Transition,
     next_values: Float[Array, "T E"],

@@ -24,6 +24,7 @@ FASTEST = {
     "actor_critic": ("CartPole-v1", 475.0),
     "a2c": ("CartPole-v1", 475.0),
     "a3c": ("CartPole-v1", 475.0),
+    "impala": ("CartPole-v1", 475.0),
     "ppo": ("CartPole-v1", 475.0),
     "dqn": ("CartPole-v1", 475.0),
     "c51": ("CartPole-v1", 475.0),
