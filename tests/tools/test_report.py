@@ -260,6 +260,8 @@ def test_what_cannot_be_is_one_sentence(tmp_path, capsys, quick):
         (["report", good, *out("a.html"), "--agents", "worst"], "--agents must be one of last, b"),
         (["report", good, *out("a.html"), "--threshold", "nan"], "threshold must be "),
     ]
+    with pytest.raises(palestra.InputError, match="agents must be last or best, not 'worst'"):
+        palestra.report(good, output=tmp_path / "a.html", agents="worst")
     before = sorted(tmp_path.rglob("*"))
     for arguments, sentence in cases:
         assert main(arguments) == 2, arguments
@@ -321,6 +323,7 @@ def test_commands_of_other_runs(tmp_path):
     assert made_by.startswith("# ")
     assert "maze.make rm -rf /" in made_by
     source = {"library": "stable-baselines3", "files": ["a b.csv"]}
+    assert told(imported={"library": "tensorboard", "files": 3}).startswith("palestra import tens")
     assert told(imported=source) == (
         "palestra import sb3 'a b.csv' --env CartPole-v1 --algorithm ppo --seed 3 "
         "--run again/ppo-CartPole-v1"

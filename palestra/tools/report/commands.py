@@ -50,7 +50,8 @@ def _training(folder: Path, config: Mapping[str, Any]) -> Sequence[str]:
     name, environment = config["algorithm"], config["environment"]
     if "imported" in config:
         source = config["imported"] if isinstance(config["imported"], dict) else {}
-        files = [str(file) for file in source.get("files", [])]
+        files = source.get("files")
+        files = [str(file) for file in files] if isinstance(files, list) else []
         library = "sb3"
         if source.get("library") == "tensorboard":
             library, files = "tensorboard", [str(Path(file).parent) for file in files[:1]]

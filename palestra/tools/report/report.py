@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from palestra.core import Positive, check
+from palestra.core import Finite, Positive, check
 from palestra.faults import InputError
 from palestra.names import by_name
 from palestra.tools.files import write_whole
@@ -101,7 +101,7 @@ class Film(NamedTuple):
 
     def size(self) -> int:
         """Bytes of a page that it takes."""
-        return self.path.stat().st_size * 4 // 3 + 500
+        return self.path.stat().st_size * 4 // 3 + 12 * len(self.told) + 500
 
     def uri(self) -> str:
         """What stands in a page for the file."""
@@ -154,6 +154,9 @@ def report(
     if not runs:
         raise InputError("report needs at least one run folder: palestra report RUN...")
     check("megabytes", megabytes, Positive)
+    check("agents", agents, Which)
+    if threshold is not None:
+        check("threshold", threshold, Finite)
     path = Path(output)
     write = WRITERS[_ending(path)]
     _check_free(path)
@@ -180,7 +183,7 @@ def _ending(path: Path) -> str:
     if not parent.is_dir():
         raise InputError(f"There is no folder {parent} to write a report into.")
     if not os.access(parent, os.W_OK):
-        raise InputError(f"{parent} is not to be written to; name another --output.")
+        raise InputError(f"You may not write into {parent}; name another --output.")
     return ending
 
 

@@ -64,7 +64,8 @@ class Table(NamedTuple):
 
 def tex(text: str) -> str:
     """Words as LaTeX shows them, whoever wrote them."""
-    return _written(text, TEX)
+    written = _written(text, TEX)
+    return f"{{}}{written}" if written.startswith("[") else written  # no argument of \\
 
 
 def markdown(text: str) -> str:

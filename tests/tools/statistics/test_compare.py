@@ -179,6 +179,9 @@ def test_names_cannot_break_a_table():
     assert table.as_markdown().endswith("| a_b | x\\|y |\n|---|---|\n| \\$1 & {2} | \\\\end |")
     assert r"\$1 \& \{2\} & \textbackslash{}end \\" in table.as_tex()
     assert r"\caption{100 \%}" in table.as_tex()
+    table = Table("t", ["a", "b"], [["[5cm]", "![x](y) <b>\n| c"]])
+    assert "\n{}[5cm] & " in table.as_tex()
+    assert table.as_markdown().endswith(r"| [5cm] | ![x]\(y) &lt;b> \| c |")
 
 
 @pytest.mark.parametrize(
