@@ -41,6 +41,10 @@ def test_arrows_lead_where_the_agent_goes(agents):
     cells = [0, 1, 2, 3, 4, 6, 8, 9, 10, 13, 14]  # neither holes nor the goal
     expected = [ways[int(agents["lake"].predict(cell))] for cell in cells]
     assert list(zip(arrows.U, arrows.V, strict=True)) == expected
+    assert axes.images[0].get_extent() == [-0.125, 4.125, 4.125, -0.125]  # the snow around it
+    assert (axes.get_xlim(), axes.get_ylim()) == ((0, 4), (4, 0))
+    assert len({len(text.get_text().split(".")[1]) for text in axes.texts}) == 1  # read together
+    assert len(axes.texts) == len(cells)
     values = [agents["lake"].values(cell).max() for cell in cells]
     (heat,) = [x for x in axes.images if x.get_array().ndim == 2]
     np.testing.assert_allclose(heat.get_array().ravel()[cells], values)
@@ -73,6 +77,7 @@ def test_a_phase_plane_shows_choices_and_values_where_there_are_such(agents):
         agent = agents[name]
         shown = [x for x in policy.phase(agent).axes if x.get_xlabel()]
         assert len(shown) == panels
+        assert shown[0].collections[0].get_clim() == (-0.5, 1.5)  # each name in its color's middle
         mesh = shown[0].collections[0].get_array().reshape(policy.POINTS, policy.POINTS)
         corner = np.float32([0, 0, 0.21, -2.0])
         assert mesh[0, -1] == agent.predict(corner)

@@ -154,6 +154,7 @@ def test_the_environments_own_rate_where_it_is_one() -> None:
 def test_a_caption_tells_step_action_and_return() -> None:
     names = action_names(envs.make("Blackjack-v1"))
     assert names == {1: "hit", 0: "stick"}
+    assert action_names(envs.make("MountainCar-v0"))[1] == "wait"  # the player's hands are still
     assert in_words(np.int32(1), names) == "hit"
     assert in_words(np.int64(7), names) == "7"
     assert in_words(None, names) == "-"

@@ -69,6 +69,7 @@ from palestra.tools.cli.results import (
 from palestra.tools.runs.paths import agent_of, config_of, runs_in, settings_at
 from palestra.version import __version__
 
+RUNS = tyro.conf.arg(metavar="RUN...", help_behavior_hint="")
 DEBUG = "PALESTRA_DEBUG"  # in the environment: raise what is a fault of ours
 
 HELP = """\
@@ -559,10 +560,13 @@ def list_runs(arguments: list[str]) -> int:
 
     @dataclass
     class Flags:
-        """A table of runs: env, algorithm, seed, steps, best, last, state, age, folder. Best and
-        last are the mean returns of those agents."""
+        """A table of runs, as in: palestra runs --where "state = 'died'" --sort "best desc". Its
+        columns are env, algorithm, seed, steps (taken so far), best and last (the mean returns of
+        those agents), state (finished, running, interrupted, died, damaged), age, folder."""
 
-        folders: tyro.conf.Positional[tuple[Path, ...]] = (Path("runs"),)
+        folders: Annotated[
+            tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FOLDER...")
+        ] = (Path("runs"),)
         """Folders with runs in them, at any depth."""
         where: str | None = None
         """Only runs for which this SQL expression of the columns is true, such as
@@ -604,9 +608,10 @@ def compare_runs(arguments: list[str]) -> int:
     @dataclass
     class Flags:
         """Statistics over seeds, of runs put together by environment, algorithm and settings: means
-        with 95 % intervals, tests, how many seeds would tell (docs/statistics.md)."""
+        with 95 % intervals, tests, how many seeds would tell, as in: palestra compare runs/*.
+        docs/statistics.md says what each is; palestra plot --kind intervals draws them."""
 
-        runs: tyro.conf.Positional[tuple[Path, ...]]
+        runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], RUNS]
         """Run folders, or folders of seeds; what else lies there is passed over."""
         agents: Literal["last", "best"] = "last"
         """Whose final evaluation is a run's score: of the last agents or of the best."""
@@ -687,10 +692,10 @@ def plot(arguments: list[str]) -> int:
 
     @dataclass
     class Flags:
-        """Draw learning curves, how several settings compare, or what an agent has learned
-        (docs/pictures.md shows each kind)."""
+        """Draw learning curves, how several settings compare, or what an agent has learned, as in:
+        palestra plot runs/*; palestra plot runs/a --kind grid. docs/pictures.md shows each kind."""
 
-        runs: tyro.conf.Positional[tuple[Path, ...]]
+        runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], RUNS]
         """Run folders, or folders of seeds; what else lies there is passed over."""
         kind: str = "curves"
         """Of runs: curves (those that differ only in their seed become one), intervals (what
@@ -699,8 +704,9 @@ def plot(arguments: list[str]) -> int:
         agent: grid (values and choices on the drawn world), phase (over two numbers of the state),
         blackjack (its policy), strip (probabilities or values of actions over an episode), paths
         (of several agents)."""
-        x: str = "steps"
-        """Of curves, what is on the x-axis: steps, seconds, or episodes."""
+        x: Literal["steps", "seconds", "episodes"] = "steps"
+        """Of curves: what is on the x-axis. Seconds are those of the whole run, in proportion to
+        its steps."""
         smooth: Count = 1
         """Of curves: each point is the mean of so many evaluations, its own and those before; 1 for
         as they are."""

@@ -181,8 +181,11 @@ def in_words(action: Any, names: Mapping[int, str]) -> str:
 def action_names(env: Environment) -> dict[int, str]:
     """What the actions of one of our simulators do, where a player can do them too."""
     controls = CONTROLS.get(type(simulator(env)).__module__.removeprefix("palestra.envs."))
-    moves = controls.moves if controls else ()
-    return {m.action: m.does.split(":")[0] for m in moves if isinstance(m.action, int)}
+    if controls is None:
+        return {}
+    told = {m.action: m.does.split(":")[0] for m in controls.moves if isinstance(m.action, int)}
+    idle = [x for x in controls.idle if isinstance(x, int) and x not in told]
+    return told | dict.fromkeys(idle, "wait")
 
 
 @lru_cache(maxsize=8)

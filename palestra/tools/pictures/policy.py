@@ -21,6 +21,7 @@ import numpy as np
 from palestra import prng
 from palestra.core import HasPolicy, HasValues, Recalled
 from palestra.envs.drawing import draw
+from palestra.envs.drawing.frozen_lake import MARGIN
 from palestra.envs.toy_text.cliff_walking import COLUMNS, ROWS, CliffWalking
 from palestra.envs.toy_text.frozen_lake import FrozenLake
 from palestra.envs.transforms import simulator
@@ -31,10 +32,12 @@ from palestra.tools.agents.agent import Agent
 from palestra.tools.environments.ours import Ours
 from palestra.tools.pictures import style
 from palestra.tools.pictures.film import action_names, episode
+from palestra.tools.statistics.shown import shown_alike
 
 ARROWS = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])  # left, down, right, up, as [x, y]
 # Which way each action leads, as an index into ARROWS: FrozenLake's and CliffWalking's order.
 TURNS = {FrozenLake: (0, 1, 2, 3), CliffWalking: (3, 2, 1, 0)}
+CLEAR = 0.7  # how much of a value's color there is, over the drawn world
 POINTS = 101  # along each axis of a phase plane
 
 
@@ -89,19 +92,25 @@ def grid(agent: Agent, title: str = "") -> Any:
     if values is not None:
         shown = np.where(open_cells, values, np.nan).reshape(rows, columns)
         image = axes.imshow(
-            shown, extent=(0, columns, rows, 0), cmap=style.VALUES, alpha=0.55, zorder=2
+            shown, extent=(0, columns, rows, 0), cmap=style.VALUES, alpha=CLEAR, zorder=2
         )
-        figure.colorbar(image, ax=axes, label="value of the choice", shrink=0.85)
+        bar = figure.colorbar(image, ax=axes, label="value of the choice", shrink=0.85)
+        bar.ax.set_facecolor("#ffffff")  # behind what is clear, on dark pages too
+        there = np.flatnonzero(open_cells)
+        for cell, told in zip(there, shown_alike(*values[there].tolist()), strict=True):
+            _number(axes, cell % columns + 0.5, cell // columns + 0.95, told)
+    axes.set(xlim=(0, columns), ylim=(rows, 0))  # without the frame around what is drawn
     turns = ARROWS[np.array(TURNS[type(world)])[choices]]
     y, x = np.divmod(cells[open_cells], columns)
     axes.quiver(
-        *(x + 0.5, y + 0.5),
+        *(x + 0.5, y + 0.42),
         *turns[open_cells].T,
         angles="xy",
         pivot="mid",
-        scale=1.6,
+        scale=2.0,
         scale_units="xy",
-        width=0.006,
+        units="x",
+        width=0.06,
         color="#111827",
         edgecolor="#ffffff",
         linewidth=0.7,
@@ -122,10 +131,15 @@ def phase(agent: Agent) -> Any:
         panels.append(("value of the choice", values, style.VALUES, None))
     figure, axes = style.grid(1, len(panels), (4.6, 3.8))
     for place, (what, numbers, colors, names) in zip(axes[0], panels, strict=True):
-        mesh = place.pcolormesh(x, y, numbers.reshape(x.shape), cmap=colors, shading="gouraud")
-        bar = figure.colorbar(mesh, ax=place, label=what)
+        ends: Any = {"vmin": -0.5, "vmax": len(names) - 0.5} if names else {}
+        shading: Any = "nearest" if names else "gouraud"
+        shown = numbers.reshape(x.shape)
+        mesh = place.pcolormesh(x, y, shown, cmap=colors, shading=shading, **ends)
+        place.set_title(what)
+        bar = figure.colorbar(mesh, ax=place)
         if names:
-            bar.set_ticks(range(len(names)), labels=names)
+            bar.set_ticks(range(len(names)), labels=[name.replace(" ", "\n", 1) for name in names])
+            bar.ax.tick_params(length=0)
         place.set(xlabel=plane.x[0], ylabel=plane.y[0])
     rest = " (cart in the middle, at rest)" if len(seen[0]) == 4 else ""
     figure.suptitle(style.plain(f"{_name(agent)}{rest}"), fontsize="medium")
@@ -200,14 +214,19 @@ def strip(agent: Agent) -> Any:
     else:
         looks = zip(numbers.T, names, style.COLORS * 9, style.DASHES * 9, strict=False)
         for line, name, color, dash in looks:
-            axes.plot(time, line, color=color, ls=dash, label=name)
+            axes.plot(time, line, color=color, ls=dash, lw=1.2, label=name)
         axes.scatter(
-            time, numbers[time, done], s=8, color=axes.xaxis.label.get_color(), label="what it did"
+            time,
+            numbers[time, done],
+            s=4,
+            lw=0,
+            color=axes.xaxis.label.get_color(),
+            label="what it did",
         )
         axes.set(ylabel="action value")
     axes.set(xlabel="step of the episode", xlim=(0, max(len(time) - 1, 1)))
     axes.set_title(style.plain(f"{_name(agent)}: return {total:g}"))
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), labelcolor="linecolor")
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
@@ -219,7 +238,8 @@ def paths(agents: Sequence[Agent]) -> Any:
         tasks = ", ".join(dict.fromkeys(str(agent.task) for agent in agents))
         raise InputError(f"--kind paths shows agents in one world, not in {tasks}.")
     rows, columns = shape_of(world)
-    figure, axes = style.grid(1, 1, (0.75 * columns + 0.6, 0.75 * rows + 1))
+    below = 0.25 * -(-len(agents) // 2)  # where the legend is
+    figure, axes = style.grid(1, 1, (0.75 * columns + 0.2, 0.75 * rows + below + 0.4))
     axes = _drawn(axes[0, 0], agents[0], world)
     apart = np.linspace(-0.12, 0.12, len(agents)) if len(agents) > 1 else [0.0]
     looks = zip(agents, apart, style.COLORS * 9, style.DASHES * 9, strict=False)
@@ -227,8 +247,10 @@ def paths(agents: Sequence[Agent]) -> Any:
         cells, _, total = _episode(agent)
         y, x = np.divmod(np.asarray(without_memory(cells)), columns)
         axes.plot(x + 0.5 + beside, y + 0.5 + beside, color="#ffffff", lw=5, solid_capstyle="round")
-        label = style.plain(f"{_name(agent)}, return {total:g}")
+        label = style.plain(f"{type(agent.algorithm).__name__}, return {total:g}")
         axes.plot(x + 0.5 + beside, y + 0.5 + beside, color=color, ls=dash, lw=2.6, label=label)
+    axes.set(xlim=(0, columns), ylim=(rows, 0))
+    axes.set_title(style.plain(fill(f"The greedy way in {agents[0].task}", 12 * columns)))
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2)
     return figure
 
@@ -288,10 +310,24 @@ def _drawn(axes: Any, agent: Agent, world: Any) -> Any:
     env = _env(agent)
     state, _ = jax.jit(env.reset)(prng.key(0))
     rows, columns = shape_of(world)
-    axes.imshow(draw(env, jax.tree.map(np.asarray, state)), extent=(0, columns, rows, 0), zorder=1)
+    picture = draw(env, jax.tree.map(np.asarray, state))
+    margin = (
+        MARGIN / (picture.shape[1] - 2 * MARGIN) * columns if isinstance(world, FrozenLake) else 0
+    )
+    ends = -margin, columns + margin, rows + margin, -margin
+    axes.imshow(picture, extent=ends, zorder=1)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     return axes
+
+
+def _number(axes: Any, x: float, y: float, text: str) -> None:
+    """A small number that is read on any ground."""
+    from matplotlib.patheffects import withStroke
+
+    around = [withStroke(linewidth=2, foreground="#ffffff")]
+    look: Any = {"fontsize": 7, "color": "#111827", "path_effects": around, "zorder": 4}
+    axes.text(x, y, text, ha="center", va="bottom", **look)
 
 
 def _best(agent: Agent, seen: Any) -> np.ndarray | None:
