@@ -20,6 +20,7 @@ from palestra.algorithms.ppo import PPO
 from palestra.algorithms.pqn import PQN
 from palestra.algorithms.q_learning import QLearning
 from palestra.algorithms.qr_dqn import QRDQN
+from palestra.algorithms.r2d2 import R2D2
 from palestra.algorithms.rainbow import Rainbow
 from palestra.algorithms.recurrent_ppo import RecurrentPPO
 from palestra.algorithms.reinforce import Reinforce
@@ -62,6 +63,18 @@ SMALL = {
     ),
     "rainbow": Rainbow(
         hidden=(8,), memory_size=16 * E, learning_starts=8 * E, batch_size=16, atoms=11
+    ),
+    "r2d2": R2D2(
+        **AS_SEEN,
+        units=8,
+        hidden=(8,),
+        memory_size=32 * E,
+        learning_starts=8 * E,
+        batch_size=4,
+        sequence_length=4,
+        burn_in=2,
+        rollout_length=4,
+        gradient_steps=2,
     ),
     "pqn": PQN(hidden=(8,), rollout_length=4, epochs=2, minibatches=2),
     "ddpg": DDPG(
@@ -247,6 +260,25 @@ PROBES = {
             atoms=21,
             value_min=-3.0,
             value_max=10.0,
+        ),
+        8,
+        4_000,
+    ),
+    "r2d2": (
+        R2D2(
+            **AS_SEEN,
+            units=16,
+            hidden=(16,),
+            learning_rate=3e-3,
+            epsilon_steps=1_000,
+            epsilon_end=0.2,
+            memory_size=2_000,
+            learning_starts=64,
+            batch_size=16,
+            sequence_length=4,
+            burn_in=0,
+            rollout_length=4,
+            target_period=64,
         ),
         8,
         4_000,

@@ -163,10 +163,10 @@ def test_what_falls_or_rises_over_steps_is_a_schedule(name):
 def test_who_has_what_the_contract_does_not_ask_for():
     learners = {name: row.learner() for name, row in ALGORITHMS.items()}
     who = lambda kind: {name for name, learner in learners.items() if isinstance(learner, kind)}
-    assert who(Replays) == {"dqn", "c51", "qr_dqn", "rainbow", "ddpg", "td3", "sac"}
+    assert who(Replays) == {"dqn", "c51", "qr_dqn", "rainbow", "r2d2", "ddpg", "td3", "sac"}
     assert who(Asynchronous) == {"a3c"}
     assert who(ToldWhoActed) == {"impala", "ppo", "recurrent_ppo"}
-    assert who(Remembers) == {"recurrent_ppo"}
+    assert who(Remembers) == {"recurrent_ppo", "r2d2"}
     simulators = {row.home: row.simulator(**row.parameters) for row in ENVIRONMENTS.values()}
     where = lambda kind: {home for home, env in simulators.items() if isinstance(env, kind)}
     room = lambda home: home.partition(".")[0]

@@ -171,6 +171,12 @@ ALGORITHMS: dict[str, Entry] = {
         "hessel2018rainbow",
         off_policy=True,
     ),
+    "r2d2": Entry(
+        "r2d2:R2D2",
+        "Deep Q-learning with a network that remembers.",
+        "kapturowski2019recurrent",
+        off_policy=True,
+    ),
     "pqn": Entry(
         "pqn:PQN",
         "Deep Q-learning without replay or target.",

@@ -305,9 +305,13 @@ class Dueling(eqx.Module):
         self.streams = Network(space, hidden, actions + 1, key)
 
     def __call__(self, obs: PyTree) -> Float[Array, " actions"]:
-        streams = self.streams(obs)
-        value, advantage = streams[0], streams[1:]
-        return value + advantage - advantage.mean()
+        return duel(self.streams(obs))
+
+
+def duel(streams: Float[Array, " streams"]) -> Float[Array, " actions"]:
+    """The values of actions, of a state's value and the actions' advantages."""
+    value, advantage = streams[0], streams[1:]
+    return value + advantage - advantage.mean()
 
 
 class Ensemble(eqx.Module):

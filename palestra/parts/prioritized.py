@@ -43,13 +43,17 @@ def draw(
     *,
     beta: float | Float[Array, ""],
     n_step: int = 1,
+    every: int = 1,
 ) -> tuple[Int[Array, "K B"], Int[Array, "K B"], Float[Array, "K B"]]:
-    """Rows, environments and weights of batches [K, B] of transitions, each n_step rows deep.
+    """Rows, environments and weights of batches [K, B] of transitions, each n_step rows deep, at
+    each `every`-th row of the ring alone, which is that of a rollout's start.
 
     The sum of the priorities is cut into B equal parts and each batch has one number from each.
     """
     rows, num_envs = priorities.shape
     possible = begins(replay, n_step)
+    if every > 1:
+        possible &= (jnp.arange(rows) % every == 0)[:, None]
     chances = jnp.where(possible, priorities, 0.0)
     sums = jnp.cumsum(chances.ravel())
 
@@ -60,6 +64,8 @@ def draw(
     least, end = ages(replay, n_step)
     age = jnp.clip((replay.head - 1 - found // num_envs) % rows, least, end - 1)
     row, env = (replay.head - 1 - age) % rows, found % num_envs
+    if every > 1:  # rounding again: zeros in a row may not sum up to the same everywhere
+        row -= row % every
 
     count = possible.sum().astype(jnp.float32)
     weight = (count * priorities[row, env] / sums[-1]) ** -beta

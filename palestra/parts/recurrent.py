@@ -24,8 +24,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from palestra.core import Cell, Key, Recalled
-from palestra.parts.networks import Encoder, Linear, encoder
+from palestra.core import Cell, Key, Recalled, Spec
+from palestra.parts.networks import MLP, Encoder, Linear, duel, encoder
 
 LONGEST = 100  # steps
 
@@ -134,3 +134,43 @@ class Recurrent(eqx.Module):
 
         _, memory = jax.lax.scan(step, first, (inputs, seen.memory, cut))
         return self.cell.features(memory), memory
+
+
+class RecurrentQ(eqx.Module):
+    """The values of actions, from a network that remembers."""
+
+    trunk: Recurrent
+    head: MLP
+    dueling: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        spec: Spec,
+        cell: Cell,
+        units: int,
+        hidden: tuple[int, ...],
+        actions: int,
+        key: Key,
+        *,
+        dueling: bool,
+    ):
+        trunk_key, head_key = jax.random.split(key)
+        self.trunk = Recurrent(spec.observation_space, cell, units, trunk_key)
+        self.head = MLP((units, *hidden, actions + dueling), head_key)
+        self.dueling = dueling
+
+    def __call__(self, seen: Recalled) -> tuple[Float[Array, " actions"], PyTree]:
+        """Q(seen, .), and what is remembered then."""
+        features, memory = self.trunk(seen)
+        return self._values(features), memory
+
+    def along(
+        self, seen: Recalled, cut: Bool[Array, "T"]
+    ) -> tuple[Float[Array, "T actions"], PyTree]:
+        """The same for a sequence, as Recurrent's."""
+        features, memory = self.trunk.along(seen, cut)
+        return jax.vmap(self._values)(features), memory
+
+    def _values(self, features: Float[Array, " units"]) -> Float[Array, " actions"]:
+        streams = self.head(features)
+        return duel(streams) if self.dueling else streams

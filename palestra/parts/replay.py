@@ -205,6 +205,15 @@ def read(
     return Batch(obs, action, returns, discount, next_obs)
 
 
+def rows(
+    replay: Replay, first: Int[Array, "*shape"], env: Int[Array, "*shape"], length: int
+) -> Transition:
+    """So many rows one after another in those environments' columns, from those on (counted around
+    the ring); leaves [length, *shape, ...]. Not of Frames that are kept once."""
+    window = jnp.stack([first + i for i in range(length)])
+    return _look_up(replay.data, window, env)
+
+
 def _stacked(
     replay: Replay, row: Int[Array, "*shape"], env: Int[Array, "*shape"]
 ) -> UInt8[Array, "*shape H W channels"]:

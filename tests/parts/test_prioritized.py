@@ -163,3 +163,21 @@ def test_where_every_frame_is_truncated_weights_are_numbers():
     row, _, weight = prioritized.draw(jnp.ones((12, E)), memory, (3, 8), prng.key(2), beta=0.5)
     assert ((row >= 2) & (row <= 10)).all()
     np.testing.assert_allclose(weight, np.ones((3, 8)))
+
+
+def test_sequences_begin_where_rollouts_do():
+    """Zeros between them add to no sum, but sums of many are rounded: nothing else is drawn."""
+    length, rollouts = 16, 3_000
+    example = Transition(*(jnp.zeros(()) for _ in range(4)), *(jnp.zeros((), bool),) * 2)
+    memory = replay.empty(rollouts * length * E, E, length, example)
+    memory = memory._replace(rows=jnp.int32(rollouts * length), head=jnp.int32(3 * length))
+    numbers = np.random.default_rng(0).uniform(0.5, 1.5, (rollouts * length, E))
+    priorities = jnp.asarray(numbers, jnp.float32)
+    row, env, weight = prioritized.draw(
+        priorities, memory, (2_000, 64), prng.key(0), beta=0.5, n_step=20, every=length
+    )
+    assert not (row % length).any()
+    age = (memory.head - 1 - row) % (rollouts * length)
+    assert (age >= 19).all()
+    assert np.isfinite(weight).all()
+    assert len(np.unique(row * E + env)) == (rollouts - 1) * E  # the newest has no 20 rows yet

@@ -29,6 +29,7 @@ from palestra.algorithms.dqn import DQN
 from palestra.algorithms.ppo import PPO
 from palestra.algorithms.pqn import PQN
 from palestra.algorithms.q_learning import QLearning
+from palestra.algorithms.recurrent_ppo import RecurrentPPO
 from palestra.algorithms.sarsa import Sarsa
 from palestra.core import Transition
 from palestra.envs.host.closing import close
@@ -179,6 +180,7 @@ ROUNDED = [
     DQN(hidden=(8,), memory_size=500, learning_starts=50, batch_size=8, epsilon_steps=500),
     PQN(hidden=(8,), rollout_length=8),
     PPO(hidden=(8,), rollout_length=16, minibatches=4),
+    RecurrentPPO(units=8, hidden=(8,), rollout_length=16, minibatches=2, cell="lstm"),
 ]
 
 

@@ -19,7 +19,6 @@ from palestra import prng, traced
 from palestra.algorithms import name_of
 from palestra.core import (
     Algorithm,
-    Asynchronous,
     HasPolicy,
     HasValues,
     Key,
@@ -285,8 +284,9 @@ def check_exploring(algorithm: Algorithm, spec: Spec) -> None:
 
 
 def _alone(algorithm: Any) -> Any:
-    """The algorithm with a single environment."""
-    return replace(algorithm, **({"worker_envs": 1} if isinstance(algorithm, Asynchronous) else {}))
+    """The algorithm with a single environment, which its other settings must fit."""
+    single = ("worker_envs", "minibatches")
+    return replace(algorithm, **{name: 1 for name in single if hasattr(algorithm, name)})
 
 
 def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:

@@ -18,6 +18,7 @@ from palestra.core import Masked
 from palestra.envs.host.masking import KEY, choices
 from palestra.faults import InputError
 from palestra.parts.masks import FORBIDDEN
+from palestra.parts.remembering import apart, nothing, recalled
 from palestra.parts.spaces import flatten_observation, unflatten_action
 from palestra.parts.statistics import Moments
 from palestra.runners.switches import as_written
@@ -56,7 +57,8 @@ def to_numpy(agent: Agent, path: str | Path) -> Comparison:
     """Write an agent as one Python file that needs NumPy alone: `act(observation)`.
 
     It acts as `Agent.predict` does, in the environment's own spaces, for one observation or a
-    batch; of an agent that learned with masks it is `act(observation, action_mask)`. Raises
+    batch; of an agent that learned with masks it is `act(observation, action_mask)`, of one that
+    remembers `action, memory = act(observation, memory)`. Raises
     ValueError where the agent cannot be written so, where the file would act other than the agent,
     and where there is another file already, which stays as it is.
     """
@@ -72,9 +74,10 @@ def to_onnx(agent: Agent, path: str | Path) -> Comparison:
 
     Both are as networks have them (`parts.spaces`): what is a Dict or a Tuple is `observation_0`,
     `observation_1`, ..., and choices are counted from 0; an agent that learned with masks takes
-    `action_mask` [n, actions], too. What a choice is the largest of, action
-    values or logits, is given too, as `values` or `values_0`, `values_1`, ... Raises as `to_numpy`,
-    and DependencyNotInstalled.
+    `action_mask` [n, actions], too. What a choice is the largest of, action values or logits, is
+    given too, as `values` or `values_0`, `values_1`, ... What an agent remembers is taken as
+    `memory`, zeros where an episode begins, and given as `next_memory` (of an LSTM `memory_0`,
+    `memory_1`). Raises as `to_numpy`, and DependencyNotInstalled.
     """
     path = _target(path, ".onnx")
     for name in ("onnx", "onnxruntime"):
@@ -119,14 +122,19 @@ def _check_numpy(agent: Agent, program: Program, path: Path) -> Comparison:
     found = compare(agent, program, names["_policy"])
     obs = observations(agent, AT_ONCE)
     flat = jax.tree.leaves(flatten_observation(agent.observation_space, obs))
-    wanted = unflatten_action(agent.action_space, names["_policy"](*flat)[0])
-    act = lambda obs: names["act"](*([obs["observation"], obs[KEY]] if masked else [obs]))
-    _equal(wanted, act(obs))
+    remembered = jax.tree.leaves(memories(agent, AT_ONCE))
+    given = [remembered] if remembered else []
+    action, _, *memory = names["_policy"](*flat, *remembered)
+    wanted = unflatten_action(agent.action_space, action)
+    parts = lambda obs: [obs["observation"], obs[KEY]] if masked else [obs]
+    _equal((wanted, *memory) if memory else wanted, names["act"](*parts(obs), *given))
     for i in range(ALONE):
-        one = jax.tree.map(lambda x, i=i: x[i], obs)
+        one, before = jax.tree.map(lambda x, i=i: x[i], (obs, given))
         flat = jax.tree.leaves(flatten_observation(agent.observation_space, one))
-        action, _ = names["_policy"](*(x[None] for x in flat))
-        _equal(unflatten_action(agent.action_space, action[0]), act(one))
+        action, _, *memory = names["_policy"](*(x[None] for x in jax.tree.leaves((flat, before))))
+        wanted = unflatten_action(agent.action_space, action[0])
+        after = jax.tree.map(lambda x: x[0], memory)
+        _equal((wanted, *after) if after else wanted, names["act"](*parts(one), *before))
     return found
 
 
@@ -143,19 +151,17 @@ def _equal(wanted: PyTree, found: PyTree) -> None:
         )
 
 
-def compare(
-    agent: Agent, program: Program, policy: Callable[..., tuple[np.ndarray, list[np.ndarray]]]
-) -> Comparison:
-    """Hold a policy, from flat observations to flat actions and the values of choices, to its
-    agent: those values too, for an action may well be the best of many wrong ones.
+def compare(agent: Agent, program: Program, policy: Callable[..., Any]) -> Comparison:
+    """Hold a policy, from flat observations and memory to flat actions, the values of choices and
+    memory, to its agent: those values too, for an action may well be the best of many wrong ones.
 
     Raises ValueError, in one sentence, where it acts differently beyond rounding.
     """
     different = ties = 0
     largest = 0.0
-    for seen, ours, worth in _answers(agent):
+    for seen, ours, worth, memory in _answers(agent):
         with np.errstate(all="ignore"):  # of an agent that has diverged
-            theirs, values = policy(*jax.tree.leaves(seen))
+            theirs, values, *then = policy(*jax.tree.leaves(seen))
         if theirs.shape != ours.shape or theirs.dtype != ours.dtype:
             raise InputError(
                 f"the file's actions are {theirs.dtype} {theirs.shape}, the agent's {ours.dtype} "
@@ -171,7 +177,8 @@ def compare(
             ties += int(_rows(tied).sum())
             unlike &= ~tied
         wrong = _rows(unlike)
-        for a, b in zip(worth, values, strict=True):
+        pairs = [*zip(worth, values, strict=True), *zip(memory, *then, strict=True)]
+        for a, b in pairs:
             wrong |= _rows(~_close(a, b, ROUNDING, _largest(a)))
         different += int(wrong.sum())
     if different:
@@ -182,12 +189,16 @@ def compare(
     return Comparison(OBSERVATIONS, ties, largest)
 
 
-def _answers(agent: Agent) -> Iterator[tuple[PyTree, np.ndarray, list[np.ndarray]]]:
-    """Flat observations, the agent's actions for them and what choices are the largest of.
+def _answers(
+    agent: Agent,
+) -> Iterator[tuple[PyTree, np.ndarray, list[np.ndarray], list[np.ndarray]]]:
+    """What the agent sees, its actions for that, what choices are the largest of, and what it
+    remembers then.
 
     On the CPU, for a GPU may round more coarsely.
     """
     flat = flatten_observation(agent.observation_space, observations(agent, OBSERVATIONS))
+    seen = recalled(flat, memories(agent, OBSERVATIONS))
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
         arrays = jax.device_put(dict(agent.arrays))
         both = jax.jit(
@@ -197,9 +208,10 @@ def _answers(agent: Agent) -> Iterator[tuple[PyTree, np.ndarray, list[np.ndarray
             )
         )
         for first in range(0, OBSERVATIONS, AT_ONCE):
-            some = jax.tree.map(lambda x, i=first: x[i : i + AT_ONCE], flat)
-            action, worth = both(arrays, some)
-            yield some, np.asarray(action), [np.asarray(x) for x in worth]
+            some = jax.tree.map(lambda x, i=first: x[i : i + AT_ONCE], seen)
+            choice, worth = jax.tree.map(np.asarray, both(arrays, some))
+            action, memory = apart(choice)
+            yield some, action, worth, jax.tree.leaves(memory)
 
 
 def _close(a: np.ndarray, b: np.ndarray, rounding: float, scale: np.ndarray) -> np.ndarray:
@@ -257,6 +269,17 @@ def observations(agent: Agent, count: int, seed: int = 0) -> PyTree:
         part[~part.any(-1)] = True
     seen = _made_up(space["observation"], count, rng, agent.moments)
     return {"observation": seen, KEY: flags}
+
+
+def memories(agent: Agent, count: int, seed: int = 0) -> PyTree:
+    """What is remembered, made up: numbers from -1 to 1; None by who never remembers."""
+    rng = np.random.default_rng(seed)
+    draw = lambda x: (
+        rng.uniform(-1, 1, (count, *x.shape)).astype(x.dtype)
+        if x.dtype.kind == "f"
+        else np.broadcast_to(x, (count, *x.shape))
+    )
+    return jax.tree.map(draw, nothing(agent.algorithm, agent.spec))
 
 
 def _made_up(

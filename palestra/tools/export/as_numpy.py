@@ -12,14 +12,16 @@ from math import isfinite
 from typing import Any
 
 import gymnasium
+import jax
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 
 from palestra.algorithms import name_of
 from palestra.core import Masked
-from palestra.envs import ENVIRONMENTS
+from palestra.envs import ENVIRONMENTS, registered
 from palestra.envs.host.atari import is_atari
 from palestra.faults import InputError
+from palestra.parts.remembering import nothing
 from palestra.parts.spaces import MOST_CHOICES, flat_observation_space, flatten_observation
 from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.episodes import gymnasium_has
@@ -49,8 +51,8 @@ Algorithm {algorithm}, environment {environment}, palestra {version}.
 
     from {module} import act
 
-    action = act({taken})  # greedy, for one observation or for a batch of them
-
+    {choose}  # greedy, for one observation or for a batch of them
+{about}
 All is as in the environment{told}. Nothing but NumPy is needed; `python {module}.py` plays ten
 episodes, where Gymnasium is installed.
 """
@@ -60,6 +62,11 @@ import base64
 import numpy as np
 
 '''
+
+_BEGIN = "total, over = 0.0, False", "total, over, memory = 0.0, False, None"
+_ABOUT = """
+The memory, a list of arrays, goes into the next call; where an episode begins it is None.
+"""
 
 _BATCH = '''
 
@@ -126,9 +133,9 @@ def play(episodes=10, seed=0):
     env = gymnasium.make(ENVIRONMENT, **SETTINGS)
     for episode in range(episodes):
         observation, info = env.reset(seed=seed + episode)
-        total, over = 0.0, False
+        {begin}
         while not over:
-            action = act({shown})
+            {choose}
             observation, reward, terminated, truncated, info = env.step(action)
             total += float(reward)
             over = terminated or truncated
@@ -173,11 +180,14 @@ def source(agent: Agent, program: Program, module: str) -> str:
         environment=_harmless(agent.env_id),
         version=__version__,
         module=module if module.isidentifier() and module.isascii() else "agent",
-        taken=_taken(agent),
+        choose=_call(agent, _taken(agent)),
+        about=_ABOUT if agent.remembers else "",
         told="; the mask is flags, one for each action" if masked else "",
     )
     shown = "*_told(observation, info)" if masked else "observation"
-    play = (_TOLD if masked else "") + _PLAY.format(register=register, shown=shown)
+    play = (_TOLD if masked else "") + _PLAY.format(
+        register=register, choose=_call(agent, shown), begin=_BEGIN[agent.remembers]
+    )
     return "".join([head, settings, act, policy, _BATCH, *helpers, *lines.weights()]) + (
         play if plays is None else _NO_PLAY.format(reason=plays)
     )
@@ -189,6 +199,11 @@ def _taken(agent: Agent) -> str:
     return "observation, action_mask" if masked else "observation"
 
 
+def _call(agent: Agent, shown: str) -> str:
+    """How the function is called."""
+    return f"action, memory = act({shown}, memory)" if agent.remembers else f"action = act({shown})"
+
+
 def _settings(agent: Agent) -> tuple[str, str, str | None]:
     """Constants that say where to play, what registers that, and why not, if it cannot be."""
     task = agent.task
@@ -198,7 +213,7 @@ def _settings(agent: Agent) -> tuple[str, str, str | None]:
     if task.max_episode_steps is not None:
         settings["max_episode_steps"] = task.max_episode_steps
     if name in ENVIRONMENTS and (task.altered or not gymnasium_has(name)):
-        name, register = f"palestra/{name}", "    import palestra  # registers its environments\n"
+        name, register = registered(name), "    import palestra  # registers its environments\n"
     if is_atari(name):
         settings = {}
         reason = (
@@ -234,8 +249,9 @@ class Lines:
 
     def policy(self, program: Program) -> str:
         """The function from flat observations to flat actions."""
-        taken = [f"seen{i}" for i in range(len(program.inputs))]
-        taken = ["seen"] if len(taken) == 1 else taken
+        observed = len(program.inputs) - len(program.memory)
+        taken = [f"seen{i}" for i in range(observed)] if observed != 1 else ["seen"]
+        taken += [f"memory{i}" for i in range(len(program.memory))]
         self._names.update(zip(program.inputs, taken, strict=True))
         lines = []
         for operation in program.operations:
@@ -245,8 +261,11 @@ class Lines:
             left = ", ".join(self._names[output] for output in operation.outputs)
             several = "," if operation.name == "split" and len(operation.outputs) == 1 else ""
             lines.append(f"{left}{several} = {expression}")
-        values = ", ".join(self._name(x) for x in program.values)
-        lines.append(f"return {self._name(program.output)}, [{values}]")
+        values, memory = (
+            ", ".join(self._name(x) for x in each) for each in (program.values, program.memory)
+        )
+        then = f", [{memory}]" if program.memory else ""
+        lines.append(f"return {self._name(program.output)}, [{values}]{then}")
         if any(re.search(rf"\b{OPEN}\b", line) for line in lines):
             lines.insert(0, f"{OPEN} = len({taken[0]})")
         text = (
@@ -275,23 +294,35 @@ class Lines:
             self._do(leaf, "action" if choice and size else cut(end, size), size)
             for (_, leaf), end, size in zip(actions, ends, sizes, strict=True)
         ]
-        lines = [
-            f"x, one = _batch({_list(seen)}, {_list(shapes)})",
-            f"action, _ = _policy({_list(flat)[1:-1]})",
-        ]
+        lines = [f"x, one = _batch({_list(seen)}, {_list(shapes)})"]
+        takes = then = result = ""
+        if agent.remembers:
+            takes, then, result = ", memory=None", ", memory", ", memory"
+            none = jax.tree.leaves(jax.tree.map(np.asarray, nothing(agent.algorithm, agent.spec)))
+            names = [self.named(f"no_memory_{i}", x) for i, x in enumerate(none)]
+            lines += [
+                "if memory is None:",
+                f"    memory = [np.repeat(m[None], len(x[0]), 0) for m in [{', '.join(names)}]]",
+                "elif one:",
+                "    memory = [m[None] for m in memory]",
+            ]
+            flat += ["*memory"]
+        lines += [f"action, _{then} = _policy({_list(flat)[1:-1]})"]
+        lines += ["memory = [m[0] for m in memory] if one else memory"] if then else []
         if isinstance(agent.action_space, Dict | Tuple):
             lines += [
                 f"parts = {_list(parts)}",
                 "parts = [part[0] for part in parts] if one else parts",
-                f"return {_nested(agent.action_space, iter(range(len(parts))))}",
+                f"return {_nested(agent.action_space, iter(range(len(parts))))}{result}",
             ]
         else:
             lines += [f"action = {parts[0]}"] if parts[0] != "action" else []
-            lines += ["return action[0] if one else action"]
+            chosen = "action[0] if one else action"
+            lines += [f"return ({chosen}){result}" if result else f"return {chosen}"]
         text = (
             '"""The greedy action for one observation, or for a batch with one more axis first."""'
         )
-        return "\n    ".join([f"\n\ndef act({_taken(agent)}):", text, *lines]) + "\n"
+        return "\n    ".join([f"\n\ndef act({_taken(agent)}{takes}):", text, *lines]) + "\n"
 
     def weights(self) -> Iterator[str]:
         """The arrays that the functions name."""

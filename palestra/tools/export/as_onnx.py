@@ -51,12 +51,15 @@ def model(agent: Agent, program: Program) -> bytes:
 
     nodes = _Nodes()
     mask = ["action_mask"] if isinstance(agent.observation_space, Masked) else []  # JAX's order
-    names = [*mask, *_numbered("observation", len(program.inputs) - len(mask))]
+    remembered = len(program.memory)
+    names = [*mask, *_numbered("observation", len(program.inputs) - len(mask) - remembered)]
+    names += _numbered("memory", remembered)
     taken = [nodes.take(*pair) for pair in zip(program.inputs, names, strict=True)]
     for operation in program.operations:
         nodes.add(operation)
     names = ["action", *_numbered("values", len(program.values))]
-    pairs = zip([program.output, *program.values], names, strict=True)
+    names += _numbered("next_memory", remembered)
+    pairs = zip([program.output, *program.values, *program.memory], names, strict=True)
     given = [nodes.give(*pair) for pair in pairs]
     graph = helper.make_graph(nodes.nodes, "policy", taken, given, nodes.arrays)
     made = helper.make_model(
@@ -231,18 +234,21 @@ class _Nodes:
         return self.put("Concat", parts, axis=0)
 
 
-def run(content: bytes | str) -> Callable[..., tuple[np.ndarray, list[np.ndarray]]]:
+def run(content: bytes | str) -> Callable[..., Any]:
     """A function from flat observations, leaf by leaf [n, ...], to flat actions and values, by
-    onnxruntime."""
+    onnxruntime; of an agent that remembers from memory, too, and to memory."""
     onnxruntime = library("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors alone
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     names = [x.name for x in session.get_inputs()]
 
-    def policy(*seen: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        action, *values = session.run(None, dict(zip(names, seen, strict=True)))
-        return action, values
+    remembered = sum(name.startswith("memory") for name in names)
+
+    def policy(*seen: np.ndarray) -> Any:
+        action, *rest = session.run(None, dict(zip(names, seen, strict=True)))
+        values = len(rest) - remembered
+        return (action, rest[:values], rest[values:]) if remembered else (action, rest)
 
     return policy
 

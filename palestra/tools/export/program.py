@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from palestra.faults import InputError
-from palestra.parts.spaces import example
+from palestra.parts.remembering import seen_by
 from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.policy import greedy
 from palestra.traced import CALLS, computed, walk
@@ -59,11 +59,15 @@ class Operation(NamedTuple):
 
 
 class Program(NamedTuple):
-    """From observations as algorithms see them, leaf by leaf [n, ...], to actions [n, ...]."""
+    """From observations as algorithms see them, leaf by leaf [n, ...], to actions [n, ...].
+
+    Of an agent that remembers, the last of the inputs are what is remembered, as is `memory` then.
+    """
 
     inputs: list[Variable]
     operations: list[Operation]
     output: Variable
+    memory: list[Variable]  # for the next step; empty where nothing is remembered
     values: list[Variable]  # what choices are the largest of, for each choice of an action
     half: bool  # JAX's own computes products of bfloat16, which here are of float32
 
@@ -73,15 +77,15 @@ def trace(agent: Agent) -> Program:
     (n,) = jax.export.symbolic_shape(OPEN)
     seen = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype),
-        example(agent.spec.observation_space),
+        seen_by(agent.algorithm, agent.spec),
     )
-    inputs, operations, output, half = _flat(agent, seen)
+    inputs, operations, outputs, half = _flat(agent, seen)
     simple = _Simple()
     for operation in operations:
         simple.add(operation)
-    action = simple.whole(output)
+    action, *memory = map(simple.whole, outputs)
     values = [x.inputs[0] for x in simple.operations if x.name == "argmax"]
-    return Program(inputs, simple.operations, action, values, half)
+    return Program(inputs, simple.operations, action, memory, values, half)
 
 
 def values(agent: Agent, arrays: Mapping[str, jax.Array], obs: PyTree) -> list[jax.Array]:
@@ -104,8 +108,10 @@ def values(agent: Agent, arrays: Mapping[str, jax.Array], obs: PyTree) -> list[j
     return found
 
 
-def _flat(agent: Agent, seen: PyTree) -> tuple[list[Variable], list[Operation], Variable, bool]:
-    """Inputs, JAX's operations without calls, the output, and whether bfloat16 was met."""
+def _flat(
+    agent: Agent, seen: PyTree
+) -> tuple[list[Variable], list[Operation], list[Variable], bool]:
+    """Inputs, JAX's operations without calls, the outputs, and whether bfloat16 was met."""
     arrays = dict(agent.arrays)
     program = jax.make_jaxpr(partial(greedy, agent.algorithm, agent.spec))(arrays, seen)
     weights = [_constant(arrays[name], name) for name in sorted(arrays)]  # as JAX flattens a dict
@@ -125,13 +131,13 @@ def _flat(agent: Agent, seen: PyTree) -> tuple[list[Variable], list[Operation], 
         operations.append(Operation(name, given, outputs, params, equation.primitive))
         return outputs
 
-    (output,) = walk(program, [*weights, *inputs], _constant, visit)
-    return inputs, _needed(operations, output), output, half
+    outputs = walk(program, [*weights, *inputs], _constant, visit)
+    return inputs, _needed(operations, outputs), outputs, half
 
 
-def _needed(operations: list[Operation], output: Variable) -> list[Operation]:
-    """Those of the operations that the output hangs on."""
-    needed, kept = {output}, []
+def _needed(operations: list[Operation], outputs: list[Variable]) -> list[Operation]:
+    """Those of the operations that the outputs hang on."""
+    needed, kept = {*outputs}, []
     for operation in reversed(operations):
         if needed & set(operation.outputs):
             needed |= set(operation.inputs)

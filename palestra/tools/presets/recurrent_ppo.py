@@ -17,7 +17,7 @@ CARTPOLE = Preset(
     steps=200_000,
     source="our first choice: PPO's class defaults with rollouts of 16 environments, and larger "
     "steps that fall to zero",
-    score="Not measured.",
+    score="Best agents 500.0 [500.0, 500.0], last ones 471.1 [405.9, 536.4]; 10 seeds.",
 )
 
 PENDULUM = Preset(
