@@ -27,8 +27,9 @@ class Jobs:
 
     def __init__(self, trust: str | None):
         """`trust` names the modules that runs of the studio may import."""
+        self.trusted = trust
         self.trust = ["--trust", trust] if trust else []
-        self._children: list[Any] = []  # of us, so that they are waited for
+        self.children: list[Any] = []  # of us, so that they are waited for
         self._told: set[tuple[int, float]] = set()  # to stop: a second time would abort
 
     def resume(self, folder: Path) -> str:
@@ -56,7 +57,7 @@ class Jobs:
     def run(self, arguments: Sequence[str], begun: Callable[[], bool]) -> str:
         """Start a command; its last line once it has ended well, "" as soon as it has `begun`.
         Raises ValueError in the command's sentence where it ends otherwise."""
-        self._children = [child for child in self._children if child.poll() is None]
+        self.children = [child for child in self.children if child.poll() is None]
         handle, log = tempfile.mkstemp(prefix="palestra-studio-", suffix=".log")
         with open(handle, "w") as file:
             child = subprocess.Popen(
@@ -66,7 +67,7 @@ class Jobs:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # so that Ctrl-C ends the studio alone
             )
-        self._children.append(child)
+        self.children.append(child)
         until = time.monotonic() + PATIENCE
         while child.poll() is None and time.monotonic() < until:
             if begun():

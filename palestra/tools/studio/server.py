@@ -33,7 +33,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from palestra.faults import InputError
 from palestra.tools.json_files import NotJsonError, parsed
-from palestra.tools.studio import detail
+from palestra.tools.studio import detail, form
 from palestra.tools.studio.jobs import Jobs
 from palestra.tools.studio.live import Curve
 from palestra.tools.studio.pace import Table
@@ -141,6 +141,16 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
 
         return answer
 
+    def fields(request: Request) -> Response:
+        algorithm, env_id, preset = (
+            request.query_params.get(name, "") for name in ("algorithm", "env", "preset")
+        )
+        return told(form.form(algorithm, env_id, preset, jobs.trusted))
+
+    async def train(request: Request) -> Response:
+        asked = await _asked(request)
+        return told({"run": await run_in_threadpool(form.start, jobs, shelf.root, asked)})
+
     async def live(ws: WebSocket) -> None:
         """Curves of runs as they grow, and how each run stands."""
         folders = {name: shelf.run(name) for name in ws.query_params.getlist("run")}
@@ -187,6 +197,8 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
         Route("/run", run),
         Route("/compare", compare),
         Route("/file", file),
+        Route("/form", fields),
+        Route("/train", train, methods=["POST"]),
         Route("/stop", job(jobs.stop), methods=["POST"]),
         Route("/resume", job(jobs.resume), methods=["POST"]),
         Route("/export", job(jobs.export), methods=["POST"]),

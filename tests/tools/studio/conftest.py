@@ -51,7 +51,8 @@ def studio(tmp_path_factory):
 def serving(root):
     with server.listening(0) as socket:
         port = socket.getsockname()[1]
-        app = server.Guard(server.application(Shelf(root), Jobs(None)), TOKEN, port)
+        jobs = Jobs(None)
+        app = server.Guard(server.application(Shelf(root), jobs), TOKEN, port)
         serves = uvicorn.Server(server.settings(app))
         thread = threading.Thread(target=serves.run, args=[[socket]])
         thread.start()
@@ -60,3 +61,5 @@ def serving(root):
         finally:
             serves.should_exit = True
             thread.join()
+            for child in jobs.children:  # they have been told to stop
+                child.wait(timeout=60)

@@ -5,9 +5,10 @@ import { runs } from "./runs.js";
 import { run } from "./run.js";
 import { compare } from "./compare.js";
 import { play } from "./play.js";
+import { train } from "./train.js";
 
-const PAGES = { runs, run, compare, play };
-const NAV = ["runs"];
+const PAGES = { runs, run, compare, play, train };
+const NAV = ["runs", "train"];
 const place = document.getElementById("main");
 let leave = () => {};
 
@@ -60,4 +61,5 @@ document.getElementById("theme").onclick = () => {
 document.getElementById("language").onchange = ({ target }) => { speak(target.value); show(); };
 document.getElementById("skip").onclick = (event) => { event.preventDefault(); place.focus(); };
 addEventListener("hashchange", () => { say(""); show(); place.focus({ preventScroll: true }); scrollTo(0, 0); });
+addEventListener("again", show); // what a page tells of has changed
 show();

@@ -46,7 +46,9 @@ export async function run(place, given) {
       }
       losses.get(metric).draw([{ name: metric, points: line(points, metric), look: 0 }]);
     }
-    if (standing[name]) show(standing[name]);
+    if (!standing[name]) return;
+    show(standing[name]);
+    if (standing[name].state !== told.row.state && !document.activeElement?.closest("video")) dispatchEvent(new Event("again"));
   });
   return () => { stop(); chart.close(); losses.forEach((x) => x.close()); };
 }

@@ -50,7 +50,7 @@ export async function runs(place) {
 function shown(all, fill) {
   if (!all.runs.length) {
     return [h("div", { class: "card empty" }, h("h2", {}, t("no_runs")), h("p", {}, t("no_runs_hint")),
-      h("pre", {}, "palestra train dqn CartPole-v1"))];
+      h("pre", {}, "palestra train dqn CartPole-v1"), h("p", {}, link("#/train", t("train"), "button strong")))];
   }
   const words = kept.search.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = (x) => (!kept.state || x.state === kept.state)
