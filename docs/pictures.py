@@ -27,7 +27,7 @@ IMAGES = Path(__file__).parent / "images"
 RUNS = Path("runs/pictures")
 HEIGHT = 600  # of the README's picture [pixels]
 FRAMES = (0, 60)  # of the episode, one below the other
-WIDTH, COLORS = 760, 96  # of the others at most, so that their files are small
+WIDTH = 1000  # of the others at most [pixels]
 
 LEARNERS = "q_learning", "sarsa", "monte_carlo"
 SEVERAL = "--seeds 8 --eval-episodes 50"
@@ -75,8 +75,8 @@ def compared(runs: list[tuple[str, str]]) -> Any:
 
 
 KINDS = {
-    "curves": lambda: curves([trained(*run) for run in LAKE + TAXI]),
-    "smoothed": lambda: curves([trained(*run) for run in LAKE], x="episodes", smooth=5),
+    "curves": lambda: curves([trained(*run) for run in LAKE + TAXI], size=(6, 3.4)),
+    "smoothed-dark": lambda: curves([trained(*run) for run in LAKE], x="episodes", smooth=5),
     "intervals": lambda: scores.intervals(compared(LAKE + TAXI)),
     "profiles": lambda: scores.profiles(compared(LAKE + TAXI)),
     "percentiles": lambda: scores.percentiles(compared(LAKE)),
@@ -85,22 +85,21 @@ KINDS = {
     "paths": lambda: policy.paths([agent("cliff-q"), agent("cliff-sarsa")]),
     "blackjack": lambda: policy.blackjack(agent("cards")),
     "phase": lambda: policy.phase(agent("car")),
-    "pendulum": lambda: policy.phase(agent("pendulum")),
+    "pendulum-dark": lambda: policy.phase(agent("pendulum")),
     "strip": lambda: policy.strip(agent("cart")),
     "values": lambda: policy.strip(agent("car")),
 }
 
 
 def kind(name: str) -> None:
-    """Write docs/images/pictures/NAME.png, and NAME-dark.png for dark pages."""
-    (folder := IMAGES / "pictures").mkdir(parents=True, exist_ok=True)
-    for dark in (False, True):
-        path = folder / f"{name}{'-dark' if dark else ''}.png"
-        with style.look(dark):
-            style.save(KINDS[name](), path)
-        image = Image.open(path).convert("RGB")
-        image.thumbnail((WIDTH, WIDTH), Image.LANCZOS)
-        image.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    """Write docs/images/pictures/NAME.png, whose colors are 256 so that the file is small."""
+    path = IMAGES / "pictures" / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with style.look(name.endswith("-dark")):
+        style.save(KINDS[name](), path)
+    image = Image.open(path).convert("RGB")
+    image.thumbnail((WIDTH, WIDTH), Image.LANCZOS)
+    image.quantize(dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def cartpole() -> None:

@@ -22,7 +22,6 @@ PER_INCH = 8  # characters of a line; parameters can make names long
 FEW = 2  # evaluations up to which they are points: there is no course to be seen yet
 DOTS = 5_000  # episodes in a panel: of more some are drawn, evenly spread, and it is said
 POINTS = 2_000  # of a line, which is more than a picture has columns
-LEGEND = 5  # entries that have room in the panel
 # What may be on the x-axis. metrics.jsonl holds no times, so that the same seed writes the same.
 AXES = {
     "steps": "environment steps",
@@ -60,7 +59,7 @@ def plot(
 
     x         what is on the x-axis: steps, seconds, or episodes
     smooth    evaluations whose mean a point is: its own and those before it
-    size      of a panel, in inches
+    size      of a panel, in inches, to which the legend below it comes
     say       is told what is left out; without it a damaged run is an error
 
     Raises FileNotFoundError where a path is missing or none is a run, ValueError for a damaged run
@@ -86,7 +85,8 @@ def curves(
     panels = grouped([*found])
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
-    figure, axes = style.grid(rows, columns, size)
+    entries = max(len(panel.curves) for panel in panels) + 2  # of the legend, about
+    figure, axes = style.grid(rows, columns, (size[0], size[1] + style.LINE * entries))
     for place in axes.flat[len(panels) :]:
         place.remove()
     for place, panel in zip(axes.flat, panels, strict=False):
@@ -195,7 +195,7 @@ def _draw(
     axes.grid(axis="y", lw=0.8)
     axes.set_axisbelow(True)
     axes.set_xlim(left=0)
-    style.legend(axes, LEGEND)
+    style.legend(axes)
 
 
 def _episodes(axes: Any, courses: Sequence[Course], color: str, most: int, legend: bool) -> None:

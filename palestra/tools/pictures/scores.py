@@ -23,9 +23,9 @@ from palestra.tools.runs.groups import Setting
 from palestra.tools.statistics import definitions as of
 from palestra.tools.statistics.compare import OVER_ENVIRONMENTS, Comparison, Environment, Group
 from palestra.tools.statistics.definitions import Interval
-from palestra.tools.statistics.shown import shown
+from palestra.tools.statistics.shown import shown, shown_alike
 
-TITLE = 54  # characters to a line of a panel's title
+TITLE = 62  # characters to a line of a panel's title
 LABEL = 26  # of a setting beside the panels
 BARS = ["mean, Student", "median", "interquartile mean", "optimality gap"]  # of one environment
 MARGIN = 0.05  # of what is seen, to the left and right of it
@@ -85,8 +85,9 @@ def _bars(
         if told is None or not isfinite(told.mean):
             continue
         if told.low is not None and told.high is not None:
-            axes.barh(row, told.high - told.low, 0.6, told.low, color=color, alpha=0.45, lw=0)
-        axes.plot([told.mean] * 2, [row - 0.3, row + 0.3], color=color, lw=2.5)
+            axes.barh(row, told.high - told.low, 0.6, told.low, color=color, alpha=0.6, lw=0)
+        ink = axes.xaxis.label.get_color()
+        axes.plot([told.mean] * 2, [row - 0.3, row + 0.3], color=ink, lw=2)
     axes.set(ylim=(len(groups) - 0.5, -0.5), xlabel=_with_way(name))
     axes.set_yticks(
         range(len(groups)), labels=[style.plain(fill(x["name"], LABEL)) for x in groups]
@@ -122,7 +123,9 @@ def profiles(found: Comparison) -> Any:
             for one in found.environments
         ]
     columns = min(len(panels), 2)
-    figure, axes = style.grid(-(-len(panels) // columns), columns, (5.6, 3.6))
+    entries = max(len(by_name) for _, _, by_name in panels)
+    size = 5.6, 3.4 + style.LINE * entries
+    figure, axes = style.grid(-(-len(panels) // columns), columns, size)
     for place in axes.flat[len(panels) :]:
         place.remove()
     for place, (title, told, by_name) in zip(axes.flat, panels, strict=False):
@@ -151,7 +154,7 @@ def _profile(axes: Any, by_name: Mapping[str, of.Scores]) -> None:
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     axes.grid(axis="y", lw=0.8)
     axes.set_axisbelow(True)
-    style.legend(axes, 3)
+    style.legend(axes)
 
 
 # --- a sweep ---
@@ -214,12 +217,13 @@ def _heat(figure: Any, axes: Any, one: Environment, x: str, y: str) -> None:
     image = axes.imshow(means, cmap=style.VALUES, origin="lower", aspect="auto")
     figure.colorbar(image, ax=axes, label="mean return")
     middle = (np.nanmin(means) + np.nanmax(means)) / 2
+    words = np.reshape(shown_alike(*means.ravel().tolist()), means.shape)
     for (i, j), mean in np.ndenumerate(means):
         if seeds[i, j] == 0:
             axes.text(j, i, "no run", ha="center", va="center", fontsize="small")
             continue
         ink = "#f9fafb" if mean <= middle else "#111827"
-        told = shown(mean) + (f"\n{seeds[i, j]} seeds" if seeds[i, j] > 1 else "")
+        told = words[i, j] + (f"\n{seeds[i, j]} seeds" if seeds[i, j] > 1 else "")
         axes.text(j, i, told, ha="center", va="center", color=ink, fontsize="small")
     for place, name, values in ((axes.xaxis, x, columns), (axes.yaxis, y, rows)):
         place.set_ticks(range(len(values)), labels=[style.plain(_said(value)) for value in values])
@@ -253,7 +257,7 @@ def percentiles(found: Comparison) -> Any:
     if not panels:
         raise InputError("--kind percentiles needs evaluations on the way, and no run has any.")
     columns = min(len(panels), 3)
-    figure, axes = style.grid(-(-len(panels) // columns), columns, (4.4, 3.4))
+    figure, axes = style.grid(-(-len(panels) // columns), columns, (4.4, 3.8))
     for place in axes.flat[len(panels) :]:
         place.remove()
     faint = style.LIGHT["faint"]
@@ -279,7 +283,7 @@ def percentiles(found: Comparison) -> Any:
         place.grid(axis="y", lw=0.8)
         place.set_axisbelow(True)
         place.set_xlim(left=0)
-        place.legend(frameon=False, loc="best", fontsize="small")
+        style.legend(place)
     return figure
 
 

@@ -15,6 +15,8 @@ VALUES = "cividis"  # of values, from low to high
 LIGHT = {"page": "#ffffff", "ink": "#1f2937", "faint": "#6b7280", "grid": "#e5e7eb"}
 DARK = {"page": "#111827", "ink": "#f3f4f6", "faint": "#9ca3af", "grid": "#374151"}
 DPI = 150
+BELOW = 0.52  # room for an axis' numbers and name [inches]
+LINE = 0.2  # of a legend [inches]
 
 
 def look(dark: bool) -> AbstractContextManager:
@@ -83,11 +85,18 @@ def looks(count: int) -> list[tuple[str, Any]]:
     return [(COLORS[i % kinds], DASHES[(i + i // kinds) % kinds]) for i in range(count)]
 
 
-def legend(axes: Any, room: int, **settings: Any) -> None:
-    """A legend, if there is anything to be named: in the axes where there is room for so many
-    entries, else at their right."""
-    entries = len(axes.get_legend_handles_labels()[0])
-    if entries > room:
-        settings = {"loc": "upper left", "bbox_to_anchor": (1, 1), "fontsize": "small"} | settings
-    if entries:
-        axes.legend(frameon=False, **({"loc": "best"} | settings))
+def legend(axes: Any, columns: int = 1) -> None:
+    """A legend, if there is anything to be named, below the axes: so it hides nothing."""
+    from matplotlib.transforms import ScaledTranslation
+
+    if axes.get_legend_handles_labels()[0]:
+        below = ScaledTranslation(0, -BELOW, axes.get_figure().dpi_scale_trans)
+        place: Any = {"bbox_to_anchor": (0, 0), "bbox_transform": axes.transAxes + below}
+        axes.legend(
+            frameon=False,
+            loc="upper left",
+            ncols=columns,
+            borderaxespad=0,
+            fontsize="small",
+            **place,
+        )
