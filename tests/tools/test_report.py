@@ -47,7 +47,9 @@ def runs(top: Path) -> Path:
     for seed in (0, 1):
         write_run(top / f"a{seed}", seed=seed, curve=[[100.0], [300.0 + 50 * seed]])
         write_run(top / f"b{seed}", seed=seed, curve=[[200.0], [450.0 + seed]], learning_rate=0.1)
-    write_run(top / "c", env="Acrobot-v1", algorithm="ppo", curve=[[-400.0], [-90.0]], every=1)
+    more = {"double": True, "epsilon_start": 1.0, "target_kl": None, "hidden": [64, 64]}
+    curve = [[-400.0], [-90.0]]
+    write_run(top / "c", env="Acrobot-v1", algorithm="ppo", curve=curve, every=1, **more)
     for name in ("a0", "a1", "b0"):
         (top / name / "video.mp4").write_bytes(MP4)
         add(top / name, "config.json", versions={"python": "3.11.7", "jax": "0.10.2"})
@@ -109,6 +111,7 @@ def test_what_it_says(made):
     assert "CartPole-v1: settings that differ dqn, learning_rate=0.001 dqn, learning_rate" in text
     assert "learning_rate 0.001 0.1 CartPole-v1: settings that are the same in all value" in text
     assert "each have 2 seeds, fewer than 5: the bootstrap's intervals are too narrow" in text
+    assert "double yes epsilon_start 1.0 target_kl none hidden 64, 64" in text
     assert f"{made / 'runs' / 'a0'} 1,000 Nothing but 0." in text
     assert f"{made / 'runs' / 'a0'} 5 It was resumed, in new episodes." in text
     assert "Versions 3 runs python 3.11.7 jax 0.10.2" in text
@@ -331,9 +334,10 @@ def test_commands_of_other_runs(tmp_path):
     kwargs = told(env_kwargs={"pole_mass": 0.5}, ignore=["text"], max_episode_steps=-1)
     assert "--max-episode-steps -1 --ignore text" in kwargs
     assert "--env.pole-mass 0.5" in kwargs
+    assert "--env.preprocessing nature-2015" in told(environment="ALE/Pong-v5")
     assert "--env.size '[1, 2]'" in told(environment="Maze-v0", env_kwargs={"size": [1, 2]})
     versions = {"python": "3.11.7", "palestra": "0.1.0", "evil": "1.0", "jax": "0; rm"}
-    text = script([(tmp_path, base | {"versions": versions, "commit": "abc\nrm"})], [])
+    text = script([(tmp_path, base | {"versions": versions, "commit": "abc\n\x1brm"})], [])
     assert text.splitlines()[:2] == [
         "# With python 3.11.7, evil 1.0, jax 0; rm, Palestra's sources of commit abc rm:",
         "python -m pip install palestra==0.1.0",

@@ -65,7 +65,8 @@ class Table(NamedTuple):
 def tex(text: str) -> str:
     """Words as LaTeX shows them, whoever wrote them."""
     written = _written(text, TEX)
-    return f"{{}}{written}" if written.startswith("[") else written  # no argument of \\
+    # Behind the end of a line [ would begin its argument.
+    return f"{{}}{written}" if written.startswith("[") else written
 
 
 def markdown(text: str) -> str:
