@@ -73,7 +73,9 @@ GAMES = {"dqn": 5 * MILLION, "ppo": 5 * MILLION, "pqn": 5 * MILLION}
 MUJOCO = dict.fromkeys(("ppo", "td3", "sac"), MILLION)
 GYMNAX = "another task: gymnax's PPO after 10M steps, README of github.com/RobertTLange/gymnax"
 TABLES = {
-    name: 10 * MILLION for name, row in ALGORITHMS.items() if row.observations == ("discrete",)
+    name: 10 * MILLION
+    for name, row in ALGORITHMS.items()
+    if row.observations == ("discrete",) and name != "bandits"
 }
 TASKS = [
     Task(
@@ -142,6 +144,14 @@ TASKS = [
     Task("FrozenLake8x8-v1", 0.85, TABLES, exact=True, note="best possible: 0.9132"),
     Task("Taxi-v4", 7.9, TABLES, exact=True, note="best possible: 7.93"),
     Task("CliffWalking-v1", -13, TABLES, exact=True, note="best possible: −13"),
+    Task(
+        "Maze-v0",
+        -14,
+        {"q_learning": 10 * THOUSAND, "dyna_q": 10 * THOUSAND},
+        exact=True,
+        note="best possible: −14",
+    ),
+    Task("Bandit-v0", 1_500, {"bandits": 10 * THOUSAND}, exact=True, note="best possible: 1,500"),
     Task("Discrete/CartPole-v0", 195, {"q_learning": 10 * MILLION, "sarsa": 10 * MILLION}),
     Task(
         "MinAtar/Breakout-v1",

@@ -302,6 +302,8 @@ def algorithm_text(name: str) -> str:
         "## Hyper-parameters",
         parameters(cls.__name__, cls),
     ]
+    if (DOCS / "images" / f"{name}.png").is_file():
+        parts.insert(2, f"![{name}](../images/{name}.png)")
     mine = presets(name)
     if mine:
         parts += ["## Presets", presets_in_words(mine)]
@@ -386,6 +388,8 @@ SCENES: dict[str, tuple[Rule, int]] = {  # and for how many steps
     "cliff_walking": (in_turn(0, 1, 1, 1, 1, 1), 6),
     "taxi": (at_random, 20),
     "blackjack": (in_turn(1), 1),
+    "maze": (in_turn(2, 1, 1, 1, 2, 2), 9),
+    "bandit": (at_random, 9),
     "breakout": (under_the_ball, 60),
     "asterix": (at_random, 60),
     "freeway": (in_turn(1), 12),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from palestra.algorithms.a2c import A2C as A2C
     from palestra.algorithms.a3c import A3C as A3C
     from palestra.algorithms.actor_critic import OneStepActorCritic as OneStepActorCritic
+    from palestra.algorithms.bandits import Bandits as Bandits
     from palestra.algorithms.c51 import C51 as C51
     from palestra.algorithms.ddpg import DDPG as DDPG
     from palestra.algorithms.double_q_learning import DoubleQLearning as DoubleQLearning

@@ -7,6 +7,7 @@ import jax
 from palestra.algorithms.a2c import A2C
 from palestra.algorithms.a3c import A3C
 from palestra.algorithms.actor_critic import OneStepActorCritic
+from palestra.algorithms.bandits import Bandits
 from palestra.algorithms.c51 import C51
 from palestra.algorithms.ddpg import DDPG
 from palestra.algorithms.double_q_learning import DoubleQLearning
@@ -35,6 +36,7 @@ E = 32  # environments in the contract's tests
 
 # Fast to compile and to run; it learns from its first few rollouts of E environments.
 SMALL = {
+    "bandits": Bandits(rollout_length=2),
     "q_learning": QLearning(rollout_length=2),
     "sarsa": Sarsa(rollout_length=2),
     "expected_sarsa": ExpectedSarsa(rollout_length=2),
@@ -122,6 +124,7 @@ DISTRIBUTIONAL = {
 # Solves the probes: the algorithm, environments side by side, steps.
 TABLES = {"epsilon_steps": 1_000, "epsilon_end": 0.2, "learning_rate": 0.2}
 PROBES = {
+    "bandits": (Bandits(epsilon=0.3), 8, 4_000),
     "q_learning": (QLearning(**TABLES), 8, 4_000),
     "sarsa": (Sarsa(**TABLES), 8, 4_000),
     "expected_sarsa": (ExpectedSarsa(**TABLES), 8, 4_000),

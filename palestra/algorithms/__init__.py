@@ -52,6 +52,13 @@ class Entry(NamedTuple):
 
 
 ALGORITHMS: dict[str, Entry] = {
+    "bandits": Entry(
+        "bandits:Bandits",
+        "What pays most at once: epsilon-greedy, UCB or gradient bandits, with a table.",
+        "sutton2018reinforcement",
+        observations=("discrete",),
+        num_envs=1,  # each pull says where to look next
+    ),
     "q_learning": Entry(
         "q_learning:QLearning",
         "Q-learning with a table: learns the best policy while another acts.",
@@ -220,6 +227,10 @@ KNOWN_AS = {
     "ac": "actor_critic",
     "mc": "monte_carlo",
     "vtrace": "impala",
+    "ucb": "bandits --method ucb",
+    "epsilongreedy": "bandits",
+    "gradientbandit": "bandits --method gradient",
+    "bandit": "bandits",
     "dyna": "dyna_q",
     "prioritizedsweeping": "dyna_q --prioritized",
     "td": "q_learning or sarsa",

@@ -137,6 +137,13 @@ ENVIRONMENTS: dict[str, Entry] = {
     "Blackjack-v1": Entry(
         "toy_text.blackjack:Blackjack", "Beat the dealer at cards.", parameters={"sab": True}
     ),
+    "Maze-v0": Entry(
+        "toy_text.maze:Maze", "Find the short way around walls, 14 steps long.", 1000, -14.0
+    ),
+    "Bandit-v0": Entry("toy_text.bandit:Bandit", "Find which of ten arms pays most.", 1000, 1400.0),
+    "BanditTestbed-v0": Entry(
+        "toy_text.bandit:BanditTestbed", "Find which of ten arms pays most, drawn each time.", 1000
+    ),
     "MinAtar/Breakout-v1": Entry(
         "minatar.breakout:Breakout", "Break bricks with a ball, in 10 x 10 pictures.", sticky=0.1
     ),

@@ -13,7 +13,13 @@ from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.episodes import in_ours
 
 ACTIONS = {i: "continuous" if i == CONTINUOUS else "discrete" for i in PROBES}
-CASES = [(n, i) for n, row in ALGORITHMS.items() for i in PROBES if ACTIONS[i] in row.actions]
+AT_ONCE = "probe/Action-v0", "probe/Observation-v0"  # where nothing comes later
+CASES = [
+    (n, i)
+    for n, row in ALGORITHMS.items()
+    for i in (AT_ONCE if n == "bandits" else PROBES)
+    if ACTIONS[i] in row.actions
+]
 SEEDS = (0, 1)
 
 

@@ -97,7 +97,8 @@ def test_what_is_asked_of_everybody(env_id, asked):
 
 
 STARTS_ALIKE = (
-    "FrozenLake", "CliffWalking", "Asterix", "Seaquest", "SpaceInvaders", "probe/Action", "Delay",
+    "FrozenLake", "CliffWalking", "Maze", "Bandit",
+    "Asterix", "Seaquest", "SpaceInvaders", "probe/Action", "Delay",
     "Ending", "TimeOut", "Forget",
 )  # fmt: skip
 

@@ -151,7 +151,7 @@ def test_all_that_is_wrong_is_told(capsys):
         assert said in mend
     assert any("networks learn best from about 1" in one for one in found["remarks"])
     assert found["refuse"].keys() == {
-        "q_learning", "sarsa", "expected_sarsa", "double_q_learning", "n_step_sarsa",
+        "bandits", "q_learning", "sarsa", "expected_sarsa", "double_q_learning", "n_step_sarsa",
         "sarsa_lambda", "dyna_q", "monte_carlo", "ddpg", "td3",
     }  # fmt: skip
 

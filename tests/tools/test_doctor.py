@@ -255,6 +255,7 @@ FASTEST = {
         ("sarsa", "monte_carlo", "double_q_learning", "n_step_sarsa", "sarsa_lambda"),
         "FrozenLake-v1",
     ),
+    "bandits": "Bandit-v0",
     **dict.fromkeys(("ddpg", "td3", "sac"), "Pendulum-v1"),
 }
 REPORTS = 25  # as in tests/learning/test_short.py: then its programs are these

@@ -36,6 +36,8 @@ DRAWINGS: dict[str, Drawing] = {  # by the simulator's module, below palestra.en
     "toy_text.cliff_walking": Drawing("cliff_walking", 4),
     "toy_text.taxi": Drawing("taxi", 4),
     "toy_text.blackjack": Drawing("blackjack", 2),
+    "toy_text.maze": Drawing("maze", 8),
+    "toy_text.bandit": Drawing("bandit", 8),
     "minatar.breakout": Drawing("minatar", 15),
     "minatar.asterix": Drawing("minatar", 15),
     "minatar.freeway": Drawing("minatar", 15),

@@ -65,6 +65,10 @@ CONTROLS: dict[str, Controls] = {  # by the simulator's module, below palestra.e
     ),
     "toy_text.frozen_lake": Controls(directions("go {}", left=0, down=1, right=2, up=3)),
     "toy_text.cliff_walking": Controls(directions("go {}", up=0, right=1, down=2, left=3)),
+    "toy_text.maze": Controls(directions("go {}", left=0, down=1, right=2, up=3)),
+    "toy_text.bandit": Controls(
+        tuple(Move(str(arm), arm, f"pull arm {arm}") for arm in range(10)),
+    ),
     "toy_text.taxi": Controls(
         (
             *directions("drive {}", down=0, up=1, right=2, left=3),

@@ -1,6 +1,6 @@
 """Pictures of what an agent has learned: values and choices over all that it may see.
 
-    grid        FrozenLake, CliffWalking: values as colors and choices as arrows, on the drawn world
+    grid        FrozenLake, CliffWalking, Maze: values as colors, choices as arrows, as it is drawn
     phase       CartPole, MountainCar, Pendulum: choices, and values, over two numbers of the state
     blackjack   what to do with which sum against which card (Sutton and Barto 2018, figure 5.2)
     strip       an episode: how likely, or how good, each action is at each step
@@ -24,6 +24,7 @@ from palestra.envs.drawing import draw
 from palestra.envs.drawing.frozen_lake import MARGIN
 from palestra.envs.toy_text.cliff_walking import COLUMNS, ROWS, CliffWalking
 from palestra.envs.toy_text.frozen_lake import FrozenLake
+from palestra.envs.toy_text.maze import Maze
 from palestra.envs.transforms import simulator
 from palestra.faults import InputError
 from palestra.parts.remembering import without_memory
@@ -35,8 +36,8 @@ from palestra.tools.pictures.film import action_names, episode
 from palestra.tools.statistics.shown import shown_alike
 
 ARROWS = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])  # left, down, right, up, as [x, y]
-# Which way each action leads, as an index into ARROWS: FrozenLake's and CliffWalking's order.
-TURNS = {FrozenLake: (0, 1, 2, 3), CliffWalking: (3, 2, 1, 0)}
+# Which way each action leads, as an index into ARROWS.
+TURNS = {FrozenLake: (0, 1, 2, 3), CliffWalking: (3, 2, 1, 0), Maze: (0, 1, 2, 3)}
 CLEAR = 0.7  # how much of a value's color there is, over the drawn world
 POINTS = 101  # along each axis of a phase plane
 
@@ -294,7 +295,8 @@ def shape_of(world: Any) -> tuple[int, int]:
     """Rows and columns of a grid world."""
     if isinstance(world, CliffWalking):
         return ROWS, COLUMNS
-    return len(world.map), len(world.map[0])
+    rows = _map(world)
+    return len(rows), len(rows[0])
 
 
 def open_of(world: Any) -> np.ndarray:
@@ -302,7 +304,11 @@ def open_of(world: Any) -> np.ndarray:
     if isinstance(world, CliffWalking):
         cells = np.arange(ROWS * COLUMNS)
         return cells <= (ROWS - 1) * COLUMNS  # the last row is the start, the cliff, and the goal
-    return np.array([letter in "SF" for row in world.map for letter in row])
+    return np.array([letter in "SF." for letter in "".join(_map(world))])
+
+
+def _map(world: FrozenLake | Maze) -> tuple[str, ...]:
+    return world.map if isinstance(world, FrozenLake) else world.desc
 
 
 def _drawn(axes: Any, agent: Agent, world: Any) -> Any:

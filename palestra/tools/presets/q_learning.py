@@ -74,6 +74,19 @@ BLACKJACK = Preset(
     score="Not measured yet.",
 )
 
+MAZE = Preset(
+    QLearning(
+        learning_rate=0.5,
+        gamma=0.95,
+        epsilon_start=0.1,
+        epsilon_end=0.1,
+    ),
+    num_envs=1,
+    steps=10_000,
+    source="Sutton & Barto (2018), example 8.1, with a longer step",
+    score="Not measured yet.",
+)
+
 CARTPOLE = Preset(
     QLearning(
         learning_rate=0.2,
@@ -115,6 +128,7 @@ PRESETS = {
     "CliffWalking-v1": {"default": CLIFF_WALKING},
     "Taxi-v4": {"default": TAXI},
     "Blackjack-v1": {"default": BLACKJACK},
+    "Maze-v0": {"default": MAZE},
     "Discrete/CartPole-v0": {"default": CARTPOLE},
     "Discrete/MountainCar-v0": {"default": MOUNTAIN_CAR},
 }

@@ -33,6 +33,8 @@ _REFERENCES = {
         "CliffWalkingSlippery-v1": (-65375.1, -64.71),
         "Taxi-v4": (-771.1, 7.93),
         "Blackjack-v1": (-0.3942, -0.0431),
+        "Maze-v0": (-622.9, -14.0),
+        "Bandit-v0": (20.0, 1500.0),
     },
     OURS: {
         "MountainCar-v0": (-200.0, -98.8),
