@@ -37,6 +37,7 @@ PICTURES = DOCS / "images" / "environments"
 GROUPS = {
     "classic": "Classic control",
     "toy_text": "Toy text",
+    "board": "Board games",
     "minatar": "MinAtar",
     "probes": "Probes",
 }
@@ -390,6 +391,7 @@ SCENES: dict[str, tuple[Rule, int]] = {  # and for how many steps
     "blackjack": (in_turn(1), 1),
     "maze": (in_turn(2, 1, 1, 1, 2, 2), 9),
     "bandit": (at_random, 9),
+    "tic_tac_toe": (in_turn(4, 0, 2), 3),
     "breakout": (under_the_ball, 60),
     "asterix": (at_random, 60),
     "freeway": (in_turn(1), 12),

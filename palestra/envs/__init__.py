@@ -144,6 +144,16 @@ ENVIRONMENTS: dict[str, Entry] = {
     "BanditTestbed-v0": Entry(
         "toy_text.bandit:BanditTestbed", "Find which of ten arms pays most, drawn each time.", 1000
     ),
+    "TicTacToe-v0": Entry(
+        "board.tic_tac_toe:TicTacToe",
+        "Get three in a row, or a draw, against perfect play.",
+        threshold=0.0,
+    ),
+    "TicTacToeRandom-v0": Entry(
+        "board.tic_tac_toe:TicTacToe",
+        "Get three in a row against an opponent who plays at random.",
+        parameters={"mistakes": 1.0},
+    ),
     "MinAtar/Breakout-v1": Entry(
         "minatar.breakout:Breakout", "Break bricks with a ball, in 10 x 10 pictures.", sticky=0.1
     ),

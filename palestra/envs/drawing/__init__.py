@@ -38,6 +38,7 @@ DRAWINGS: dict[str, Drawing] = {  # by the simulator's module, below palestra.en
     "toy_text.blackjack": Drawing("blackjack", 2),
     "toy_text.maze": Drawing("maze", 8),
     "toy_text.bandit": Drawing("bandit", 8),
+    "board.tic_tac_toe": Drawing("tic_tac_toe", 2),
     "minatar.breakout": Drawing("minatar", 15),
     "minatar.asterix": Drawing("minatar", 15),
     "minatar.freeway": Drawing("minatar", 15),

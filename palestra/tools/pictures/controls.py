@@ -40,6 +40,9 @@ def _number(x: float) -> np.ndarray:
     return np.array([x], np.float32)
 
 
+SQUARES = [f"{y} {x}" for y in ("top", "middle", "bottom") for x in ("left", "middle", "right")]
+
+
 CONTROLS: dict[str, Controls] = {  # by the simulator's module, below palestra.envs
     "classic.cartpole": Controls(
         directions("push the cart {}", left=0, right=1),
@@ -77,6 +80,9 @@ CONTROLS: dict[str, Controls] = {  # by the simulator's module, below palestra.e
         )
     ),
     "toy_text.blackjack": Controls((Move("h", 1, "hit: take a card"), Move("s", 0, "stick: stop"))),
+    "board.tic_tac_toe": Controls(
+        tuple(Move(str(i + 1), i, f"take square {i + 1}: {x}") for i, x in enumerate(SQUARES))
+    ),
     "minatar.breakout": Controls(directions("go {}", left=1, right=2), idle=(0,)),
     "minatar.asterix": Controls(directions("go {}", left=1, up=2, right=3, down=4), idle=(0,)),
     "minatar.freeway": Controls(directions("go {}", up=1, down=2), idle=(0,)),

@@ -1,0 +1,1 @@
+"""Board games against an opponent, one file each."""
