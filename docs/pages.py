@@ -173,6 +173,8 @@ def space_in_words(space: gymnasium.Space) -> str:
     match space:
         case spaces.Discrete():
             return f"a whole number from {space.start} to {space.start + space.n - 1}"
+        case spaces.MultiDiscrete() if len({*space.nvec.tolist()}) == 1 and not space.start.any():
+            return f"{space.nvec.size} whole numbers from 0 to {space.nvec[0] - 1}"
         case spaces.Tuple():
             return "; ".join(space_in_words(part) for part in space.spaces)
         case spaces.Box() if space.dtype == bool:
