@@ -19,10 +19,11 @@ from PIL import Image
 from palestra.core import HasPolicy, HasValues
 from palestra.envs.drawing import draw, drawable, frames_per_second
 from palestra.envs.gym.single import PalestraEnv
+from palestra.envs.host import masking
 from palestra.envs.host.closing import close
 from palestra.envs.transforms import revised, simulator
 from palestra.faults import EnvironmentFaultError, InputError, said
-from palestra.ranges import kind_of, plain, sentences
+from palestra.ranges import Seed, check, kind_of, plain, sentences
 from palestra.runners.cache import use_compilation_cache
 from palestra.runners.switches import as_the_user_has_it
 from palestra.tools.agents.agent import Agent
@@ -30,7 +31,9 @@ from palestra.tools.environments.hosted import Hosted
 from palestra.tools.environments.ours import Ours
 from palestra.tools.pictures.controls import CONTROLS, Controls, Move
 from palestra.tools.pictures.film import action_names, presentable, rate_of
+from palestra.tools.studio.words import number
 
+SLOWEST, FASTEST = 0.1, 10.0  # times the game's own pace
 LONGEST = 20_000  # moments of a game: each keeps its state
 NUMBERS = 24  # of an observation that are shown
 BRANCHES = 9  # that are kept
@@ -57,6 +60,7 @@ class Moment(NamedTuple):
     snapshot: Any = None  # None where the environment cannot be set back
     world: Any = None  # the simulator, with the parameters it has now
     memory: Any = None  # of an agent that remembers
+    mask: Any = None  # which actions are allowed, for an agent that learned with masks
     action: Any = None  # that led here
     by: str = ""  # who took it: agent, you
     reward: float = 0.0
@@ -74,6 +78,7 @@ class Game:
         use_compilation_cache()
         self.agent = agent
         self.hands = "agent"  # who plays: agent, you
+        self.playing, self.speed = False, 1.0
         self.held: list[str] = []  # keys that are down, the last one pressed last
         self._pressed: list[str] = []  # keys that were pressed since the last step
         self._idle = 0
@@ -93,21 +98,26 @@ class Game:
 
     def _reset(self, seed: int) -> Moment:
         env = self._env(self.world)
-        obs, _ = env.reset(seed=seed)
-        return Moment(obs, env.get_state(), self.world)
+        obs, info = env.reset(seed=seed)
+        return Moment(obs, env.get_state(), self.world, mask=self._mask(obs, info))
 
     def _take(self, now: Moment, action: Any) -> Moment:
         env = self._env(self.world)
         env.set_state(now.snapshot)
-        obs, reward, terminated, truncated, _ = env.step(action)
+        obs, reward, terminated, truncated, info = env.step(action)
         over = "ended" if terminated else "time" if truncated else ""
         reward = float(reward)
         return Moment(
             *(obs, env.get_state(), self.world),
+            mask=self._mask(obs, info),
             reward=reward,
             total=now.total + reward,
             over=over,
         )
+
+    def _mask(self, obs: Any, info: dict[str, Any]) -> Any:
+        beside = isinstance(obs, dict) and masking.KEY in obs
+        return info.get(masking.KEY) if self.agent.task.mask and not beside else None
 
     def picture(self) -> np.ndarray:
         """The picture of the moment that is shown."""
@@ -226,6 +236,63 @@ class Game:
         self.held, self._pressed = [], []
 
     @property
+    def pace(self) -> float:
+        """Steps a second; 0 while it stands, or waits for a person's turn."""
+        moves = self.playing if self.hands == "agent" else bool(self.controls.idle)
+        return self.rate * self.speed if moves else 0.0
+
+    def advance(self, steps: int) -> bool:
+        """Go on; whether anything has changed. It stands at an episode's end."""
+        for _ in range(steps):
+            if not self.step():
+                self.hand("agent")
+                self.playing = False
+                break
+        return True
+
+    def obey(self, asked: dict[str, Any]) -> bool:
+        """Do what the page asks for; whether to show it at once. Raises ValueError."""
+        what = asked.get("do")
+        if what == "play":
+            self.playing = True
+            if self.now.over and self.at + 1 == len(self.line):
+                self.begin(self.seed + 1)
+        elif what == "pause":
+            self.playing = False
+            self.hand("agent")
+        elif what == "step":
+            self.playing = False
+            self.step()
+        elif what == "seek":
+            self.playing = False
+            self.seek(int(number(asked, "at")))
+        elif what == "branch":
+            self.fork()
+        elif what == "show":
+            self.show(int(number(asked, "branch")))
+        elif what == "speed":
+            self.speed = min(max(number(asked, "times"), SLOWEST), FASTEST)
+        elif what == "key":
+            self.key(str(asked.get("key")), bool(asked.get("down")))
+            if self.controls.idle:
+                return False
+            if self.hands == "you":
+                self.step()
+        elif what == "hand":
+            self.hand(str(asked.get("to")))
+            self.playing = self.hands == "agent"
+        elif what == "set":
+            self.change(str(asked.get("name")), number(asked, "value"))
+        elif what == "begin":
+            seed = int(number(asked, "seed"))
+            check("seed", seed, Seed)
+            self.hand("agent")
+            self.begin(seed)
+        else:
+            raise InputError(f"There is nothing that is called {what!r} to do.")
+        return True
+
+    @property
     def controls(self) -> Controls:
         """The keys: those of the game, else a digit for each action, or arrows for a number."""
         home = type(simulator(self.world)).__module__ if self.world is not None else ""
@@ -255,26 +322,26 @@ class Game:
     def _decision(self, now: Moment) -> tuple[Any, Any]:
         """What the agent does, and what it remembers then."""
         if self._decided[0] is not now:
-            if self.agent.remembers:
-                answer = self.agent.predict(now.obs, memory=now.memory)
-            else:
-                answer = self.agent.predict(now.obs), None
-            self._decided = now, answer
+            answer = self.agent.predict(now.obs, **self._beside(now))
+            self._decided = now, answer if self.agent.remembers else (answer, None)
         return self._decided[1]
 
     def _thoughts(self, now: Moment) -> tuple[str, np.ndarray | None]:
         """Probabilities or values of the actions, where there are such."""
-        algorithm, recalled = self.agent.algorithm, {}
-        if self.agent.remembers:
-            recalled = {"memory": now.memory}
-        if not isinstance(self.agent.action_space, Discrete):
-            return "", None
-        with suppress(InputError):
-            if isinstance(algorithm, HasPolicy):
-                return "probabilities", np.ravel(self.agent.probabilities(now.obs, **recalled))
-            if isinstance(algorithm, HasValues):
-                return "values", np.ravel(self.agent.values(now.obs, **recalled))
+        algorithm = self.agent.algorithm
+        if isinstance(self.agent.action_space, Discrete):
+            with suppress(InputError):
+                if isinstance(algorithm, HasPolicy):
+                    likely = self.agent.probabilities(now.obs, **self._beside(now))
+                    return "probabilities", np.ravel(likely)
+                if isinstance(algorithm, HasValues):
+                    return "values", np.ravel(self.agent.values(now.obs, **self._beside(now)))
         return "", None
+
+    def _beside(self, now: Moment) -> dict[str, Any]:
+        """What an agent is told beside what it observes, of those that are."""
+        told = {"memory": now.memory} if self.agent.remembers else {}
+        return told if now.mask is None else {**told, "mask": now.mask}
 
     def names(self) -> list[str]:
         """What the actions do, in words where they are known."""
@@ -301,8 +368,8 @@ class Game:
     def told(self) -> dict[str, Any]:
         """What is told of the moment that is shown, as JSON holds it."""
         now = self.now
-        kind, thoughts = self._thoughts(now)
-        does = self._decision(now)[0]
+        kind, thoughts = ("", None) if now.over else self._thoughts(now)
+        does = None if now.over else self._decision(now)[0]
         return {
             "at": self.at,
             "end": len(self.line) - 1,
@@ -321,6 +388,8 @@ class Game:
                 {"end": len(x) - 1, "total": x[-1].total, "over": x[-1].over} for x in self.branches
             ],
             "seed": self.seed,
+            "playing": self.playing,
+            "speed": self.speed,
         }
 
     def _seen(self, obs: Any) -> list[tuple[str, float]] | None:

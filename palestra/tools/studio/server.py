@@ -192,6 +192,18 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
         await ws.accept()
         await Table(ws, opened).sit()
 
+    async def learn(ws: WebSocket) -> None:
+        """A table that learns."""
+        algorithm, env_id = (ws.query_params.get(name, "") for name in ("algorithm", "env"))
+
+        def opened() -> Any:
+            from palestra.tools.studio.learn import Lesson
+
+            return Lesson(algorithm, env_id)
+
+        await ws.accept()
+        await Table(ws, opened).sit()
+
     routes = [
         Route("/runs", runs),
         Route("/run", run),
@@ -204,6 +216,7 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
         Route("/export", job(jobs.export), methods=["POST"]),
         WebSocketRoute("/live", live),
         WebSocketRoute("/play", play),
+        WebSocketRoute("/learn", learn),
         Route("/", page),
         Route("/{name}", page),
     ]

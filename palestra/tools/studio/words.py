@@ -1,9 +1,11 @@
-"""What the studio tells, as JSON that the browser reads."""
+"""What the studio tells, as JSON that the browser reads, and what it is told."""
 
 import json
 import math
 from collections.abc import Mapping
 from typing import Any
+
+from palestra.faults import InputError
 
 
 def words(content: Any) -> str:
@@ -20,3 +22,11 @@ def plain(content: Any) -> Any:
     if isinstance(content, list | tuple):
         return [plain(value) for value in content]
     return content if isinstance(content, str | int | bool | None) else str(content)
+
+
+def number(asked: Mapping[str, Any], name: str) -> float:
+    """A number that a page has sent. Raises ValueError for anything else."""
+    value = asked.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
+        raise InputError(f"{name} must be a number, not {value!r}.")
+    return value

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*rgb_array.*:UserWarning")
 def agent_of(env_id, algorithm, **kwargs):
     """An agent that has learned nothing."""
     task = task_of(env_id, kwargs)
-    spec = Spec(*task.spaces(), 1)
+    spec = Spec(*task.spaces()[:2], 1)
     return Agent.of(algorithm, spec, task, algorithm.init(spec, prng.key(1)), None)
 
 

@@ -6,9 +6,10 @@ import { run } from "./run.js";
 import { compare } from "./compare.js";
 import { play } from "./play.js";
 import { train } from "./train.js";
+import { learn } from "./learn.js";
 
-const PAGES = { runs, run, compare, play, train };
-const NAV = ["runs", "train"];
+const PAGES = { runs, run, compare, play, train, learn };
+const NAV = ["runs", "train", "learn"];
 const place = document.getElementById("main");
 let leave = () => {};
 

@@ -54,17 +54,20 @@ class Player {
       fact("step", number(now.at)), fact("action", `${this.action(now.action)}${now.by ? ` · ${t(now.by)}` : ""}`)),
       ...(now.over ? [h("p", { class: "over" }, t(`over_${now.over}`))] : []));
     const rows = [];
+    this.kind = now.kind || this.kind;
+    if (now.over) rows.push(h("p", { class: "quiet" }, "–"));
     if (now.thoughts) {
-      const least = Math.min(...now.thoughts), most = Math.max(...now.thoughts);
+      const known = now.thoughts.filter((x) => x !== null); // those that are forbidden have no value
+      const least = Math.min(...known), most = Math.max(...known);
       const likely = now.kind === "probabilities";
       now.thoughts.forEach((x, i) => {
-        const share = likely ? x : (x - least) / (most - least || 1) * 0.85 + 0.15;
+        const share = x === null ? 0 : likely ? x : (x - least) / (most - least || 1) * 0.85 + 0.15;
         rows.push(h("div", { class: now.does && now.does[0] === i ? "thought best" : "thought" }, h("span", {}, t(about.names[i] || `${i}`)),
           h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: `width:${(share * 100).toFixed(1)}%` })), h("b", {}, likely ? `${(x * 100).toFixed(1)} %` : number(x))));
       });
       if (!likely) rows.push(h("p", { class: "quiet" }, `${t("estimate")}: ${number(most)}`));
-    } else rows.push(h("p", {}, h("span", { class: "quiet" }, `${t("would_do")}: `), this.action(now.does)));
-    this.thoughts.replaceChildren(h("h2", {}, t(now.kind || "decision")), ...rows);
+    } else if (!now.over) rows.push(h("p", {}, h("span", { class: "quiet" }, `${t("would_do")}: `), this.action(now.does)));
+    this.thoughts.replaceChildren(h("h2", {}, t(now.kind || this.kind || "decision")), ...rows);
     this.seen.replaceChildren(h("h2", {}, t("observed")), now.seen === null ? h("p", { class: "quiet" }, t("picture_seen"))
       : h("dl", { class: "facts" }, ...now.seen.map(([name, x]) => h("div", {}, h("dt", {}, t(name)), h("dd", {}, number(x))))));
   }

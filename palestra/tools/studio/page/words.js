@@ -60,6 +60,9 @@ const WORDS = {
   said_eval_every: ["Steps between evaluations on the way; empty for 25 a run.", "两次评估之间的步数；留空为每次训练 25 次。"],
   said_episodes: ["Greedy episodes of the final evaluation; empty for 100.", "最终评估的贪心回合数；留空为 100。"], said_video: ["Record an episode at the end.", "结束时录制一回合。"],
   said_stop_at: ["End where an evaluation has this mean return; empty for never.", "评估平均回报达到该值时结束；留空为不提前结束。"],
+  world_learned: ["The world, with the value of the best choice in each cell", "环境：每格最佳选择的价值"], returns_learned: ["Returns while it learns", "学习中的回报"], mean_20: ["mean of 20 episodes", "20 回合平均"],
+  episodes: ["Episodes", "回合数"], settings_hint: ["Change a number: it learns on with it at once, and keeps what it knows.", "修改数值会立即生效，已学内容保留。"], table_cell: ["The table, in one cell", "某一格的价值表"],
+  point_hint: ["point at another in the picture", "可将指针移到图中其他格"], one_update: ["One update", "更新一次"], learn_on: ["Learn", "学习"], forget: ["Forget all", "重新学习"], rollout: ["Steps between its updates:", "两次更新之间的步数："],
   // What environments say of their numbers and actions; in English they say it themselves.
   "position [m]": [null, "位置 [m]"], "speed [m/s]": [null, "速度 [m/s]"], "speed [m/step]": [null, "速度 [m/步]"], "angle [rad]": [null, "角度 [rad]"],
   "angular speed [rad/s]": [null, "角速度 [rad/s]"], "cos(angle)": [null, "cos(角度)"], "sin(angle)": [null, "sin(角度)"],
