@@ -50,7 +50,7 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     commands = {"train", "resume", "reproduce", "evaluate", "export"}
     commands |= {"plot", "video", "play", "watch", "check", "list", "cite", "runs"}
-    commands |= {"compare", "report"}
+    commands |= {"compare", "report", "solve"}
     (tmp_path / "my_file.py").write_text(MAZE)
     assert {words[1] for words in SHELL} == commands
     monkeypatch.setattr("sys.stdin", io.StringIO())  # who plays leaves at once

@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium.spaces import Discrete, Tuple
 
 from palestra.algorithms.q_learning import QLearning, State
-from palestra.core import Count, HasModel, Share, Spec, check, plain
+from palestra.core import Count, HasModel, Masked, Share, Spec, check, plain
 from palestra.envs.toy_text import model as exact
 from palestra.envs.toy_text.blackjack import Blackjack
 from palestra.envs.transforms import TimeLimit
@@ -167,6 +167,7 @@ def _table_shape(task: Ours, model: exact.Model) -> tuple[int, ...]:
     """The shape of a table of what is seen and done. Raises ValueError where states are not what is
     seen."""
     seen, done = task.env.observation_space, task.env.action_space
+    seen = seen["observation"] if isinstance(seen, Masked) else seen
     parts: Any = tuple(seen) if isinstance(seen, Tuple) else (seen,)
     states, actions, _ = model.probability.shape
     if not all(isinstance(part, Discrete) for part in (*parts, done)):

@@ -133,7 +133,7 @@ def test_a_sound_one(capsys):
     told = capsys.readouterr().out
     assert told.startswith(f"{MODULE}:Sound-v0: nothing to mend.\nPlayed 100 random steps: ")
     assert "rewards from 0 to 1" in told
-    assert "Can learn it: reinforce, actor_critic, a2c, a3c, ppo, dqn" in told
+    assert "Can learn it: reinforce, actor_critic, a2c, a3c, impala, ppo, " in told
     assert "Cannot: ddpg, td3, since the action must be a vector" in told
 
 

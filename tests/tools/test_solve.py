@@ -12,6 +12,7 @@ from gymnasium.spaces import Discrete
 import palestra
 from palestra import envs
 from palestra.core import Count, Share, Step, hyperparameters
+from palestra.envs.toy_text import model
 from palestra.envs.toy_text.model import Model, evaluate, outcomes
 from palestra.envs.transforms import StickyActions
 from palestra.tools.cli import main
@@ -201,3 +202,18 @@ def test_bad_input_in_python(monkeypatch):
     sticky = StickyActions(env=Corridor(), probability=0.5)  # of which its model knows nothing
     with pytest.raises(ValueError, match="has no exact model"):
         palestra.solve(sticky)
+
+
+def test_what_is_not_allowed_is_never_best():
+    """Two states: action 1 pays 10, but only in the second is it allowed."""
+    reward = np.array([[[1.0], [10.0]], [[2.0], [10.0]]])
+    over = np.array([[[False], [False]], [[True], [True]]])
+    after, start = np.array([[[1], [1]], [[0], [0]]]), np.array([1.0, 0.0])
+    allowed = np.array([[True, False], [True, True]])
+    small = model.Model(np.ones((2, 2, 1)), after, reward, over, start, allowed)
+    model.check(small)
+    for values, policy in (model.solve(small, gamma=0.5), model.improve(small, gamma=0.5)):
+        assert values.tolist() == [1 + 0.5 * 10, 10]
+        assert policy.tolist() == [0, 1]
+    with pytest.raises(ValueError, match="must allow an action in each state"):
+        model.check(small._replace(allowed=np.zeros((2, 2), bool)))

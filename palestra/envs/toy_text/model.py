@@ -132,7 +132,8 @@ def improve(model: Model, *, gamma: float = 1.0) -> tuple[np.ndarray, np.ndarray
     ValueError where the values of a policy do not converge.
     """
     states, actions, _ = model.probability.shape
-    values = evaluate(model, np.full((states, actions), 1 / actions), gamma=gamma)
+    allowed = np.ones((states, actions)) if model.allowed is None else model.allowed
+    values = evaluate(model, allowed / allowed.sum(-1, keepdims=True), gamma=gamma)
     while True:
         q = lookahead(model, model.reward, values, gamma)
         policy = _soonest(model, q >= q.max(-1, keepdims=True) - TIE)
@@ -147,9 +148,12 @@ def check(model: Any) -> None:
     if not isinstance(model, Model):
         home = f"{Model.__module__}.Model"
         raise InputError(f"model() must give a {home}, not a {type(model).__name__}.")
-    model = Model(*map(np.asarray, model))
+    model = Model(*(None if table is None else np.asarray(table) for table in model))  # type: ignore[arg-type]
     shape = model.probability.shape
-    for name, table, wanted in zip(model._fields, model, [shape] * 4 + [shape[:1]], strict=True):
+    wanted_shapes = [shape] * 4 + [shape[:1], shape[:2]]
+    for name, table, wanted in zip(model._fields, model, wanted_shapes, strict=True):
+        if table is None:
+            continue
         if table.shape != wanted or (len(shape) != 3 or 0 in shape):
             raise InputError(
                 f"model().{name} must have shape {wanted if len(shape) == 3 else '[S, A, K]'}: "
@@ -165,16 +169,22 @@ def check(model: Any) -> None:
         raise InputError(
             f"model().successor must be numbers of states, whole, from 0 to {states - 1}."
         )
-    if model.terminated.dtype != bool:
-        raise InputError(f"model().terminated must be bool, not {model.terminated.dtype}.")
+    for name in ("terminated", "allowed"):
+        table = getattr(model, name)
+        if table is not None and table.dtype != bool:
+            raise InputError(f"model().{name} must be bool, not {table.dtype}.")
+    if model.allowed is not None and not model.allowed.any(-1).all():
+        raise InputError("model().allowed must allow an action in each state.")
 
 
 def lookahead(
     model: Model, reward: np.ndarray, values: np.ndarray, gamma: float
 ) -> np.ndarray:  # [S, A]
-    """What each action pays at once, and later by the values of where it leads."""
+    """What each action pays at once, and later by the values of where it leads; of one that is not
+    allowed minus infinity."""
     later = gamma * ~model.terminated * values[model.successor]
-    return (model.probability * (reward + later)).sum(-1)
+    q = (model.probability * (reward + later)).sum(-1)
+    return q if model.allowed is None else np.where(model.allowed, q, -np.inf)
 
 
 def _soonest(model: Model, best: np.ndarray) -> np.ndarray:
