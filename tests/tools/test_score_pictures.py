@@ -95,7 +95,7 @@ def test_percentiles_are_runs(cart):
         told = {x.get_label(): x.get_ydata()[-1] for x in axes.lines if x.get_lw() > 2}
         names = ("5th percentile: seed 0", "median: seed 1", "95th percentile: seed 2")
         assert told == dict(zip(names, ends, strict=True))
-        assert "middle 90 % of 3 final scores" in axes.get_title()
+        assert "middle 90 % of 3 scores" in axes.get_title()
 
 
 def test_the_command_draws_each_and_says_what_is_left_out(top, tmp_path, capsys):

@@ -271,7 +271,7 @@ def percentiles(found: Comparison) -> Any:
             run, color, dash = runs[at], style.COLORS[look], style.DASHES[look]
             label = f"{name}: seed {run.seed}"
             place.plot(run.steps, run.means, color=color, ls=dash, lw=2.2, label=label)
-        apart = f"middle 90 % of {len(runs)} final scores: {shown(_range(group))} wide"
+        apart = f"middle 90 % of {len(runs)} scores: {shown(_range(group))} wide"
         if one.reference is not None:
             span = one.reference.best - one.reference.random
             apart += f", {_range(group, span):.0%} of random to best"
