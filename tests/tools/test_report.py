@@ -299,7 +299,7 @@ def test_commands_ask_for_the_same_again(name, monkeypatch):
         config = config_of(name, env_id)
         if env_id == "ALE/Pong-v5":
             del config["max_episode_steps"]
-        changed = next(k for k, x in config["hyperparameters"].items() if k == "gamma")
+        changed = next(k for k, x in config["hyperparameters"].items() if isinstance(x, float))
         config["hyperparameters"][changed] = 0.123
         train, again = script([(Path("x"), config | {"seed": s}) for s in (5, 7)], []).splitlines()
         words = shlex.split(train)
@@ -335,7 +335,7 @@ def test_commands_of_other_runs(tmp_path):
     assert "--max-episode-steps -1 --ignore text" in kwargs
     assert "--env.pole-mass 0.5" in kwargs
     assert "--env.preprocessing nature-2015" in told(environment="ALE/Pong-v5")
-    assert "--env.size '[1, 2]'" in told(environment="Maze-v0", env_kwargs={"size": [1, 2]})
+    assert "--env.size '[1, 2]'" in told(environment="Outside-v0", env_kwargs={"size": [1, 2]})
     versions = {"python": "3.11.7", "palestra": "0.1.0", "evil": "1.0", "jax": "0; rm"}
     text = script([(tmp_path, base | {"versions": versions, "commit": "abc\n\x1brm"})], [])
     assert text.splitlines()[:2] == [
