@@ -5,21 +5,19 @@ algorithm's floats are arguments of it: a learning rate that is changed meanwhil
 compiling, and what was learned so far stays.
 """
 
-import io
 from dataclasses import fields, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image
 
 from palestra import envs
 from palestra.algorithms import ALGORITHMS, entry
 from palestra.envs.drawing import draw
 from palestra.envs.drawing.frozen_lake import MARGIN
 from palestra.envs.toy_text.frozen_lake import FrozenLake
-from palestra.envs.transforms import simulator
+from palestra.envs.transforms import bare, simulator
 from palestra.faults import InputError
 from palestra.ranges import Seed, check, kind_of, sentences
 from palestra.runners import compiled
@@ -27,12 +25,13 @@ from palestra.runners.cache import use_compilation_cache
 from palestra.runners.switches import as_written
 from palestra.tools.pictures.film import action_names
 from palestra.tools.pictures.policy import TURNS, open_of, shape_of
-from palestra.tools.studio.words import number
+from palestra.tools.studio.words import number, png
 
 WORLDS = [x for x in envs.ENVIRONMENTS if x.startswith(("FrozenLake", "CliffWalking"))]
 TABLES = [name for name, row in ALGORITHMS.items() if row.observations == ("discrete",)]
 RATE = 10.0  # updates a second
 SLOWEST, FASTEST = 0.1, 100.0  # times that
+PICTURES = 300  # of places, that are kept: to draw one takes longer than to learn a step
 EPSILON = 0.2  # chance of a random action, which is constant here until it is changed
 EPSILONS = ("epsilon_start", "epsilon_end")
 
@@ -57,11 +56,13 @@ class Lesson:
         self.algorithm: Any = replace(made, **constant)
         rows, columns = shape_of(self.world)
         self.cells = rows * columns
+        self._pictures: dict[bytes, bytes] = {}
         self._values = jax.jit(lambda learns, state, cells: learns.values(state, cells))
         self._begin = jax.jit(compiled.begin, static_argnums=2)
         self._run = jax.jit(compiled.run, static_argnums=2)
         self.begin(seed)
         self._learned()  # compiled before anybody waits for it
+        self.begin(seed)  # whose keys have not been used
 
     def begin(self, seed: int) -> None:
         """Nothing has been learned."""
@@ -171,11 +172,15 @@ class Lesson:
         }
 
     def png(self) -> bytes:
-        """The world as it is now, as a file."""
+        """The world as it is now, as a file; of a place where one has been before, the same."""
         state = jax.tree.map(lambda x: np.asarray(x)[..., 0], self.carry.env_state)
-        made = io.BytesIO()
-        Image.fromarray(draw(self.env, state)).save(made, "png", compress_level=1)
-        return made.getvalue()
+        _, place = bare(self.env, state)
+        key = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(place))
+        if key not in self._pictures:
+            self._pictures[key] = png(draw(self.env, state))
+            if len(self._pictures) > PICTURES:
+                del self._pictures[next(iter(self._pictures))]
+        return self._pictures[key]
 
     def close(self) -> None:
         """Nothing is open."""

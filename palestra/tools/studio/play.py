@@ -5,7 +5,6 @@ one may go back to it, and what follows is to the bit what followed before, unle
 acts, or the world is another. Environments on the host have no such state: they go on alone.
 """
 
-import io
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields
@@ -14,7 +13,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from gymnasium.spaces import Box, Discrete
-from PIL import Image
 
 from palestra.core import HasPolicy, HasValues
 from palestra.envs.drawing import draw, drawable, frames_per_second
@@ -31,7 +29,7 @@ from palestra.tools.environments.hosted import Hosted
 from palestra.tools.environments.ours import Ours
 from palestra.tools.pictures.controls import CONTROLS, Controls, Move
 from palestra.tools.pictures.film import action_names, presentable, rate_of
-from palestra.tools.studio.words import number
+from palestra.tools.studio.words import number, png
 
 SLOWEST, FASTEST = 0.1, 10.0  # times the game's own pace
 LONGEST = 20_000  # moments of a game: each keeps its state
@@ -125,10 +123,8 @@ class Game:
         return draw(now.world, now.snapshot.state, plain(now.action))
 
     def png(self) -> bytes:
-        """The picture as a file, made quickly."""
-        made = io.BytesIO()
-        Image.fromarray(self.picture()).save(made, "png", compress_level=1)
-        return made.getvalue()
+        """The picture as a file."""
+        return png(self.picture())
 
     def close(self) -> None:
         """Nothing is open."""

@@ -7,25 +7,15 @@ import jax
 import numpy as np
 import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
+from studios import agent_of
 
-from palestra import prng
 from palestra.algorithms.dqn import DQN
 from palestra.algorithms.ppo import PPO
 from palestra.algorithms.q_learning import QLearning
-from palestra.core import Spec
 from palestra.faults import InputError
-from palestra.tools.agents.agent import Agent
-from palestra.tools.environments.whose import task_of
 from palestra.tools.studio.play import game
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*rgb_array.*:UserWarning")
-
-
-def agent_of(env_id, algorithm, **kwargs):
-    """An agent that has learned nothing."""
-    task = task_of(env_id, kwargs)
-    spec = Spec(*task.spaces()[:2], 1)
-    return Agent.of(algorithm, spec, task, algorithm.init(spec, prng.key(1)), None)
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ export function value(x) {
 export const state = (name) => h("span", { class: `state ${name}` }, t(`state_${name}`));
 
 export function table(header, rows, kind = "") {
-  return h("div", { class: "wide" }, h("table", { class: kind },
+  return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": header.filter(Boolean).join(", ") }, h("table", { class: kind },
     h("thead", {}, h("tr", {}, header.map((x) => h("th", { scope: "col" }, x)))),
     h("tbody", {}, rows.map((row) => h("tr", {}, row.map((x, i) =>
       h(i ? "td" : "th", i ? { "data-label": header[i] } : { scope: "row" }, x)))))));

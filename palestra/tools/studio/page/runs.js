@@ -79,7 +79,7 @@ function shown(all, fill) {
 
 function rows(members, fill) {
   const header = ["", t("run"), t("seed"), t("state"), t("steps"), t("best"), t("last"), t("age"), ""];
-  return h("div", { class: "wide" }, h("table", { class: "runs" },
+  return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": t("runs") }, h("table", { class: "runs" },
     h("thead", {}, h("tr", {}, header.map((x) => h("th", { scope: "col" }, x || h("span", { class: "unseen" }, t("choose")))))),
     h("tbody", {}, members.map((row) => h("tr", { class: kept.chosen.has(row.name) ? "chosen" : null },
       h("td", {}, h("input", { type: "checkbox", id: `choose-${row.name}`, checked: kept.chosen.has(row.name), "aria-label": `${t("choose")} ${row.name}`,
