@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -145,7 +146,7 @@ def test_a_form_refuses_at_the_field_that_is_meant(studio, visits):
 def test_a_table_learns_on_the_world(studio, visits):
     seen = visit(visits, studio, "learn")
     seen.fill("#speed", "2")
-    seen.click("#go")
+    seen.click("#go", timeout=SLOW)
     expect(seen.locator(".score")).to_contain_text("mean of 20 episodes")
     expect(seen.locator(".score b")).to_have_text(re.compile(r"\d[\d,]+"), timeout=SLOW)
     seen.click("#go")

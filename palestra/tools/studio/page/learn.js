@@ -49,7 +49,7 @@ export async function learn(place, given) {
       Object.keys(all).map((x) => h("option", { value: x, selected: x === now }, x))));
     chosen.replaceChildren(pick("environment", known.environments, env), pick("algorithm", known.algorithms, algorithm));
     about.replaceChildren(known.algorithms[algorithm], known.rollout > 1 ? ` ${t("rollout")} ${known.rollout}.` : "");
-    go = h("button", { class: "strong", id: "go", onclick: () => socket.send({ do: told.playing ? "pause" : "play" }) });
+    go = h("button", { class: "strong", id: "go", disabled: true, onclick: () => socket.send({ do: told.playing ? "pause" : "play" }) });
     times = h("output", { class: "quiet" });
     seed = h("input", { type: "number", id: "seed", class: "short", min: 0, step: 1, value: 0 });
     transport.replaceChildren(h("div", { class: "line" }, go, h("button", { id: "step", onclick: () => socket.send({ do: "step" }) }, `▸ ${t("one_update")}`),
@@ -83,6 +83,7 @@ export async function learn(place, given) {
     const fact = (name, x) => h("div", {}, h("dt", {}, t(name)), h("dd", {}, x));
     status.replaceChildren(h("dl", {}, fact("steps", h("b", {}, number(told.step))), fact("episodes", number(told.episodes)),
       fact("mean_20", points.length ? number(points.at(-1)[1]) : "–")));
+    go.disabled = false;
     go.textContent = told.playing ? t("pause") : `▶ ${t("learn_on")}`;
     times.textContent = `× ${number(Number(told.speed.toPrecision(2)))}`;
     row();
