@@ -35,6 +35,7 @@ from processes import ROOT, in_words, machine, say
 import palestra
 from palestra.algorithms import ALGORITHMS
 from palestra.tools.presets import preset
+from palestra.tools.presets.types import Preset
 from palestra.tools.statistics.definitions import Interval, student
 
 RESULTS = ROOT / "docs" / "results"
@@ -66,6 +67,8 @@ class Task(NamedTuple):
     exact: bool = False  # the line is that of the greedy policy's exact value
     note: str = ""
     package: str = ""  # of the simulator, where that is neither ours nor Gymnasium's own
+    mask: bool = True  # whether agents see which actions are allowed, where the task says it
+    preset: str | None = None  # its name, where it is not the default one
 
 
 THOUSAND, MILLION = 1_000, 1_000_000
@@ -142,7 +145,23 @@ TASKS = [
     Task("probe/Cue32-v0", 0.95, {"recurrent_ppo": MILLION}, note="best possible: 1"),
     Task("FrozenLake-v1", 0.72, TABLES, exact=True, note="best possible: 0.7442"),
     Task("FrozenLake8x8-v1", 0.85, TABLES, exact=True, note="best possible: 0.9132"),
-    Task("Taxi-v4", 7.9, TABLES, exact=True, note="best possible: 7.93"),
+    Task(
+        "Taxi-v4", 7.9, TABLES, exact=True, note="without its mask; best possible: 7.93", mask=False
+    ),
+    Task(
+        "Taxi-v4",
+        7.9,
+        {"q_learning": 250 * THOUSAND},
+        exact=True,
+        note="with its mask, in half of the steps",
+        preset="masked",
+    ),
+    Task(
+        "TicTacToe-v0",
+        0,
+        {"q_learning": 300 * THOUSAND, "dqn": 200 * THOUSAND, "ppo": 300 * THOUSAND},
+        note="the game's exact value",
+    ),
     Task("CliffWalking-v1", -13, TABLES, exact=True, note="best possible: −13"),
     Task(
         "Maze-v0",
@@ -209,11 +228,17 @@ class Cell(NamedTuple):
 
     @property
     def file(self) -> Path:
-        return RESULTS / f"{self.task.env_id.replace('/', '-')}__{self.algorithm}.json"
+        named = f"__{self.task.preset}" if self.task.preset else ""
+        return RESULTS / f"{self.task.env_id.replace('/', '-')}__{self.algorithm}{named}.json"
+
+    @property
+    def preset(self) -> Preset | None:
+        """What is trained with; None where there is none yet."""
+        return preset(self.algorithm, self.task.env_id, self.task.preset)
 
     def settings(self) -> dict:
         """What is run; a change of anything here makes a result stale. Raises SystemExit."""
-        chosen = preset(self.algorithm, self.task.env_id)
+        chosen = self.preset
         if chosen is None:
             raise SystemExit(f"There is no preset for {self.algorithm} on {self.task.env_id}.")
         if chosen.steps > self.task.learners[self.algorithm]:
@@ -231,7 +256,7 @@ class Cell(NamedTuple):
 
     def result(self) -> dict | None:
         """What was measured with these settings, if it was."""
-        if not self.file.is_file() or preset(self.algorithm, self.task.env_id) is None:
+        if not self.file.is_file() or self.preset is None:
             return None
         kept = json.loads(self.file.read_text())
         # Files of before it was a field mean: no.
@@ -248,7 +273,7 @@ def digest(settings: dict) -> str:
 def measure(cell: Cell) -> dict:
     """Train all seeds of a cell."""
     settings = cell.settings()
-    chosen = preset(cell.algorithm, cell.task.env_id)
+    chosen = cell.preset
     packages = [*filter(None, ("palestra", "jax", "gymnasium", cell.task.package))]
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
@@ -258,6 +283,7 @@ def measure(cell: Cell) -> dict:
             steps=chosen.steps,
             num_envs=chosen.num_envs,
             seeds=cell.task.seeds,
+            mask=cell.task.mask,
             run=Path(folder) / "runs",
             video=False,
             quiet=not sys.stderr.isatty(),
@@ -379,7 +405,7 @@ def write_score(cell: Cell, result: dict) -> None:
     """Put the sentence into the file that holds the cell's preset."""
     file = ROOT / "palestra" / "tools" / "presets" / f"{cell.algorithm}.py"
     source = file.read_text()
-    score = score_node(ast.parse(source), cell.task.env_id)
+    score = score_node(ast.parse(source), cell.task.env_id, cell.task.preset)
     if ast.literal_eval(score) == sentence(cell, result):
         return
     lines = source.splitlines(keepends=True)
@@ -391,8 +417,9 @@ def write_score(cell: Cell, result: dict) -> None:
     file.write_bytes(raw[:begin] + text + raw[end:])
 
 
-def score_node(tree: ast.Module, env_id: str) -> ast.expr:
-    """The score of the default preset for an environment, in a presets file's syntax tree."""
+def score_node(tree: ast.Module, env_id: str, preset: str | None = None) -> ast.expr:
+    """The score of a preset for an environment, the default one if none is named, in a presets
+    file's syntax tree."""
     named = {}
     for node in tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign):
@@ -402,7 +429,7 @@ def score_node(tree: ast.Module, env_id: str) -> ast.expr:
     entry = lambda table, key: resolve(
         next(v for k, v in zip(table.keys, table.values, strict=True) if k and k.value == key)
     )
-    call = entry(entry(named["PRESETS"], env_id), "default")
+    call = entry(entry(named["PRESETS"], env_id), preset or "default")
     return next(keyword.value for keyword in call.keywords if keyword.arg == "score")
 
 
@@ -417,7 +444,7 @@ def main() -> None:
     if not asked:
         raise SystemExit(f"Nothing in the table is called {', '.join(chosen.only)}.")
     for i, cell in enumerate(asked if not chosen.show else [], 1):
-        if preset(cell.algorithm, cell.task.env_id) is None:
+        if cell.preset is None:
             say(f"{i}/{len(asked)} {cell.algorithm} on {cell.task.env_id}: there is no preset")
             continue
         result = None if chosen.fresh else cell.result()

@@ -9,7 +9,7 @@ import pytest
 
 from palestra.algorithms import ALGORITHMS, served
 from palestra.tools.environments.whose import task_of
-from palestra.tools.presets import preset, presets
+from palestra.tools.presets import presets
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS, PRESETS_FOLDER = ROOT / "benchmarks", ROOT / "palestra" / "tools" / "presets"
@@ -29,15 +29,15 @@ def test_scores_are_those_of_the_results(learning):
     kept = [(cell, result) for cell, result in measured if result]
     assert kept
     for cell, result in kept:
-        chosen = preset(cell.algorithm, cell.task.env_id)
+        chosen = cell.preset
         assert chosen.score == learning["sentence"](cell, result)
 
 
 def test_each_score_can_be_found_and_replaced(learning):
     for cell in learning["cells"]([]):
-        if chosen := preset(cell.algorithm, cell.task.env_id):
+        if chosen := cell.preset:
             source = (PRESETS_FOLDER / f"{cell.algorithm}.py").read_text()
-            node = learning["score_node"](ast.parse(source), cell.task.env_id)
+            node = learning["score_node"](ast.parse(source), cell.task.env_id, cell.task.preset)
             assert ast.literal_eval(node) == chosen.score
 
 

@@ -180,6 +180,19 @@ ATARI_BREAKOUT = laptop(
 )
 
 
+TIC_TAC_TOE = Preset(
+    DQN(
+        gamma=1.0,
+        epsilon_steps=50_000,
+        normalize_obs=False,
+        hidden=(128, 128),
+    ),
+    num_envs=16,
+    steps=150_000,
+    source="our choice: a wider network, for many boards look alike",
+    score="Not measured yet.",
+)
+
 PRESETS = {
     "CartPole-v1": {"default": CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
     # Of CartPole-v1, whose episodes may be longer.
@@ -215,6 +228,7 @@ PRESETS = {
             score="Best agents 5.06 [3.48, 6.65], last ones 5.00 [2.76, 7.25]; 5 seeds."
         )
     },
+    "TicTacToe-v0": {"default": TIC_TAC_TOE},
     "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
     "ALE/Breakout-v5": {"default": ATARI_BREAKOUT, "laptop": ATARI_BREAKOUT, "gpu": GPU},
 }

@@ -247,6 +247,23 @@ def walker(score: str) -> Preset:
     )
 
 
+TIC_TAC_TOE = Preset(
+    PPO(
+        learning_rate=1e-3,
+        gamma=1.0,
+        entropy_coef=0.01,
+        rollout_length=32,
+        epochs=4,
+        minibatches=8,
+        normalize_obs=False,
+        normalize_reward=False,
+    ),
+    num_envs=64,
+    steps=300_000,
+    source="our choice: a bonus for entropy, so that it meets all that the opponent may do",
+    score="Not measured yet.",
+)
+
 PRESETS: dict[str, dict[str, Preset]] = {
     "CartPole-v1": {"default": RL_ZOO_CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
     "Positions/CartPole-v1": {"default": CARTPOLE_POSITIONS},
@@ -281,6 +298,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
             score="Best agents 4.77 [3.60, 5.94], last ones 4.76 [3.71, 5.82]; 5 seeds."
         )
     },
+    "TicTacToe-v0": {"default": TIC_TAC_TOE},
     "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
     "ALE/Breakout-v5": {"default": BREAKOUT, "laptop": BREAKOUT, "gpu": GPU},
     "LunarLander-v3": {"default": LUNAR_LANDER},
