@@ -20,6 +20,7 @@ from palestra.tools.statistics.definitions import student
 SIZE = 8.0, 4.5  # inches of a panel
 PER_INCH = 8  # characters of a line; parameters can make names long
 FEW = 2  # evaluations up to which they are points: there is no course to be seen yet
+SMALLER = 1.4  # as many characters have room in the legend's letters
 DOTS = 5_000  # episodes in a panel: of more some are drawn, evenly spread, and it is said
 POINTS = 2_000  # of a line, which is more than a picture has columns
 # What may be on the x-axis. metrics.jsonl holds no times, so that the same seed writes the same.
@@ -205,7 +206,7 @@ def _episodes(axes: Any, courses: Sequence[Course], color: str, most: int, legen
         share = round(sum(one.episodes.shape[1] for one in courses) / dots.shape[1])
         label = "episodes while exploring" + (f", one in {share:,}" if share > 1 else "")
         size = 5 if len(courses) == 1 else 2
-        axes.scatter(*dots, s=size, lw=0, color=color, alpha=0.25, label=label if legend else None)
+        axes.scatter(*dots, s=size, lw=0, color=color, alpha=0.4, label=label if legend else None)
     if len(courses) == 1 and (means := courses[0].running).size:
         label = "their mean, last 100"
         axes.plot(
@@ -258,7 +259,7 @@ def _evaluations(
     seen = np.concatenate([x for one in each for x in one.values()])  # no mean lies outside of it
     ends = float(seen.min()), float(seen.max())
     means, lows, highs = np.array([student(v, ends) for v in values], float).T
-    label = style.plain(fill(f"{label}: {told}{over}", width))
+    label = style.plain(fill(f"{label}: {told}{over}", round(SMALLER * width)))
     if len(places) <= FEW:
         spans = [means - lows, highs - means]
         axes.errorbar(places, means, spans, color=color, fmt="o", capsize=3, label=label)

@@ -85,7 +85,7 @@ def looks(count: int) -> list[tuple[str, Any]]:
     return [(COLORS[i % kinds], DASHES[(i + i // kinds) % kinds]) for i in range(count)]
 
 
-def legend(axes: Any, columns: int = 1) -> None:
+def legend(axes: Any) -> None:
     """A legend, if there is anything to be named, below the axes: so it hides nothing."""
     from matplotlib.transforms import ScaledTranslation
 
