@@ -95,7 +95,7 @@ def legend(axes: Any) -> None:
         axes.legend(
             frameon=False,
             loc="upper left",
-            ncols=columns,
+            handlelength=3,
             borderaxespad=0,
             fontsize="small",
             **place,
