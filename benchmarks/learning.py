@@ -138,11 +138,13 @@ TASKS = [
     Task(
         "Positions/CartPole-v1",
         475,
-        {"recurrent_ppo": 500 * THOUSAND, "ppo": 500 * THOUSAND},
+        {"recurrent_ppo": 500 * THOUSAND, "r2d2": 300 * THOUSAND, "ppo": 500 * THOUSAND},
         note="ppo does not remember: it is here to stay below 200",
     ),
     Task("Positions/Pendulum-v1", -250, {"recurrent_ppo": MILLION}),
-    Task("probe/Cue32-v0", 0.95, {"recurrent_ppo": MILLION}, note="best possible: 1"),
+    Task(
+        "probe/Cue32-v0", 0.95, {"recurrent_ppo": MILLION, "r2d2": MILLION}, note="best possible: 1"
+    ),
     Task("FrozenLake-v1", 0.72, TABLES, exact=True, note="best possible: 0.7442"),
     Task("FrozenLake8x8-v1", 0.85, TABLES, exact=True, note="best possible: 0.9132"),
     Task(

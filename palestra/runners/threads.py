@@ -49,7 +49,7 @@ from palestra.core import (
     Transition,
     check,
 )
-from palestra.faults import EnvironmentFaultError
+from palestra.faults import EnvironmentFaultError, InputError
 from palestra.parts.remembering import apart, seen_by, transition_of
 from palestra.parts.spaces import legal
 from palestra.runners import streams
@@ -86,6 +86,12 @@ def train(
     a worker fails otherwise; ValueError where `since` is of another run.
     """
     check("workers", workers, Count)
+    if not isinstance(algorithm, Asynchronous):
+        raise InputError(
+            f"{type(algorithm).__name__} cannot learn in several threads at once: that takes a "
+            "gradient which may be applied to a later learner (palestra.core.Asynchronous), as a3c "
+            "has; threads.beside takes all others."
+        )
     profile = Profile() if profile is None else profile
     key, first = prng.key(seed), streams.first(seed, streams.TRAINING)
     if since is not None:  # other episodes than those at the beginning

@@ -31,13 +31,13 @@ from palestra.algorithms.pqn import PQN
 from palestra.algorithms.q_learning import QLearning
 from palestra.algorithms.recurrent_ppo import RecurrentPPO
 from palestra.algorithms.sarsa import Sarsa
-from palestra.core import Transition
+from palestra.core import Chosen, Transition
 from palestra.envs.host.closing import close
 from palestra.envs.host.many import make_from
 from palestra.envs.host.one import lone
 from palestra.envs.host.processes import apart as made_apart
 from palestra.faults import EnvironmentFaultError, InputError, RaisedElsewhereError
-from palestra.parts.spaces import example_transition
+from palestra.parts.remembering import transition_of
 from palestra.runners import compiled, host, threads
 from palestra.runners.leaves import named
 from palestra.runners.report import Since
@@ -89,7 +89,7 @@ class Record:
 
     def init(self, spec, key):
         room = lambda x: jnp.zeros((self.updates, 4, spec.num_envs, *x.shape), x.dtype)
-        rows = jax.tree.map(room, example_transition(spec))
+        rows = jax.tree.map(room, transition_of(self, spec))
         return Log(jnp.zeros((), jnp.int32), jnp.zeros(self.updates, jnp.int32), rows)
 
     def act(self, state, obs, key, *, explore=True):
@@ -102,13 +102,25 @@ class Record:
         return Log(state.count + 1, *jax.tree.map(put, state[1:], (seen, rollout))), {}
 
 
-def played(mode: AutoresetMode, updates: int = 20, runner=host.train, num_envs: int = 2):
+class Counting(Record):
+    """Remembers how often it has acted."""
+
+    def no_memory(self, spec):
+        return jnp.zeros((), jnp.int32)
+
+    def act(self, state, obs, key, *, explore=True):
+        return Chosen(super().act(state, obs.obs, key), obs.memory + 1)
+
+
+def played(
+    mode: AutoresetMode, updates: int = 20, runner=host.train, num_envs: int = 2, learner=Record
+):
     """What two clocks show, of which the second has one step more in each episode."""
     lengths = [LENGTHS, (3, 4)]
     makers = [partial(Clock, i, lengths[i % 2]) for i in range(num_envs)]
     venv = SyncVectorEnv(makers, copy=False, autoreset_mode=mode)
     steps = updates * 4 * num_envs
-    *_, last = runner(venv, Record(updates), total_steps=steps, reports=2, seed=0)
+    *_, last = runner(venv, learner(updates), total_steps=steps, reports=2, seed=0)
     rows = jax.tree.map(np.asarray, last.learner.rows)
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows), last  # [time, E, ...]
 
@@ -147,6 +159,21 @@ def test_where_a_reset_takes_a_step_nothing_false_is_learned():
                 assert rows.obs[t + 1, i].tolist() == rows.next_obs[t, i].tolist()
     cut = rows.truncated & ~np.isin(rows.next_obs[..., 2], (3, 4))
     assert cut.any()  # those that went on while the other one was reset
+
+
+@pytest.mark.parametrize("mode", [SAME, OFF, NEXT])
+@pytest.mark.parametrize("runner", [host.train, threads.beside])
+def test_what_is_remembered_lasts_for_an_episode(mode, runner):
+    rows, _ = played(mode, runner=runner, learner=Counting)
+    _, episode, now = np.moveaxis(rows.obs.obs, -1, 0)
+    memory = rows.obs.memory
+    assert (rows.next_obs.memory == memory + 1).all()
+    assert (now == 0).sum() > 10
+    assert not memory[now == 0].any()
+    same = (np.diff(episode, axis=0) == 0) & (np.diff(now, axis=0) > 0)
+    assert (np.diff(memory, axis=0) == 1)[same].all()  # also where a cut was only told (NEXT_STEP)
+    if mode is not NEXT:  # which drops steps that nobody has acted in
+        np.testing.assert_array_equal(memory, now)
 
 
 def test_episodes_are_counted_across_rollouts_and_reports():

@@ -18,6 +18,7 @@ from jaxtyping import Array
 
 from palestra import prng
 from palestra.algorithms.a3c import A3C
+from palestra.algorithms.recurrent_ppo import RecurrentPPO
 from palestra.core import Transition
 from palestra.faults import EnvironmentFaultError
 from palestra.parts.spaces import example_transition
@@ -285,6 +286,10 @@ def test_an_interrupt_stops_the_workers(interruptible):
 def test_bad_input():
     with pytest.raises(ValueError, match="workers must be a whole number of at least 1, not 0"):
         next(threads.train(Fleet(), A3C(), workers=0, total_steps=1, reports=1, seed=0))
+
+    learner = RecurrentPPO(minibatches=1)
+    with pytest.raises(ValueError, match="RecurrentPPO cannot learn in several threads at once"):
+        next(threads.train(Fleet(), learner, workers=2, total_steps=1, reports=1, seed=0))
 
     class Strange(Clock):
         observation_space = Dict({"a": Text(2)})

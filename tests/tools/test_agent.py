@@ -6,6 +6,7 @@ import struct
 from collections import OrderedDict
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import jax
@@ -21,6 +22,7 @@ from palestra.algorithms import ALGORITHMS, served
 from palestra.algorithms.dqn import DQN
 from palestra.algorithms.ppo import PPO
 from palestra.algorithms.q_learning import QLearning
+from palestra.algorithms.r2d2 import R2D2
 from palestra.algorithms.td3 import TD3
 from palestra.core import Frames, HasPolicy, Spec
 from palestra.envs import make
@@ -31,6 +33,7 @@ from palestra.tools.agents.policy import reads
 from palestra.tools.agents.spaces_json import describe, spaces_of
 from palestra.tools.cli import main
 from palestra.tools.environments.whose import task_of
+from palestra.tools.pictures.film import episode
 
 
 @pytest.fixture
@@ -446,3 +449,31 @@ def agent_of(name: str, actions) -> Agent:
     spec = Spec(Box(-1, 1, (3,)), actions, 1)
     learner = jax.jit(lambda: algorithm.init(spec, prng.key(0)))()
     return Agent.of(algorithm, spec, task_of("CartPole-v1"), learner, None)
+
+
+def test_an_agent_that_remembers_gives_and_takes_a_memory() -> None:
+    env, env_id = make("Positions/CartPole-v1"), "Positions/CartPole-v1"
+    algorithm = R2D2(units=6, hidden=(6,), memory_size=200)
+    spec = Spec(env.observation_space, env.action_space, 2)
+    agent = Agent.of(algorithm, spec, env_id, algorithm.init(spec, prng.key(0)), None)
+    shots, memory = episode(env, agent, key=prng.key(1)), None
+    for shot, then in pairwise(shots):
+        values = agent.values(shot.seen.obs, memory=memory)
+        action, memory = agent.predict(shot.seen.obs, memory=memory)
+        assert action == then.action == values.argmax()
+        np.testing.assert_allclose(memory, then.seen.memory, atol=1e-5)
+    obs, both = np.stack([shots[0].seen.obs] * 2), np.stack([memory] * 2)
+    _, fresh = agent.predict(obs)
+    _, mixed = agent.predict(obs, memory=both, episode_start=[True, False])
+    np.testing.assert_allclose(mixed[0], fresh[0], atol=1e-6)
+    assert not np.allclose(mixed[1], fresh[1])
+    told = r"memory must be what predict gave .* have shape \(2, 6\), not \(6,\)\."
+    with pytest.raises(ValueError, match=told):
+        agent.predict(obs, memory=memory)
+    with pytest.raises(ValueError, match="episode_start must be a flag, or one for each"):
+        agent.predict(obs, memory=both, episode_start=[True])
+
+
+def test_an_agent_that_does_not_remember_takes_none(agent: Agent) -> None:
+    with pytest.raises(ValueError, match="dqn remembers nothing from step to step"):
+        agent.predict(np.zeros(4, np.float32), memory=np.zeros(4))

@@ -534,3 +534,35 @@ def test_what_is_not_installed_is_said(missing, cartpole, tmp_path, monkeypatch,
     error = capsys.readouterr().err
     assert f"needs {missing}, which is not installed: pip install 'palestra[export]'" in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("name", "cell"), [("recurrent_ppo", "lstm"), ("r2d2", "gru")])
+def test_what_remembers_acts_as_its_agent_over_an_episode(name, cell, tmp_path: Path) -> None:
+    env = make("Positions/CartPole-v1")
+    settings: dict[str, Any] = {"minibatches": 2} if name == "recurrent_ppo" else {}
+    spaces = env.observation_space, env.action_space
+    task = "Positions/CartPole-v1"
+    agent = agent_of(name, spaces, task, units=8, hidden=(8,), cell=cell, **settings)
+    to_numpy(agent, tmp_path / "agent.py")
+    act = runpy.run_path(str(tmp_path / "agent.py"))["act"]
+    with_onnx()
+    to_onnx(agent, tmp_path / "agent.onnx")
+    session = export_onnx.run(str(tmp_path / "agent.onnx"))
+    shown = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+    memory = theirs = None
+    third = [np.zeros((1, 8), np.float32)] * (2 if cell == "lstm" else 1)
+    for obs in shown:
+        action, memory = agent.predict(obs, memory=memory)
+        same, theirs = act(obs, theirs)
+        also, _, third = session(obs[None], *third)
+        assert action == same == also[0]
+        for x, y, z in zip(jax.tree.leaves(memory), theirs, third, strict=True):
+            np.testing.assert_allclose(x, y, atol=1e-4)
+            np.testing.assert_allclose(x, z[0], atol=1e-4)
+
+
+def test_a_file_plays_in_ours_whose_id_has_a_slash(tmp_path: Path) -> None:
+    env = make("MinAtar/Breakout-v1")
+    agent = agent_of("ppo", (env.observation_space, env.action_space), "MinAtar/Breakout-v1")
+    to_numpy(agent, tmp_path / "agent.py")
+    assert "ENVIRONMENT = 'palestra/MinAtar-Breakout-v1'" in (tmp_path / "agent.py").read_text()

@@ -182,9 +182,12 @@ def decide(
 ) -> Iterator[tuple[np.ndarray, Decision]]:
     """Each frame, and what the agent has last decided. Raises ValueError as `watch`."""
     evaluate = agent.probabilities if has_policy(agent) else agent.values
+    recalled: dict[str, Any] = {}  # of the video so far, by an agent that remembers
     for picture, obs in observe(frames, rate, sees(agent)):
         if obs is not None:
-            worth: Any = evaluate(obs)
+            worth: Any = evaluate(obs, **recalled)
+            if agent.remembers:
+                _, recalled["memory"] = agent.predict(obs, **recalled)
             if not np.isfinite(worth).all():
                 raise InputError("this agent's values are no numbers any more: it has diverged.")
             decision = Decision(obs, worth, int(worth.argmax()))

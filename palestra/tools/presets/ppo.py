@@ -99,7 +99,7 @@ CARTPOLE_POSITIONS = Preset(
     num_envs=16,
     steps=200_000,
     source="as recurrent_ppo's, to be held against it",
-    score="Not measured.",
+    score="Best agents 44.2 [43.4, 45.0], last ones 43.0 [42.3, 43.6]; 10 seeds.",
 )
 
 PENDULUM = Preset(

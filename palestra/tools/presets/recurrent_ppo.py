@@ -50,7 +50,7 @@ CUE = Preset(
     num_envs=16,
     steps=200_000,
     source="our first choice: as for CartPole",
-    score="Not measured.",
+    score="Best agents 1.00 [1.00, 1.00], last ones 1.00 [1.00, 1.00]; 10 seeds.",
 )
 
 PRESETS: dict[str, dict[str, Preset]] = {
