@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 
     home: str  # the class, as "module:class", of ours below palestra.algorithms
     summary: str
-    paper: str  # a key of palestra/tools/references.bib; empty where it is not ours
+    paper: str  # a key of palestra/tools/references.bib, or several; empty where it is not ours
     observations: tuple[str, ...] = ANY_OBS  # kinds: vector, picture, discrete
     actions: tuple[str, ...] = ("discrete",)  # kinds: discrete, multi-discrete, continuous
     off_policy: bool = False  # learns from whatever was done, by whomever
@@ -100,7 +100,7 @@ ALGORITHMS: dict[str, Entry] = {
     "dyna_q": Entry(
         "dyna_q:DynaQ",
         "Q-learning that learns a model and plans in it; also prioritized sweeping.",
-        "sutton1990integrated",
+        "sutton1990integrated moore1993prioritized",
         observations=("discrete",),
         off_policy=True,
         num_envs=1,  # each of its steps counts, for it thinks many times of each

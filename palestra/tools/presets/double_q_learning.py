@@ -60,7 +60,7 @@ TAXI = Preset(
     num_envs=64,
     steps=1_000_000,
     source="as Q-learning's, with twice the steps, for each table sees half of them",
-    score="Not measured yet.",
+    score="Exact: best 7.93 [7.93, 7.93], last ones 7.93 [7.93, 7.93]; 10 seeds.",
 )
 
 PRESETS = {

@@ -33,7 +33,7 @@ FROZEN_LAKE_8X8 = Preset(
     num_envs=32,
     steps=600_000,
     source="our choice: a model of many outcomes, for on ice much is left to chance",
-    score="Not measured yet.",
+    score="Exact: best 0.8921 [0.8915, 0.8928], last ones 0.8885 [0.8845, 0.8926]; 10 seeds.",
 )
 
 CLIFF_WALKING = Preset(
@@ -60,7 +60,7 @@ TAXI = Preset(
     num_envs=8,
     steps=50_000,
     source="our choice: a long step, for nothing is left to chance",
-    score="Not measured yet.",
+    score="Exact: best 7.93 [7.93, 7.93], last ones 7.93 [7.93, 7.93]; 10 seeds.",
 )
 
 MAZE = Preset(

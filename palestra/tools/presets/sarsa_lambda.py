@@ -54,17 +54,18 @@ TAXI = Preset(
     SarsaLambda(
         learning_rate=0.1,
         gamma=1.0,
-        epsilon_start=0.03,
-        epsilon_steps=2_000_000,
-        epsilon_end=0.015,
+        epsilon_start=0.1,
+        epsilon_steps=1_000_000,
+        epsilon_end=0.0,
+        trace_decay=0.5,
     ),
     num_envs=64,
-    steps=2_000_000,
+    steps=1_000_000,
     source=(
-        "our search over 3 settings: so little exploration that the best acting policy is "
-        "the best of all; zeros are optimistic enough to explore"
+        "our search over 2 settings: epsilon falls to zero, so that what is learned "
+        "becomes the best policy"
     ),
-    score="Not measured yet.",
+    score="Exact: best 7.91 [7.91, 7.92], last ones 7.91 [7.91, 7.92]; 10 seeds.",
 )
 
 PRESETS = {
