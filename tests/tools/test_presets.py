@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from palestra.algorithms import ALGORITHMS, served
+from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.tools.environments.whose import task_of
 from palestra.tools.presets import presets
 
@@ -50,7 +51,8 @@ PRESETS = {(name, env_id): x for name in ALGORITHMS for env_id, x in presets(nam
 
 @pytest.mark.parametrize(("algorithm", "env_id"), PRESETS)
 def test_presets_fit_their_environments(algorithm, env_id):
-    assert served(algorithm, *task_of(env_id).spaces()[:2])
+    seen, done, _ = task_of(env_id).spaces()
+    assert served(algorithm, flat_observation_space(seen), flat_action_space(done))
     assert "default" in PRESETS[algorithm, env_id]
     for found in PRESETS[algorithm, env_id].values():
         assert type(found.algorithm) is ALGORITHMS[algorithm].learner

@@ -49,6 +49,6 @@ def minatar(score: str) -> Preset:
 
 PRESETS: dict[str, dict[str, Preset]] = {
     "CartPole-v1": {"default": CARTPOLE},
-    "MinAtar/Breakout-v1": {"default": minatar("Not measured.")},
-    "MinAtar/Asterix-v1": {"default": minatar("Not measured.")},
+    "MinAtar/Breakout-v1": {"default": minatar(score="Not measured.")},
+    "MinAtar/Asterix-v1": {"default": minatar(score="Not measured.")},
 }

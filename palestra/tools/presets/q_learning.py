@@ -131,7 +131,7 @@ TAXI_MASKED = Preset(
     num_envs=64,
     steps=250_000,
     source="as without the mask, in half of the steps",
-    score="Not measured yet.",
+    score="Exact: best 7.93 [7.93, 7.93], last ones 7.93 [7.93, 7.93]; 10 seeds.",
 )
 
 TIC_TAC_TOE = Preset(
