@@ -153,7 +153,7 @@ TASKS = [
     Task(
         "Taxi-v4",
         7.9,
-        {"q_learning": 250 * THOUSAND},
+        {"q_learning": 250 * THOUSAND, "dqn": 250 * THOUSAND},
         exact=True,
         note="with its mask, in half of the steps",
         preset="masked",

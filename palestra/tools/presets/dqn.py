@@ -180,6 +180,18 @@ ATARI_BREAKOUT = laptop(
 )
 
 
+TAXI = Preset(
+    DQN(
+        epsilon_steps=60_000,
+        normalize_obs=False,
+        hidden=(128,),
+    ),
+    num_envs=16,
+    steps=100_000,
+    source="our choice, for Taxi with its mask: one wide layer, which is as good as a table",
+    score="Not measured yet.",
+)
+
 TIC_TAC_TOE = Preset(
     DQN(
         gamma=1.0,
@@ -228,6 +240,7 @@ PRESETS = {
             score="Best agents 5.06 [3.48, 6.65], last ones 5.00 [2.76, 7.25]; 5 seeds."
         )
     },
+    "Taxi-v4": {"default": TAXI, "masked": TAXI},
     "TicTacToe-v0": {"default": TIC_TAC_TOE},
     "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
     "ALE/Breakout-v5": {"default": ATARI_BREAKOUT, "laptop": ATARI_BREAKOUT, "gpu": GPU},

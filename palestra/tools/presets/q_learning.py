@@ -144,7 +144,7 @@ TIC_TAC_TOE = Preset(
     num_envs=64,
     steps=300_000,
     source="our choice: zeros are optimistic where the best is a draw, so all is tried",
-    score="Not measured yet.",
+    score="Best agents 0.0000 [0.0000, 0.0000], last ones 0.0000 [0.0000, 0.0000]; 10 seeds.",
 )
 
 PRESETS = {
