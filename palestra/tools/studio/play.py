@@ -251,7 +251,9 @@ class Game:
         what = asked.get("do")
         if what == "play":
             self.playing = True
-            if self.now.over and self.at + 1 == len(self.line):
+            if self.now.over and self.rewinds:
+                self.at = 0  # as players of films do
+            elif self.now.over:
                 self.begin(self.seed + 1)
         elif what == "pause":
             self.playing = False

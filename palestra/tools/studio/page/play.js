@@ -136,8 +136,12 @@ export async function play(place, given) {
         about.rewinds && button("branch", t("branch"), { do: "branch" }), yours,
         h("label", { class: "inline" }, h("span", { class: "quiet" }, t("speed")), speed, h("output", { id: "times", class: "quiet" }))),
       about.rewinds ? chips : h("p", { class: "quiet" }, t("no_rewind")),
-      h("div", { class: "line" }, h("label", { class: "inline" }, h("span", { class: "quiet" }, t("start_seed")), h("input", { type: "number", id: "seed", min: 0, step: 1, value: first.now.seed, class: "short" })),
-        button("anew", t("anew"), () => ({ do: "begin", seed: Math.floor(Number(document.getElementById("seed").value)) })))].filter(Boolean));
+      h("div", { class: "line" }, h("label", { class: "inline" }, h("span", { class: "quiet" }, t("start_seed")), h("input", { type: "number", id: "seed", min: 0, step: 1, value: first.now.seed + 1, class: "short" })),
+        button("anew", t("anew"), () => {
+          const field = document.getElementById("seed"), seed = Math.floor(Number(field.value));
+          field.value = seed + 1; // of the next one
+          return { do: "begin", seed };
+        }))].filter(Boolean));
     for (const [id, words] of [["back", "step_back"], ["step", "step_on"], ["start", "to_start"]]) {
       transport.querySelector(`#${id}`)?.setAttribute("aria-label", t(words));
       transport.querySelector(`#${id}`)?.setAttribute("title", t(words));
