@@ -21,6 +21,7 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, served
 from palestra.core import Spec
+from palestra.envs.host import masking
 from palestra.envs.host.closing import playing
 from palestra.envs.host.ids import import_for
 from palestra.envs.unknown import UnknownEnvironmentError
@@ -131,11 +132,12 @@ def _play(task: Task, env: Any, another: Any, found: Checked) -> None:
     length, seconds = 0, 0.0
     try:
         env.action_space.seed(0)
-        obs, _ = env.reset(seed=0)
+        obs, info = env.reset(seed=0)
         wrong[misfit(space, obs, "The observation of `reset`")] = None
+        wrong.setdefault(_no_mask(env, obs, info), None)
         for step in range(1, STEPS + 1):
-            action, begun = env.action_space.sample(), time.perf_counter()
-            obs, reward, terminated, truncated, _ = env.step(action)
+            action, begun = masking.draw(env, obs, info), time.perf_counter()
+            obs, reward, terminated, truncated, info = env.step(action)
             seconds += time.perf_counter() - begun
             length += 1
             wrong.setdefault(misfit(space, obs, "An observation of `step`"), step)
@@ -146,7 +148,8 @@ def _play(task: Task, env: Any, another: Any, found: Checked) -> None:
                 lengths.append(length)
                 endings.append((bool(terminated), bool(truncated)))
                 length = 0
-                env.reset()
+                obs, info = env.reset()
+            wrong.setdefault(_no_mask(env, obs, info), step)
     finally:  # also where it raises
         # Of each kind of fault one is enough: the first.
         kinds = {re.sub(r"[-\d.]+", "", str(one)): one for one in reversed([*wrong]) if one}
@@ -212,13 +215,28 @@ def _of_lengths(lengths: Sequence[int]) -> str:
 def _course(env: Any) -> list[Any]:
     """What it shows and pays in up to 50 steps, always from the same seed, by the same actions."""
     env.action_space.seed(1)
-    course: list[Any] = [env.reset(seed=1)[0]]
+    obs, info = env.reset(seed=1)
+    course: list[Any] = [obs]
     for _ in range(50):
-        obs, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+        action = masking.draw(env, obs, info)
+        obs, reward, terminated, truncated, info = env.step(action)
         course.append((obs, np.asarray(reward), bool(terminated), bool(truncated)))
         if terminated or truncated:
             break
     return course
+
+
+def _no_mask(env: Any, obs: Any, info: Any) -> str | None:
+    mask = masking.mask_of(env.observation_space, obs, info)
+    if mask is None or not masking.choices(env.action_space):
+        return None
+    try:
+        flags = masking.flags_of(mask, env.action_space)
+    except ValueError as fault:
+        return f"{_plain(str(fault))}."
+    if not masking.is_open(flags, env.action_space):
+        return f"{masking.KEY} must allow an action as long as the episode goes on."
+    return None
 
 
 def _no_reward(reward: Any) -> str | None:

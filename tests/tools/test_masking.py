@@ -178,3 +178,10 @@ def test_a_mask_that_cannot_be_is_said_before_training(mask, said):
 
     with pytest.raises(InputError, match=f"{said}.*no-mask"):
         palestra.train(Wrong, DQN, steps=64, **SMALL)
+
+
+def test_the_check_plays_what_is_allowed_and_says_what_is_no_mask(capsys):
+    """Other moves raise, which would be told."""
+    assert main(["check", "masked_games:MaskedBoard-v0"]) == 0, capsys.readouterr().out
+    assert main(["check", "masked_games:BadlyMasked-v0"]) == 1
+    assert "action_mask must be 4 flags" in capsys.readouterr().out
