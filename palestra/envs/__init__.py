@@ -199,6 +199,7 @@ ENVIRONMENTS: dict[str, Entry] = {
     "probe/Forget-v0": Entry(
         "probes:Forget", "Does what is remembered end with the episode?", threshold=0.95
     ),
+    "probe/TMaze-v0": Entry("probes:TMaze", "Does a memory last on the way?", 100, 3.9),
 }
 ENDS = "max_episode_steps", "reward_threshold"  # what a class from outside may say of its episodes
 RENAMED = {

@@ -96,3 +96,47 @@ def test_threshold_is_reached_by_the_answers_alone(env_id):
     right = lambda a: jnp.int32(a) if isinstance(a, int) else jnp.array(a, jnp.float32)
     wrong = lambda a: jnp.int32(1 - a) if isinstance(a, int) else -jnp.array(a, jnp.float32)
     assert total(right) >= entry.threshold > total(wrong)
+
+
+@pytest.mark.parametrize("delay", [2, 8, 32])
+def test_the_cue_is_shown_once_and_asked_for_at_the_end(delay):
+    env = envs.make(f"probe/Cue{delay}-v0")
+    for seed in range(4):
+        state, obs = env.reset(prng.key(seed))
+        cue = float(obs[0])
+        assert abs(cue) == 1
+        for _ in range(delay):
+            state, step = env.step(state, jnp.int32(1), prng.key(0))
+            assert (step.obs[0], step.reward, step.terminated) == (0, 0, False)
+        rewards = [env.step(state, jnp.int32(a), prng.key(0))[1] for a in (0, 1)]
+        assert [float(x.reward) for x in rewards] == [-cue, cue]
+        assert all(x.terminated for x in rewards)
+
+
+def test_the_first_step_is_answered_otherwise_than_those_after_it():
+    env = envs.make("probe/Forget-v0")
+    first, _ = env.reset(prng.key(0))
+    later, _ = env.step(first, jnp.int32(1), prng.key(0))
+    pays = lambda state, action: float(env.step(state, jnp.int32(action), prng.key(1))[1].reward)
+    assert [pays(first, 0), pays(first, 1), pays(later, 0), pays(later, 1)] == [-1, 1, 0, -1]
+    ends = [bool(env.step(first, jnp.int32(1), prng.key(i))[1].terminated) for i in range(64)]
+    assert 16 < sum(ends) < 48
+
+
+def test_the_way_through_the_t_maze():
+    env = envs.make("probe/TMaze-v0")
+    for seed in range(4):
+        state, sign = env.reset(prng.key(seed))
+        south = sign.tolist() == [1, 1, 0]
+        assert south or sign.tolist() == [0, 1, 1]
+        _, bump = env.step(state, jnp.int32(3), prng.key(0))  # west, into the wall
+        assert (bump.obs.tolist(), bump.terminated) == (sign.tolist(), False)
+        np.testing.assert_allclose(bump.reward, -0.1)
+        for i in range(10):
+            state, step = env.step(state, jnp.int32(1), prng.key(0))
+            assert step.obs.tolist() == ([0, 1, 0] if i == 9 else [1, 0, 1])
+            assert (float(step.reward), bool(step.terminated)) == (0, False)
+        north, turned = (env.step(state, jnp.int32(a), prng.key(0))[1] for a in (0, 2))
+        right, wrong = (turned, north) if south else (north, turned)
+        assert (float(right.reward), bool(right.terminated), bool(wrong.terminated)) == (4, 1, 1)
+        np.testing.assert_allclose(wrong.reward, -0.1)
