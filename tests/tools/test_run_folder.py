@@ -1,6 +1,9 @@
 """Files of a run folder that nobody meant to write are refused in one sentence."""
 
+import fcntl
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +106,16 @@ def test_metrics_are_not_appended_through_a_link(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is a link to another file"):
         Recorder(tmp_path)
     assert ours.read_text() == "precious"
+
+
+def test_who_looks_whether_a_run_goes_on_keeps_nobody_from_writing(tmp_path: Path) -> None:
+    """A table of runs, a studio: each look takes the lock for a moment."""
+    path = tmp_path / "metrics.jsonl"
+    path.touch()
+    with path.open("rb") as looked, ThreadPoolExecutor(1) as beside:
+        fcntl.flock(looked, fcntl.LOCK_SH)
+        beside.submit(lambda: (time.sleep(0.05), fcntl.flock(looked, fcntl.LOCK_UN)))
+        recorder = Recorder(tmp_path)
+    with pytest.raises(ValueError, match="written by another process"):
+        Recorder(tmp_path)
+    recorder.close()

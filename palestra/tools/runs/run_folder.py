@@ -26,7 +26,7 @@ from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import IO, Any, TypedDict
 from uuid import uuid4
 
 import jax
@@ -181,13 +181,9 @@ class Recorder:
         if path.is_symlink():  # a stranger's: ours would be cut off and written to
             raise InputError(f"{path} is a link to another file; put the file itself there.")
         self._file = path.open("a", buffering=1)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # for as long as it is open
-        except OSError:
+        if not _locked(self._file):  # for as long as it is open
             self._file.close()
-            raise InputError(
-                f"{folder} is being written by another process; stop it first."
-            ) from None
+            raise InputError(f"{folder} is being written by another process; stop it first.")
         self._size, self._best = since["metrics_bytes"], best
         self._begun = False
         if not 0 <= self._size <= path.stat().st_size:
@@ -279,6 +275,17 @@ class Recorder:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _locked(file: IO[str]) -> bool:
+    """Whether a file is locked for us now; who looks whether a run goes on (listing.py) has it for
+    a moment."""
+    for wait in (0.02, 0.1, 0.3, 0.0):
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(wait)
+    return False
 
 
 def _finished(report: Report, before: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,9 +1,12 @@
 """The folder whose runs the studio shows: which run, and which file of it, a name stands for."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
+from palestra.faults import InputError
 from palestra.tools.runs.listing import found, is_written, row_of
 from palestra.tools.runs.reading import read_config
 
@@ -17,14 +20,16 @@ class Shelf:
     def __init__(self, root: Path):
         self.root = root
         self._rows: dict[Path, tuple[Any, float, Row]] = {}  # with what they were read from, when
+        self._looking = Lock()  # several pages may ask at once
 
     def rows(self) -> list[Row]:
         """The table of runs, each with its name; only those that have changed are read again."""
         if not self.root.is_dir():
             return []
-        folders = [x for x in found([self.root]) if not any((x / f).is_symlink() for f in FILES)]
-        rows = {folder: self._row(folder) for folder in folders}
-        self._rows = {folder: kept for folder, kept in self._rows.items() if folder in rows}
+        with self._looking:
+            own = lambda folder: not any((folder / file).is_symlink() for file in FILES)
+            rows = {folder: self._row(folder) for folder in found([self.root]) if own(folder)}
+            self._rows = {folder: kept for folder, kept in self._rows.items() if folder in rows}
         return list(rows.values())
 
     def run(self, name: str) -> Path:
@@ -60,7 +65,7 @@ class Shelf:
         if before != marks or (row["state"] == "running") != is_written(folder):
             row = row_of(folder) | {"name": folder.relative_to(self.root).as_posix()}
             row["asked"] = None
-            if row["state"] != "damaged":
+            with suppress(OSError, InputError):
                 row["asked"] = read_config(folder).get("steps")
             read = now
             self._rows[folder] = marks, now, row

@@ -12,6 +12,7 @@ from studios import agent_of
 from palestra.algorithms.dqn import DQN
 from palestra.algorithms.ppo import PPO
 from palestra.algorithms.q_learning import QLearning
+from palestra.algorithms.recurrent_ppo import RecurrentPPO
 from palestra.faults import InputError
 from palestra.tools.studio.play import game
 
@@ -133,6 +134,21 @@ def test_what_an_agent_thinks_is_told(pole, lake):
     numbers.key("left", True)
     assert numbers.step()
     assert numbers.now.action == -2.0
+
+
+def test_what_an_agent_remembers_goes_back_with_it():
+    agent = agent_of("FrozenLake-v1", RecurrentPPO(hidden=(8,), units=8, minibatches=1))
+    played = game(agent, seed=1)
+    first = list(to_the_end(played))
+    assert np.any(jax.tree.leaves(first[1].memory)[0])
+    played.seek(1)
+    played.fork()
+    again = to_the_end(played)
+    assert same(again, first)
+    for ours, theirs in zip(again[1:], first[1:], strict=True):
+        memories = jax.tree.leaves(ours.memory), jax.tree.leaves(theirs.memory)
+        assert all(map(np.array_equal, *memories))
+        assert ours.action == theirs.action
 
 
 def test_environments_on_the_host_go_on_alone():
