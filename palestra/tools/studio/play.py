@@ -5,9 +5,11 @@ one may go back to it, and what follows is to the bit what followed before, unle
 acts, or the world is another. Environments on the host have no such state: they go on alone.
 """
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -27,8 +29,9 @@ from palestra.runners.switches import as_the_user_has_it
 from palestra.tools.agents.agent import Agent
 from palestra.tools.environments.hosted import Hosted
 from palestra.tools.environments.ours import Ours
+from palestra.tools.pictures import video
 from palestra.tools.pictures.controls import CONTROLS, Controls, Move
-from palestra.tools.pictures.film import action_names, presentable, rate_of
+from palestra.tools.pictures.film import Shot, action_names, captioned, presentable, rate_of
 from palestra.tools.studio.words import number, png
 
 SLOWEST, FASTEST = 0.1, 10.0  # times the game's own pace
@@ -71,10 +74,10 @@ class Game:
 
     rewinds = True
 
-    def __init__(self, agent: Agent, seed: int = 0):
-        """Raises ValueError where it cannot be drawn."""
+    def __init__(self, agent: Agent, seed: int = 0, folder: Path | None = None):
+        """Films are written into `folder`. Raises ValueError where it cannot be drawn."""
         use_compilation_cache()
-        self.agent = agent
+        self.agent, self.folder, self.saved = agent, folder, ""
         self.hands = "agent"  # who plays: agent, you
         self.playing, self.speed = False, 1.0
         self.held: list[str] = []  # keys that are down, the last one pressed last
@@ -206,6 +209,19 @@ class Game:
             self.branch = branch
             self.at = min(self.at, len(self.line) - 1)
 
+    def save(self) -> None:
+        """Write the branch that is shown as a film into the run's folder. Raises ValueError where
+        what is past cannot be drawn any more."""
+        if not self.rewinds or self.folder is None:
+            raise InputError("Only episodes that one can go back in are saved as films here.")
+        name = f"episode-{time.strftime('%Y%m%d-%H%M%S')}.mp4"
+        words = action_names(self.world)
+        drawn = lambda x: draw(x.world, x.snapshot.state, plain(x.action))
+        shots = ((drawn(x), Shot(None, x.action, x.total)) for x in self.line)
+        frames = (captioned(x, i, shot, words) for i, (x, shot) in enumerate(shots))
+        video.write(self.folder / name, frames, self.rate)
+        self.saved = name
+
     def change(self, name: str, value: float) -> None:
         """Go on from here in a world with another parameter. Raises ValueError where it may not
         be."""
@@ -266,6 +282,8 @@ class Game:
             self.seek(int(number(asked, "at")))
         elif what == "branch":
             self.fork()
+        elif what == "save":
+            self.save()
         elif what == "show":
             self.show(int(number(asked, "branch")))
         elif what == "speed":
@@ -388,6 +406,7 @@ class Game:
             "seed": self.seed,
             "playing": self.playing,
             "speed": self.speed,
+            "saved": self.saved,
         }
 
     def _seen(self, obs: Any) -> list[tuple[str, float]] | None:
@@ -448,9 +467,9 @@ class HostGame(Game):
         close(self._many)
 
 
-def game(agent: Agent, seed: int = 0) -> Game:
+def game(agent: Agent, seed: int = 0, folder: Path | None = None) -> Game:
     """A game of the agent's. Raises ValueError where it cannot be watched."""
-    return Game(agent, seed) if isinstance(agent.task, Ours) else HostGame(agent, seed)
+    return (Game if isinstance(agent.task, Ours) else HostGame)(agent, seed, folder)
 
 
 def _flat(action: Any) -> list[float] | None:

@@ -187,7 +187,8 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
             from palestra.tools.agents.agent import load  # JAX, when it is needed
             from palestra.tools.studio.play import game
 
-            return game(load(path), int(seed) if seed.isdecimal() and len(seed) < 10 else 0)
+            begun = int(seed) if seed.isdecimal() and len(seed) < 10 else 0
+            return game(load(path), begun, shelf.run(run))
 
         await ws.accept()
         await Table(ws, opened).sit()

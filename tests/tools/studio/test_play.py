@@ -202,6 +202,9 @@ def test_a_page_plays_goes_back_and_branches(watched):
         assert [again[x] for x in keys] == [end[x] for x in keys]
         ask(do="seek", at=5)
         assert heard(page, lambda x: x.get("at") == 5)["thoughts"] == back["thoughts"]
+        ask(do="save")
+        saved = heard(page, lambda x: x.get("saved"))["saved"]
+        assert watched.ask(f"file?run=one&name={saved}")[1][4:8] == b"ftyp"
         ask(do="fly")
         assert "fly" in heard(page, lambda x: "said" in x)["said"]
         ask(do="seek", at="five")

@@ -1,5 +1,5 @@
 // An agent at play: what it thinks, back to any moment, and a person's hand on the keys.
-import { get, listen } from "./api.js";
+import { file, get, listen } from "./api.js";
 import { h, link, number, say } from "./dom.js";
 import { t } from "./words.js";
 
@@ -106,6 +106,7 @@ export async function play(place, given) {
         })))));
   }
 
+  const films = h("p", { class: "quiet", hidden: true });
   let slider, clock, playing, yours, speed, chips, built = false;
   function controls() {
     if (!built) build();
@@ -134,7 +135,9 @@ export async function play(place, given) {
         button("step", "▸", { do: "step" }),
         about.rewinds && button("start", "|◂", { do: "seek", at: 0 }),
         about.rewinds && button("branch", t("branch"), { do: "branch" }), yours,
+        about.rewinds && h("button", { id: "save", onclick: () => first.socket.send({ do: "save" }) }, t("save")),
         h("label", { class: "inline" }, h("span", { class: "quiet" }, t("speed")), speed, h("output", { id: "times", class: "quiet" }))),
+      films,
       about.rewinds ? chips : h("p", { class: "quiet" }, t("no_rewind")),
       h("div", { class: "line" }, h("label", { class: "inline" }, h("span", { class: "quiet" }, t("start_seed")), h("input", { type: "number", id: "seed", min: 0, step: 1, value: first.now.seed + 1, class: "short" })),
         button("anew", t("anew"), () => {
@@ -169,6 +172,11 @@ export async function play(place, given) {
     yours.disabled = !about.keys.length;
     yours.setAttribute("aria-pressed", now.hands === "you");
     document.getElementById("times").textContent = `× ${number(Number(now.speed.toPrecision(2)))}`;
+    if (now.saved && films.dataset.name !== now.saved) {
+      films.dataset.name = now.saved;
+      films.hidden = false;
+      films.replaceChildren(`${t("saved")} `, h("a", { href: file(run, now.saved), download: now.saved }, now.saved));
+    }
     chips.replaceChildren(...(now.branches.length > 1 ? now.branches.map((x, i) => h("button", { class: i === now.branch ? "chip on" : "chip", "aria-pressed": i === now.branch, onclick: () => send({ do: "show", branch: i }) },
       `${t("branch_n")} ${i + 1}: ${number(x.total)}${x.over ? " ■" : ""}`)) : [h("span", { class: "quiet" }, t("branch_hint"))]));
   }

@@ -50,7 +50,7 @@ const WORDS = {
   keys: ["Keys", "按键"], space: ["space", "空格"], keys_hint: ["The first key takes over; Escape pauses and hands back.", "按任一键即接管；Esc 暂停并交还。"],
   keys_turns: ["The game waits for each of your keys; hand back and the agent goes on.", "游戏会等待你的每次按键；交还后智能体继续。"], no_keys: ["There are no keys for such actions.", "此类动作没有对应按键。"],
   world: ["The world", "环境参数"], world_hint: ["Change a number and see whether the agent copes.", "修改数值，看看智能体能否应对。"],
-  pause: ["Pause", "暂停"], go: ["Play", "播放"], take_over: ["Take over", "接管"], hand_back: ["Hand back", "交还"],
+  save: ["Save as film", "保存为影片"], saved: ["In the run's folder:", "已存入训练文件夹："], pause: ["Pause", "暂停"], go: ["Play", "播放"], take_over: ["Take over", "接管"], hand_back: ["Hand back", "交还"],
   begin: ["Start training", "开始训练"], begins: ["It begins: its program is made …", "正在启动并编译……"], begun: ["It trains, in a process of its own.", "已在独立进程中开始训练。"],
   environment: ["Environment", "环境"], algorithm: ["Algorithm", "算法"], preset: ["Preset", "预设"], tuned: ["with a preset for this environment", "有此环境的预设"], untuned: ["others", "其他"],
   survives: ["It goes on by itself, even when the studio ends.", "训练独立进行，工作室关闭后仍会继续。"],
