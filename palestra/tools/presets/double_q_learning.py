@@ -40,12 +40,12 @@ CLIFF_WALKING = Preset(
         learning_rate=0.5,
         gamma=1.0,
         epsilon_end=0.1,
-        epsilon_steps=50_000,
+        epsilon_steps=200_000,
     ),
     num_envs=8,
-    steps=100_000,
+    steps=200_000,
     source=(
-        "our search over 3 settings: two tables need more exploration than one, for each sees "
+        "our search over 4 settings: two tables need more exploration than one, for each sees "
         "half of the steps"
     ),
     score="Not measured yet.",

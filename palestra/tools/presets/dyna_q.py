@@ -47,7 +47,7 @@ CLIFF_WALKING = Preset(
     num_envs=1,
     steps=5_000,
     source="Sutton & Barto (2018), example 6.6, with ten steps in thought for each in the world",
-    score="Not measured yet.",
+    score="Exact: best −13.00 [−13.00, −13.00], last ones −13.00 [−13.00, −13.00]; 10 seeds.",
 )
 
 TAXI = Preset(
@@ -74,7 +74,7 @@ MAZE = Preset(
     num_envs=1,
     steps=2_000,
     source="Sutton & Barto (2018), example 8.1, with their steps in thought",
-    score="Not measured yet.",
+    score="Exact: best −14.00 [−14.00, −14.00], last ones −14.00 [−14.00, −14.00]; 10 seeds.",
 )
 
 MAZE_SWEEPING = Preset(

@@ -47,7 +47,7 @@ CLIFF_WALKING = Preset(
     num_envs=8,
     steps=200_000,
     source="our search over 4 settings; none of them finds the short way",
-    score="Not measured yet.",
+    score="Exact: best −15.00 [−15.00, −15.00], last ones −15.00 [−15.00, −15.00]; 10 seeds.",
 )
 
 TAXI = Preset(
