@@ -50,9 +50,9 @@ def test_a_constant_step_forgets():
 def test_ucb_tries_what_it_does_not_know_and_then_what_may_be_best():
     algorithm = Bandits(method="ucb", confidence=2.0)
     state = start(algorithm)
-    act = lambda state: int(algorithm.act(state, jnp.zeros(1, jnp.int32), prng.key(0))[0])
-    state = state._replace(visits=state.visits.at[0].set(jnp.array([0.0, 7.0])))
-    assert act(state) == 0
+    act = lambda state, seen=0: int(algorithm.act(state, jnp.array([seen]), prng.key(0))[0])
+    unknown = state._replace(visits=state.visits.at[2].set(jnp.array([0.0, 7.0])))
+    assert act(unknown, 2) == 0  # though 0 + 2 sqrt(ln 8) = 2.9 would be less than 4
     # 1 + 2 sqrt(ln 11 / 2) = 3.19 and 2 + 2 sqrt(ln 11 / 8) = 3.09; then 2.75 and 3.24
     state = state._replace(visits=state.visits.at[0].set(jnp.array([2.0, 8.0])))
     assert act(state) == 0

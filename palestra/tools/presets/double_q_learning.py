@@ -48,7 +48,7 @@ CLIFF_WALKING = Preset(
         "our search over 4 settings: two tables need more exploration than one, for each sees "
         "half of the steps"
     ),
-    score="Not measured yet.",
+    score="Exact: best −13.00 [−13.00, −13.00], last ones −13.00 [−13.00, −13.00]; 10 seeds.",
 )
 
 TAXI = Preset(
