@@ -261,7 +261,7 @@ TIC_TAC_TOE = Preset(
     num_envs=64,
     steps=300_000,
     source="our choice: a bonus for entropy, so that it meets all that the opponent may do",
-    score="Not measured yet.",
+    score="Best agents −0.0140 [−0.0237, −0.0043], last ones −0.0140 [−0.0237, −0.0043]; 10 seeds.",
 )
 
 PRESETS: dict[str, dict[str, Preset]] = {
