@@ -51,6 +51,8 @@ def test_no_module_is_imported_for_a_form(studio, tmp_path, monkeypatch):
         assert "--trust sly_module" in told["said"]
         assert post(studio, "train", algorithm=given[0], env=given[1])[0] == 400
     assert "sly_module" not in sys.modules
+    loaded = studio.ask("form?algorithm=dqn&env=json:CartPole-v1")  # by ourselves
+    assert "--trust json" in loaded[1]["said"]
     with pytest.raises(InputError, match="--trust a"):
         form.form("dqn", "a:B-v0", "", "ab,b")
 
