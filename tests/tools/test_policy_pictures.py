@@ -107,7 +107,7 @@ def test_files_light_and_dark(agents, tmp_path: Path):
     ("kind", "names", "told"),
     [
         ("gird", ["lake"], "--kind must be one of grid, phase"),
-        ("grid", ["values"], "shows agents in FrozenLake, CliffWalking, not in CartPole-v1"),
+        ("grid", ["values"], "shows agents in FrozenLake, CliffWalking, Maze, not in CartPole-v1"),
         ("phase", ["lake"], "shows agents in CartPole, MountainCar"),
         ("blackjack", ["cliff"], "shows agents in Blackjack, not in CliffWalking-v1"),
         ("grid", ["lake", "lake"], "shows one agent; name one run, not 2"),
