@@ -14,7 +14,8 @@ CARTPOLE = Preset(
     num_envs=8,
     steps=150_000,
     source="our first choice: the class defaults with a target that follows slowly, as DQN's",
-    score="Not measured.",
+    score="Not measured over seeds; one seed had 500 after 100,000 of 200,000 steps, and 500 at "
+    "their end.",
 )
 
 CUE = Preset(
@@ -29,7 +30,7 @@ CUE = Preset(
     num_envs=8,
     steps=60_000,
     source="our first choice: as for CartPole, in sequences that are longer than an episode",
-    score="Not measured.",
+    score="Not measured over seeds; one seed had 1.0 after 20,000 steps.",
 )
 
 PRESETS: dict[str, dict[str, Preset]] = {

@@ -35,7 +35,8 @@ PENDULUM = Preset(
     steps=500_000,
     source="our first choice: as for CartPole, with the short horizon that PPO has for Pendulum "
     "and ten passes",
-    score="Not measured.",
+    score="Not measured over seeds; one seed had −184 after 200,000 of a million steps and −179 at "
+    "their end, a mean over 100 episodes each.",
 )
 
 CUE = Preset(
