@@ -11,7 +11,7 @@ demo: .venv/.installed  ## train DQN on CartPole and show that it learned
 	$(BIN)/palestra train dqn CartPole-v1
 
 test: .venv/.dev  ## the whole suite: 36 minutes on two cores the first time
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 tiny: .venv/.tiny  ## the fifteen-second check
 	$(BIN)/python -m pytest -m tiny -n 0 $$(grep -rl --include='*.py' mark.tiny tests)
