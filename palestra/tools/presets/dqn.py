@@ -189,7 +189,7 @@ TAXI = Preset(
     num_envs=16,
     steps=100_000,
     source="our choice, for Taxi with its mask: one wide layer, which is as good as a table",
-    score="Not measured yet.",
+    score="Exact: best 7.93 [7.93, 7.93], last ones 7.93 [7.93, 7.93]; 10 seeds.",
 )
 
 TIC_TAC_TOE = Preset(
