@@ -20,7 +20,7 @@ CARTPOLE = Preset(
 
 CUE = Preset(
     R2D2(
-        epsilon_steps=10_000,
+        epsilon_steps=20_000,
         memory_size=50_000,
         sequence_length=40,
         target_period=1,
