@@ -156,7 +156,10 @@ class RecurrentQ(eqx.Module):
     ):
         trunk_key, head_key = jax.random.split(key)
         self.trunk = Recurrent(spec.observation_space, cell, units, trunk_key)
-        self.head = MLP((units, *hidden, actions + dueling), head_key)
+        head = MLP((units, *hidden, actions + dueling), head_key)
+        # A memory of zeros would else have no gradient: that of ReLU at 0 is 0.
+        raised = lambda head: head.layers[0].bias
+        self.head = eqx.tree_at(raised, head, raised(head) + 0.1)
         self.dueling = dueling
 
     def __call__(self, seen: Recalled) -> tuple[Float[Array, " actions"], PyTree]:
