@@ -3,6 +3,7 @@
 They are the commands of the command line, so what is refused is refused in its sentences.
 """
 
+import math
 import os
 import signal
 import subprocess
@@ -41,6 +42,12 @@ class Jobs:
         """Write a run's policy as a file of plain NumPy; what is said. Raises as `resume`."""
         return self.run(["export", str(folder), "--numpy", *self.trust], lambda: False)
 
+    def reproduce(self, folder: Path) -> str:
+        """Train a run once more, to the end; whether that gave the same bits. Raises ValueError in
+        the command's sentence where it did not."""
+        asked = ["reproduce", str(folder), *self.trust]
+        return self.run(asked, lambda: False, patience=math.inf)
+
     def stop(self, folder: Path) -> str:
         """Stop the process that writes a run, as Ctrl-C does. Raises ValueError where none does."""
         writers = [one for one in psutil.process_iter() if _writes(one, folder / "metrics.jsonl")]
@@ -54,9 +61,16 @@ class Jobs:
             one.send_signal(signal.SIGINT)
         return ""
 
-    def run(self, arguments: Sequence[str], begun: Callable[[], bool]) -> str:
-        """Start a command; its last line once it has ended well, "" as soon as it has `begun`.
-        Raises ValueError in the command's sentence where it ends otherwise."""
+    def run(
+        self,
+        arguments: Sequence[str],
+        begun: Callable[[], bool],
+        *,
+        patience: float = PATIENCE,
+    ) -> str:
+        """Start a command; its last line once it has ended well, "" as soon as it has `begun`, and
+        after `patience` seconds. Raises ValueError in the command's sentence where it ends
+        otherwise."""
         self.children = [child for child in self.children if child.poll() is None]
         handle, log = tempfile.mkstemp(prefix="palestra-studio-", suffix=".log")
         with open(handle, "w") as file:
@@ -68,7 +82,7 @@ class Jobs:
                 start_new_session=True,  # so that Ctrl-C ends the studio alone
             )
         self.children.append(child)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + patience
         while child.poll() is None and time.monotonic() < until:
             if begun():
                 return ""

@@ -214,6 +214,7 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
         Route("/train", train, methods=["POST"]),
         Route("/stop", job(jobs.stop), methods=["POST"]),
         Route("/resume", job(jobs.resume), methods=["POST"]),
+        Route("/reproduce", job(jobs.reproduce), methods=["POST"]),
         Route("/export", job(jobs.export), methods=["POST"]),
         WebSocketRoute("/live", live),
         WebSocketRoute("/play", play),

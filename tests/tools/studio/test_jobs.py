@@ -86,3 +86,18 @@ def test_a_training_is_started_stopped_and_gone_on_with(studio):
     until(lambda: lines() > before)
     assert post(studio, "stop", run=run)[0] == 200
     until(lambda: state(studio, run) == "interrupted")
+
+
+def test_a_run_is_done_again_to_the_bit_or_it_is_said_that_it_differs(studio):
+    flags = {"steps": "200", "num_envs": "2", "video": "false", "episodes": "1"}
+    status, told = post(studio, "train", algorithm="q_learning", env="FrozenLake-v1", flags=flags)
+    assert status == 200, told
+    run = told["run"]
+    until(lambda: state(studio, run) == "finished")
+    status, told = post(studio, "reproduce", run=run)
+    assert (status, "bit" in told["said"]) == (200, True), told
+    config = studio.root / run / "config.json"
+    config.write_text(config.read_text().replace('"gamma": 0.99', '"gamma": 0.5'))
+    status, told = post(studio, "reproduce", run=run)
+    assert status == 400
+    assert "differ" in told["said"]

@@ -66,6 +66,7 @@ function buttons(told, name, now) {
   return [told.agents.length || now === "running" ? link(`#/play?run=${run}`, `▶ ${t("play")}`, "button strong") : null,
     now === "running" ? act("stop", `■ ${t("stop")}`) : null,
     now === "interrupted" || now === "died" ? act("resume", `↻ ${t("resume")}`) : null,
+    now === "finished" ? act("reproduce", `≡ ${t("reproduce")}`) : null,
     told.agents.length ? act("export", `⇩ ${t("export")}`) : null,
     link(`#/compare?run=${run}`, t("compare")), link("#/runs", t("back"), "button quiet")].filter(Boolean);
 }

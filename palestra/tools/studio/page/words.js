@@ -34,7 +34,7 @@ const WORDS = {
   said_steps: ["Environment steps, summed over environments.", "环境步数（所有环境之和）。"],
   said_num_envs: ["Environments side by side.", "并行环境数。"], said_seed: ["The seed of all chance.", "所有随机性的种子。"],
   said_env: ["A parameter of the environment.", "环境参数。"],
-  stop: ["Stop", "停止"], resume: ["Resume", "继续"], export: ["Export", "导出"],
+  stop: ["Stop", "停止"], resume: ["Resume", "继续"], export: ["Export", "导出"], reproduce: ["Reproduce", "复现"],
   stop_done: ["It stops after its next report; everything so far is kept.", "将在下次报告后停止，已有内容都会保留。"],
   resume_done: ["It goes on in a process of its own.", "已在独立进程中继续。"],
   game: ["The game's picture", "游戏画面"], opening: ["The agent takes its place …", "智能体正在就位……"],
