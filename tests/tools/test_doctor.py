@@ -250,6 +250,7 @@ def test_environments_on_the_host_are_looked_at_too(fault):
 
 FASTEST = {
     **dict.fromkeys(ALGORITHMS, "CartPole-v1"),
+    **dict.fromkeys(("recurrent_ppo", "r2d2"), "Positions/CartPole-v1"),
     **dict.fromkeys(("q_learning", "expected_sarsa", "dyna_q"), "CliffWalking-v1"),
     **dict.fromkeys(
         ("sarsa", "monte_carlo", "double_q_learning", "n_step_sarsa", "sarsa_lambda"),
