@@ -43,6 +43,7 @@ from palestra.core import (
     hyperparameters,
 )
 from palestra.parts.exploration import among_best, epsilon_greedy
+from palestra.parts.masks import allowed, masked, observed
 from palestra.parts.tables import Table, learn, row, table, value
 
 
@@ -92,21 +93,22 @@ class Bandits:
             return jax.random.categorical(key, values)
         tie_key, epsilon_key = jax.random.split(key)
         if self.method == "epsilon":
-            return epsilon_greedy(among_best(values, tie_key), self.epsilon, epsilon_key)
-        visits = row(state.visits, obs)
+            best = among_best(values, tie_key)
+            return epsilon_greedy(best, self.epsilon, epsilon_key, allowed(obs))
+        visits = row(state.visits, observed(obs))
         time = visits.sum(-1, keepdims=True) + 1
         unsure = jnp.sqrt(jnp.log(time) / jnp.maximum(visits, 1))
         upper = jnp.where(visits > 0, values + self.confidence * unsure, jnp.inf)
-        return among_best(upper, tie_key).argmax(-1)
+        return among_best(masked(upper, obs), tie_key).argmax(-1)
 
     def update(self, state: State, rollout: Transition, key: Key) -> tuple[State, Metrics]:
         def follow(
             carry: tuple[Table, Table, Float[Array, "*S"]], now: Transition
         ) -> tuple[tuple, Float[Array, "E"]]:
             q, visits, mean = carry
-            seen = tuple(jax.tree.leaves(now.obs))
+            seen = tuple(jax.tree.leaves(observed(now.obs)))
             place = (*seen, now.action)
-            first = row(visits, now.obs).sum(-1) == 0
+            first = visits[seen].sum(-1) == 0
             visits = visits.at[place].add(1.0)
             if self.method == "gradient":
                 known = jnp.where(first, now.reward, mean[seen])
@@ -119,7 +121,7 @@ class Bandits:
                 q = q.at[place].add(error / visits[place])
             else:
                 q, error = learn(q, now.obs, now.action, now.reward, self.step_size)
-            often = row(visits, now.obs).sum(-1)
+            often = visits[seen].sum(-1)
             mean = mean.at[seen].add((now.reward - mean[seen]) / often)
             return (q, visits, mean), error
 

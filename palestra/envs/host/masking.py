@@ -17,7 +17,6 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Dict, Discrete, MultiDiscrete
 
-from palestra.core import Masked
 from palestra.faults import InputError
 
 KEY = "action_mask"
@@ -104,6 +103,8 @@ def unmasked(space: gymnasium.Space, obs: Any) -> Any:
 
 def masked_space(shown: gymnasium.Space, done: gymnasium.Space) -> gymnasium.Space:
     """The space with its mask, of an environment that shows one, or tells it in infos."""
+    from palestra.core import Masked  # with JAX, which a list of what there is does not need
+
     rest: Any = shown
     if shows_mask(shown):
         parts = [(key, part) for key, part in rest.spaces.items() if key != KEY]
