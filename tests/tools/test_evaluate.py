@@ -18,6 +18,7 @@ from palestra.algorithms.ppo import PPO
 from palestra.algorithms.q_learning import QLearning
 from palestra.algorithms.rainbow import Rainbow
 from palestra.core import Spec
+from palestra.envs.host.one import Tried
 from palestra.envs.toy_text.model import evaluate, solve
 from palestra.envs.transforms import TimeLimit, simulator
 from palestra.faults import InputError
@@ -252,7 +253,9 @@ def test_training_judging_exam_and_seeds_have_streams_of_their_own(tmp_path, mon
     """Every reset of two seeds with two environments, of going on, and of a film."""
     # What tries an environment out, and throws it away, resets it with 0.
     monkeypatch.setattr("palestra.envs.host.many.step_cost", lambda name, make_env: (1e-6, False))
-    monkeypatch.setattr("palestra.tools.environments.hosted.try_out", lambda name, env: 1)
+    monkeypatch.setattr(
+        "palestra.tools.environments.hosted.try_out", lambda name, env: Tried(1, None)
+    )
     monkeypatch.setattr(Logged, "seen", [])
     learner = DQN(hidden=(4,), learning_starts=10, memory_size=100)
     begin = partial(train, Logged, learner, num_envs=2, steps=200, episodes=3, quiet=True)

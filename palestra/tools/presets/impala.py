@@ -8,17 +8,17 @@ CARTPOLE = Preset(
         learning_rate=2e-3,
         anneal_steps=300_000,
         trace=0.95,
-        entropy_coef=0.0,
         rollout_length=32,
-        epochs=4,
+        epochs=2,
         minibatches=2,
         rms_prop=False,
-        normalize_obs=False,
-        normalize_reward=False,
+        normalize_obs=True,
+        normalize_reward=True,
     ),
     num_envs=8,
     steps=300_000,
-    source="our choice: PPO's rollouts of 32 steps in 8 environments, with fewer passes",
+    source="our choice: PPO's rollouts of 32 steps in 8 environments, with fewer passes; without "
+    "a common scale of rewards, one seed in six lost all that it had learned",
     score="Not measured.",
 )
 
