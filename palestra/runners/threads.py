@@ -63,7 +63,7 @@ from palestra.runners.switches import as_written, throughout
 @throughout
 def train(
     make_envs: Callable[[], VectorEnv],
-    algorithm: Asynchronous,
+    algorithm: Algorithm,
     *,
     workers: int,
     total_steps: int,
