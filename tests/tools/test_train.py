@@ -74,15 +74,15 @@ class Unscaled(gymnasium.Env):
 def test_defaults_are_for_a_task_without_a_preset(name):
     """In any unit; of those that step for each of its steps, one environment."""
     for algorithm in (name, algorithm_class(name)()):
-        job = settle(Unscaled, None, None, algorithm, 100, None, None, (), {})
+        job = settle(Unscaled, None, None, algorithm, 100, None, None, (), True, {})
         assert job.num_envs == (8 if name == "ppo" else 1)
         assert job.algorithm.normalize_obs
-    assert settle(Unscaled, None, None, name, 100, 3, None, (), {}).num_envs == 3
+    assert settle(Unscaled, None, None, name, 100, 3, None, (), True, {}).num_envs == 3
 
 
 def test_schedules_go_with_the_steps_where_the_algorithm_is_a_word():
     def settled(algorithm, **changes):
-        job = settle("CartPole-v1", None, None, algorithm, 2_000, None, None, (), changes)
+        job = settle("CartPole-v1", None, None, algorithm, 2_000, None, None, (), True, changes)
         return job.algorithm.anneal_steps
 
     assert settled("ppo") == 2_000  # the preset's are 100,000, of a run of as many
