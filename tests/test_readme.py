@@ -3,8 +3,10 @@
 import io
 import re
 import runpy
+import sys
 from pathlib import Path
 
+import gymnasium
 import pytest
 from sizes import sizes
 
@@ -52,6 +54,8 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
     commands |= {"plot", "video", "play", "watch", "check", "list", "cite", "runs"}
     commands |= {"compare", "report", "solve"}
     (tmp_path / "my_file.py").write_text(MAZE)
+    monkeypatch.delitem(sys.modules, "my_file", raising=False)  # another test's, and its Maze
+    monkeypatch.delitem(gymnasium.registry, "Maze-v0", raising=False)
     assert {words[1] for words in SHELL} == commands
     monkeypatch.setattr("sys.stdin", io.StringIO())  # who plays leaves at once
     folder = "runs/first"
