@@ -10,7 +10,7 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 demo: .venv/.installed  ## train DQN on CartPole and show that it learned
 	$(BIN)/palestra train dqn CartPole-v1
 
-test: .venv/.dev  ## the whole suite: 36 minutes on two cores the first time
+test: .venv/.dev  ## the whole suite: 40 minutes on two cores the first time
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 tiny: .venv/.tiny  ## the fifteen-second check

@@ -19,7 +19,7 @@ CARTPOLE = Preset(
     steps=300_000,
     source="our choice: PPO's rollouts of 32 steps in 8 environments, with fewer passes; without "
     "a common scale of rewards, one seed in six lost all that it had learned",
-    score="Not measured.",
+    score="Best agents 500.0 [500.0, 500.0], last ones 500.0 [500.0, 500.0]; 10 seeds.",
 )
 
 

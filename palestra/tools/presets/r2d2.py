@@ -30,7 +30,7 @@ CUE = Preset(
     num_envs=8,
     steps=60_000,
     source="our first choice: as for CartPole, in sequences that are longer than an episode",
-    score="Not measured over seeds; one seed had 1.0 after 20,000 steps.",
+    score="Best agents 1.00 [1.00, 1.00], last ones 1.00 [1.00, 1.00]; 10 seeds.",
 )
 
 PRESETS: dict[str, dict[str, Preset]] = {
