@@ -29,6 +29,7 @@ from palestra.core import (
     CountOrZero,
     Environment,
     HasInfo,
+    HasModel,
     Key,
     Range,
     Share,
@@ -54,6 +55,11 @@ class Transform:
     def action_space(self) -> gymnasium.Space:
         return self.env.action_space
 
+    @property
+    def keeps_model(self) -> bool:
+        """Whether an exact model of what is transformed is one of the transform, too."""
+        return False
+
     def reset(self, key: Key) -> tuple[PyTree, PyTree]:
         return self.env.reset(key)
 
@@ -75,6 +81,13 @@ def simulator(env: Environment) -> Environment:
     while isinstance(env, Transform):
         env = env.env
     return env
+
+
+def modelled(env: Environment) -> HasModel | None:
+    """Whose exact model holds for all of it, or None: most transforms change what it says."""
+    while isinstance(env, Transform) and env.keeps_model:
+        env = env.env
+    return env if isinstance(env, HasModel) else None
 
 
 def bare(env: Environment, state: PyTree) -> tuple[Environment, PyTree]:
@@ -104,6 +117,10 @@ class TimeLimit(Transform):
 
     limit: Count
     """Steps after which an episode is cut off."""
+
+    @property
+    def keeps_model(self) -> bool:
+        return True
 
     def reset(self, key: Key) -> tuple[Timed, PyTree]:
         state, obs = self.env.reset(key)

@@ -14,15 +14,16 @@ import numpy as np
 from gymnasium.spaces import Discrete, Tuple
 
 from palestra.algorithms.q_learning import QLearning, State
-from palestra.core import Count, HasModel, Masked, Share, Spec, check, plain
+from palestra.core import Count, Masked, Share, Spec, check, plain
+from palestra.envs import ENVIRONMENTS
 from palestra.envs.toy_text import model as exact
 from palestra.envs.toy_text.blackjack import Blackjack
-from palestra.envs.transforms import TimeLimit
+from palestra.envs.transforms import modelled
 from palestra.faults import InputError
 from palestra.parts.spaces import action_count
 from palestra.runners.switches import as_written, check_devices
 from palestra.tools.agents.agent import Agent, Snapshots
-from palestra.tools.environments.ours import Flat, Ours
+from palestra.tools.environments.ours import Ours
 from palestra.tools.environments.task import Task
 from palestra.tools.environments.whose import task_of
 from palestra.tools.pictures import policy as pictures
@@ -30,7 +31,6 @@ from palestra.tools.pictures import style
 from palestra.tools.pictures.film import action_names
 
 Method = Literal["value-iteration", "policy-iteration"]
-SUCH = "FrozenLake-v1, CliffWalking-v1, Taxi-v4 and Blackjack-v1"
 SIGNS = "<v>^"  # of pictures.ARROWS
 SURE = 1e-6  # by which the choice stands out among actions that are as good
 
@@ -152,15 +152,14 @@ def check_picture(task: Task, path: Path) -> Any:
 
 def _world(task: Task) -> Any:
     """The simulator, which has a model. Raises ValueError where there is none."""
-    env: Any = task.env if isinstance(task, Ours) else None
-    while isinstance(env, TimeLimit | Flat):
-        env = env.env
-    if not isinstance(env, HasModel):
+    world = modelled(task.env) if isinstance(task, Ours) else None
+    if world is None:
+        known = [x for x, row in ENVIRONMENTS.items() if hasattr(row.simulator, "model")]
         raise InputError(
-            f"{task} has no exact model, which is what is solved: {SUCH} have one, and so may a "
-            "class in JAX of your own, with model() (docs/own.md)."
+            f"{task} has no exact model, which is what is solved. {', '.join(known)} have one, and "
+            "so may a class in JAX of your own, with model() (docs/own.md)."
         )
-    return env
+    return world
 
 
 def _table_shape(task: Ours, model: exact.Model) -> tuple[int, ...]:

@@ -20,12 +20,12 @@ from palestra.algorithms.rainbow import Rainbow
 from palestra.core import Spec
 from palestra.envs.host.one import Tried
 from palestra.envs.toy_text.model import evaluate, solve
-from palestra.envs.transforms import TimeLimit, simulator
+from palestra.envs.transforms import ScaleReward, StickyActions, TimeLimit, simulator
 from palestra.faults import InputError
 from palestra.runners import streams
 from palestra.runners.streams import WIDTH
 from palestra.tools.agents.agent import Agent
-from palestra.tools.agents.episodes import LONGEST, OnHost, in_gymnasium, in_ours
+from palestra.tools.agents.episodes import LONGEST, OnHost, in_gymnasium, in_ours, model_of
 from palestra.tools.agents.evaluate import judge
 from palestra.tools.cli.results import episodes_said, show_results
 from palestra.tools.environments.task import Task
@@ -118,6 +118,15 @@ def test_a_policy_that_never_ends_is_given_up():
         assert (played.returns == -LONGEST).all()
         told = played.as_json()
         assert (told["episodes"], told["ended"], told["given_up"]) == (2, 0, 2)
+
+
+def test_a_transform_that_changes_the_world_has_no_model_of_the_bare_one():
+    """Or an agent would be judged in another world than it learned in, without a word."""
+    lake = envs.make("FrozenLake-v1")
+    assert model_of(TimeLimit(env=lake, limit=5)) is not None
+    for changed in (StickyActions(env=lake, probability=0.5), ScaleReward(env=lake, scale=2.0)):
+        assert model_of(changed) is None
+        assert model_of(TimeLimit(env=changed, limit=5)) is None
 
 
 def test_where_there_is_no_model_there_is_no_exact_value():

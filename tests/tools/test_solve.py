@@ -168,7 +168,7 @@ def test_a_model_that_cannot_be_is_refused(capsys, fault, said):
     ("words", "said"),
     [
         ([], "solve needs an environment first: palestra solve ENV, for example"),
-        (["CartPole-v1"], "CartPole-v1 has no exact model, which is what is solved: FrozenLake-v1"),
+        (["CartPole-v1"], "FrozenLake-v1, FrozenLake8x8-v1, "),
         (["FrozenLke-v1"], "There is no environment 'FrozenLke-v1'; did you mean FrozenLake-v1?"),
         (["FrozenLake-v1", "--gamma", "2"], "gamma must be a number from 0 to 1, not 2"),
         (["FrozenLake-v1", "--method", "sweep"], "--method must be one of value-iteration, policy"),

@@ -16,11 +16,11 @@ from gymnasium.vector import VectorEnv
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from palestra import prng
-from palestra.core import Algorithm, Environment, HasModel, Key, Masked, Spec
+from palestra.core import Algorithm, Environment, Key, Masked, Spec
 from palestra.envs.host.closing import close
 from palestra.envs.host.masking import beside
 from palestra.envs.toy_text.model import Model, evaluate
-from palestra.envs.transforms import ActionRepeat, TimeLimit, Transform, simulator
+from palestra.envs.transforms import TimeLimit, Transform, modelled
 from palestra.faults import EnvironmentFaultError, InputError
 from palestra.parts.remembering import apart, remembering
 from palestra.parts.spaces import flat_action_space, flat_observation_space
@@ -265,9 +265,9 @@ def as_many(make: Callable[[int], VectorEnv], lanes: int) -> VectorEnv:
 
 
 def model_of(env: Environment) -> Model | None:
-    """The exact model of the simulator inside, where it has one."""
-    inside = simulator(env)
-    model = inside.model() if isinstance(inside, HasModel) else None
+    """The exact model, where there is one that holds."""
+    inside = modelled(env)
+    model = inside.model() if inside else None
     untold = isinstance(env.observation_space, Masked) and model and model.allowed is None
     return None if untold else model
 
@@ -279,7 +279,7 @@ def exact(policy: Policy, env: Environment, model: Model) -> float:
     played.
     """
     timed = env
-    while isinstance(timed, Transform) and not isinstance(timed, TimeLimit | ActionRepeat):
+    while isinstance(timed, Transform) and not isinstance(timed, TimeLimit):
         timed = timed.env
     horizon = timed.limit if isinstance(timed, TimeLimit) else None
     # States are what can be seen, in order; more than once where there is more than can be seen.

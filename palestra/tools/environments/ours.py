@@ -45,6 +45,10 @@ class Flat(Transform):
     """Whether agents see which actions are allowed."""
 
     @property
+    def keeps_model(self) -> bool:
+        return not self.ignore
+
+    @property
     def shown(self) -> gymnasium.Space:
         """What is not ignored of its own observation space."""
         return ignoring.without(self.env.observation_space, self.ignore)

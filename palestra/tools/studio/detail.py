@@ -1,5 +1,6 @@
 """What the pages of one run, and of several compared, tell."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def of(shelf: Shelf, name: str) -> dict[str, Any]:
         "findings": findings(folder, summary),
         "files": files,
         "agents": agents,
-        "again": f"palestra train --like {folder}",
+        "again": shlex.join(["palestra", "train", "--like", str(folder)]),
     }
 
 

@@ -3,10 +3,13 @@
 import http.client
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from urllib.parse import quote
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -97,13 +100,20 @@ def test_the_table_tells_of_every_run(studio):
     assert again["one"]["age"] >= rows["one"]["age"]
 
 
+def test_a_command_to_copy_is_one_command_whatever_a_run_is_called(studio):
+    folder = shutil.copytree(studio.root / "one", studio.root / "one; echo other")
+    told = studio.ask(f"run?run={quote(folder.name)}")[1]
+    shutil.rmtree(folder)
+    assert shlex.split(told["again"]) == ["palestra", "train", "--like", str(folder)]
+
+
 def test_a_run_tells_its_settings_with_their_sentences(studio):
     told = studio.ask("run?run=one")[1]
     gamma = next(x for x in told["settings"] if x["name"] == "gamma")
     assert gamma["value"] == 0.99
     assert "Discount" in gamma["said"]
     assert ["config.json", (studio.root / "one" / "config.json").stat().st_size] in told["files"]
-    assert "palestra train --like" in told["again"]
+    assert told["again"] == f"palestra train --like {studio.root / 'one'}"
     assert (
         studio.ask("file?run=one&name=config.json")[1]
         == (studio.root / "one" / "config.json").read_bytes()
