@@ -1,0 +1,1 @@
+"""Sweeps: many runs of one algorithm on one environment, trained by any number of workers."""

@@ -1,0 +1,105 @@
+"""A sweep's folder: what is tried is written down, and its runs are planned, before any is trained.
+
+sweep.json      what is tried: algorithm, environment, settings, seeds; a search's ranges
+runs/           one run folder for each trial and seed, 0003-seed1; while a worker trains it, with @
+                and its mark behind the name (claims.py)
+trials/         how far each trial is to go, where halving stops most of them early
+lineage.json    of population-based training: who went on as a copy of whom
+workers/        a sign of life of each worker, and what those of this machine have said
+optuna.log      a search's trials, as Optuna's journal
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+from palestra.faults import InputError
+from palestra.tools.json_files import Whole, read_json, write_json
+from palestra.tools.runs.paths import SWEEP
+from palestra.tools.runs.reading import read_summary
+from palestra.version import __version__
+
+FORMAT = 1  # raise it when an old sweep can no longer be gone on with by the new code
+
+
+class Content(TypedDict):
+    """What sweep.json holds."""
+
+    format: Whole
+    palestra: str
+    algorithm: str
+    environment: str
+    trials: list[dict[str, Any]]  # of a grid: the settings that differ; empty where one searches
+    seeds: list[Whole]
+    steps: Whole
+    patience: float  # seconds without a sign of life after which a run is taken over
+    base: dict[str, Any]  # all else that runs are made from, as config.json has it
+    halving: bool
+    search: NotRequired[dict[str, Any]]
+    population: NotRequired[dict[str, Any]]
+
+
+def write(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write sweep.json, which makes a folder a sweep."""
+    write_json(folder / SWEEP, {"format": FORMAT, "palestra": __version__, **content})
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """What a sweep tries. FileNotFoundError where there is none, ValueError where it is damaged, of
+    another version, or has a link out of it: workers write logs, locks and a journal there."""
+    path = folder / SWEEP
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} is not a sweep: it has no {SWEEP}.")
+    content = read_json(path)
+    if (found := content.get("format")) != FORMAT:
+        raise InputError(
+            f"{folder} was made by palestra {content.get('palestra')} in format {found} of sweeps; "
+            f"this one, {__version__}, knows format {FORMAT}: go on with it by that version."
+        )
+    for one in (*folder.glob("*"), *folder.glob("*/*")):
+        if one.is_symlink() and not one.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{one} is a link to another place, to be written to; remove it.")
+    return read_json(path, Content)
+
+
+def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two sweeps try the same, by whatever version."""
+    apart = "format", "palestra", "patience"
+    plain = lambda content: {name: x for name, x in content.items() if name not in apart}
+    return plain(one) == plain(other)
+
+
+def name_of(trial: int, seed: int) -> str:
+    """A run's name."""
+    return f"{trial:04}-seed{seed}"
+
+
+def trial_of(name: str) -> int:
+    """The number of the trial that a run belongs to. Raises ValueError where it is none's."""
+    return int(name.partition("-")[0])
+
+
+def names(trials: Sequence[int], seeds: Sequence[int]) -> list[str]:
+    """The names of all runs of trials."""
+    return [name_of(trial, seed) for trial in trials for seed in seeds]
+
+
+def run_of(folder: Path, name: str) -> Path | None:
+    """Where a run lies now, whoever trains it; None where there is none."""
+    place = folder / "runs" / name
+    if place.is_dir():
+        return place
+    return next((folder / "runs").glob(f"{name}@*"), None)
+
+
+def outcome(run: Path) -> dict[str, Any]:
+    """A run's summary; empty while it has none, or is moving to another worker."""
+    with suppress(FileNotFoundError):
+        return read_summary(run)
+    return {}
+
+
+def is_over(summary: Mapping[str, Any]) -> bool:
+    """Whether a run is at its end: all its steps were taken, or something is wrong with it."""
+    return bool(summary) and (not summary.get("interrupted") or "error" in summary)

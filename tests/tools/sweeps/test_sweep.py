@@ -1,0 +1,212 @@
+"""A sweep is many runs that end as they would alone, whoever trains them, and however often."""
+
+import errno
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import palestra
+from palestra.faults import InputError
+from palestra.runners import compiled
+from palestra.tools.cli import main
+from palestra.tools.presets.types import Preset
+from palestra.tools.sweeps import claims, folder, halving
+from palestra.tools.sweeps.result import Sweep
+from palestra.tools.sweeps.work import surroundings
+
+RATES = [0.1, 0.3, 0.5]
+KEPT = "agent.safetensors", "last.safetensors", "metrics.jsonl"
+SMALL = {"num_envs": 4, "episodes": 4, "eval_episodes": 4, "video": False}
+TASK = "FrozenLake-v1", "q_learning"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_pictures():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
+        yield
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory) -> Sweep:
+    """Three learning rates and two seeds, trained by one worker in this process."""
+    place = tmp_path_factory.mktemp("sweep") / "s"
+    asked = {"learning_rate": RATES, "steps": 4000, **SMALL}
+    made = palestra.sweep(*TASK, seeds=2, folder=place, workers=0, **asked)
+    compiled._programs.clear()
+    assert palestra.work(place)
+    return made
+
+
+def test_all_floats_share_one_program(swept):
+    assert len(swept.runs) == 6
+    assert len(compiled._programs) == 1
+
+
+def test_each_run_is_to_the_bit_that_which_it_would_be_alone(swept, tmp_path):
+    alone = palestra.train(
+        *TASK, learning_rate=0.3, seed=1, steps=4000, run=tmp_path / "alone", quiet=True, **SMALL
+    )
+    same = swept.folder / "runs" / "0001-seed1"
+    for name in KEPT:
+        assert (same / name).read_bytes() == (alone.folder / name).read_bytes(), name
+
+
+def test_the_table_names_the_best_with_its_interval_preset_and_command(swept, monkeypatch):
+    told = swept.as_dict()
+    assert [one["values"] for one in told["trials"]] == [{"learning_rate": x} for x in RATES]
+    assert all(len(one["scores"]) == 2 and one["over"] == 2 for one in told["trials"])
+    best = max(swept.trials, key=lambda one: one.score.mean)
+    assert swept.best.score.mean == best.score.mean
+    rate = swept.best.values["learning_rate"]
+    assert f"--learning-rate {rate} " in swept.command()
+    assert swept.command().endswith("--seeds 2")
+    scope = {"Preset": Preset, "QLearning": palestra.QLearning}
+    preset = eval(swept.preset(), scope)
+    config = json.loads((swept.folder / "runs" / "0000-seed0" / "config.json").read_text())
+    assert vars(preset.algorithm) == config["hyperparameters"] | {"learning_rate": rate}
+    assert preset.steps == 4000
+    assert str(swept).count("\n") > 10
+
+
+def test_compare_and_plot_take_a_sweep(swept, tmp_path):
+    assert len(palestra.compare(swept.folder).environments[0].groups) == 3
+    with pytest.raises(InputError, match=r"is a sweep; palestra work .* goes on"):
+        palestra.resume(swept.folder)
+    assert main(["plot", str(swept.folder), "--output", str(tmp_path / "curve.png")]) == 0
+
+
+def test_the_same_call_goes_on_and_another_is_refused(swept):
+    asked = {"learning_rate": RATES, "steps": 4000, **SMALL}
+    before = {run: (run / "metrics.jsonl").stat().st_mtime_ns for run in swept.runs}
+    again = palestra.sweep(*TASK, seeds=2, folder=swept.folder, quiet=True, **asked)
+    assert before == {run: (run / "metrics.jsonl").stat().st_mtime_ns for run in again.runs}
+    with pytest.raises(InputError, match=r"holds another sweep .q_learning, learning_rate, 2 s"):
+        palestra.sweep(*TASK, seeds=3, folder=swept.folder, **asked)
+
+
+def test_workers_are_killed_and_stopped_and_every_run_ends_as_alone(swept, tmp_path):
+    place, moments = tmp_path / "s", random.Random(0)
+    asked = {"learning_rate": RATES, "steps": 4000, "checkpoint_seconds": 0, **SMALL}
+    palestra.sweep(*TASK, seeds=2, folder=place, workers=0, patience=3, **asked)
+    words = [sys.executable, "-m", "palestra", "work", str(place)]
+    start = lambda: subprocess.Popen(
+        words, env=surroundings(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    working = lambda: [path for path in (place / "runs").glob("*@*") if (path / KEPT[2]).exists()]
+    workers = [start(), start()]
+    try:
+        for kill in (signal.SIGKILL, signal.SIGSTOP, signal.SIGKILL):
+            until = time.monotonic() + 100
+            while not (working() or time.monotonic() > until or is_over(place)):
+                time.sleep(0.02)
+            time.sleep(moments.uniform(0, 0.3))
+            workers[0].send_signal(kill)
+            if kill == signal.SIGKILL:
+                workers[0].wait()
+                workers[0] = start()
+            else:
+                time.sleep(4)
+                workers[0].send_signal(signal.SIGCONT)
+            workers.reverse()
+        for worker in workers:
+            assert worker.wait(200) == 0
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    assert is_over(place)
+    assert [run.name for run in Sweep(place).runs] == [run.name for run in swept.runs]
+    for run in swept.runs:
+        for name in KEPT:
+            assert (place / "runs" / run.name / name).read_bytes() == (run / name).read_bytes()
+
+
+def is_over(place: Path) -> bool:
+    return all(folder.is_over(folder.outcome(run)) for run in Sweep(place).runs)
+
+
+def test_what_is_no_sweep_or_of_another_version_is_told_in_a_sentence(swept, tmp_path, capsys):
+    def told(*words: str) -> str:
+        assert main([*words]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        return line
+
+    place = str(tmp_path / "s")
+    ask = ["sweep", "q_learning", "FrozenLake-v1", "--folder", place]
+    assert "needs a value after it" in told(*ask, "--learning-rate")
+    assert "There is no flag '--lerning-rate'; did you mean" in told(*ask, "--lerning-rate", "1")
+    assert "learning_rate must be a number from 0 to 1" in told(*ask, "--learning-rate", "0.1", "3")
+    assert "There is no flag '--run'" in told(*ask, "--run", "x")
+    assert "once" in told("sweep", "dqn", "CartPole-v1", "--hidden", "64", "64")
+    assert "takes one value in a sweep" in told(*ask, "--workers", "1", "2")
+    assert "is not a sweep: it has no sweep.json" in told("work", place)
+    assert "object store" in told(*ask[:-1], "s3://bucket/x", "--learning-rate", "0.1")
+    assert not Path(place).exists()
+    Path(place).mkdir()
+    (Path(place) / "a").touch()
+    assert "exists already, and is no sweep" in told(*ask)
+    (Path(place) / "sweep.json").write_text(json.dumps({"format": 9, "palestra": "3.0"}))
+    assert "was made by palestra 3.0 in format 9 of sweeps" in told("work", place)
+    assert "was made by palestra 3.0 in format 9 of sweeps" in told(*ask)
+    assert sorted(path.name for path in Path(place).iterdir()) == ["a", "sweep.json"]
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    ask = ["sweep", "q_learning", "FrozenLake-v1", "--folder", str(tmp_path / "file" / "s")]
+    assert main(ask) == 2
+    told = capsys.readouterr().err
+    assert "cannot be made" in told
+    assert "choose another --folder" in told
+
+
+def test_a_sweep_that_went_to_a_disk_without_locks_is_told_in_a_sentence(tmp_path, monkeypatch):
+    asked = {"seeds": 1, "folder": tmp_path / "s", "learning_rate": [0.1], "steps": 400, **SMALL}
+    palestra.sweep(*TASK, workers=0, **asked)
+
+    def without_locks(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(claims.fcntl, "flock", without_locks)
+    with pytest.raises(InputError, match=r"does not lock files .*; name a folder on a local disk"):
+        palestra.sweep(*TASK, workers=1, **asked)
+    assert not any((tmp_path / "s" / "workers").iterdir())
+
+
+def test_a_sweep_with_links_in_it_is_refused(tmp_path):
+    """Whoever made it would have us write over what they lead to."""
+    mine, place = tmp_path / "mine", tmp_path / "s"
+    mine.write_text("kept")
+    palestra.sweep(*TASK, seeds=1, folder=place, workers=0, learning_rate=[0.1], **SMALL)
+    for name in ("optuna.log", "trials/.lock", "workers/local-0.log", "slurm"):
+        (place / name).symlink_to(mine)
+        with pytest.raises(InputError, match="is a link to another place"):
+            palestra.work(place)
+        with pytest.raises(InputError, match="is a link to another place"):
+            palestra.sweep(*TASK, seeds=1, folder=place, learning_rate=[0.1], **SMALL)
+        (place / name).unlink()
+    assert mine.read_text() == "kept"
+
+
+def test_halving_goes_on_with_the_best_third(swept, tmp_path):
+    place = tmp_path / "s"
+    asked = {"learning_rate": RATES, "steps": 4000, "halving": True, **SMALL}
+    made = palestra.sweep(*TASK, seeds=1, folder=place, workers=0, **asked)
+    assert palestra.work(place)
+    steps = [trial.steps for trial in made.trials]
+    first, _, last = halving.rungs(4000)
+    assert sorted(step >= last for step in steps) == [False, False, True]
+    assert all(step >= first for step in steps)
+    gone_on = made.best
+    assert gone_on.steps >= last
+    run = place / "runs" / folder.name_of(gone_on.number, 0)
+    same = swept.folder / "runs" / run.name
+    assert len(json.loads((run / "summary.json").read_text())["resumed"]) == 2
+    assert (run / "metrics.jsonl").read_bytes() == (same / "metrics.jsonl").read_bytes()
