@@ -1,0 +1,188 @@
+"""Programs that a command of ours has compiled, found again without tracing them.
+
+JAX finds what it has compiled by the traced program (runners/cache.py), and to trace and lower it
+takes longer than to load it. So a command finds its programs by what they are made of: the classes,
+settings and shapes, and the build of this package and of what it stands on.
+
+They are read by pickle, and run as they are, like those in JAX's own cache: so they are kept in a
+folder that nobody but the user can write to.
+"""
+
+import hashlib
+import os
+import pickle
+import re
+import shutil
+import stat
+import sys
+import threading
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+FOLDER = "programs"  # in that of the compilation cache
+MOST_BUILDS = 4  # whose programs are kept
+MOST_LOADED = 16  # at a time: each holds some of the memory maps a process may have
+
+# In a process that keeps programs, those that it has; the last one used comes last.
+_keeping: dict[str, Any] | None = None
+_one_at_a_time = threading.RLock()  # seeds are trained and judged in threads
+
+
+def keep_programs() -> None:
+    """Let `kept` go by what a program is made of, in a process in which nobody changes that.
+
+    That is a command's: who writes Python may put a function of another kind in place of ours.
+    """
+    global _keeping
+    _keeping = {} if _keeping is None else _keeping
+
+
+def kept(form: tuple, make: Callable[[], Any]) -> Any:
+    """What `make` compiles, a pytree of compiled programs; from disk where it was made before.
+
+    `form` tells all that decides what is traced: which function, the structure of what it takes,
+    with the classes and settings in it, and the types of the arrays. It has to be the same text in
+    each process, and to speak of classes of this package only; else `make` is called.
+    """
+    import jax
+
+    from palestra.runners.switches import on_cpu
+
+    text = repr(form)
+    ours = all(name.startswith("palestra.") for name in re.findall(r"<class '([^']+)'>", text))
+    folder = jax.config.values["jax_compilation_cache_dir"]
+    if _keeping is None or not folder or not ours or " at 0x" in text or not on_cpu():
+        return make()
+    name, home = hashlib.sha256(text.encode()).hexdigest(), Path(folder) / FOLDER
+    with _one_at_a_time:
+        return _found(name, home, make)
+
+
+def _found(name: str, home: Path, make: Callable[[], Any]) -> Any:
+    from palestra.runners.cache import compiling_anew
+
+    assert _keeping is not None
+    if name in _keeping:
+        programs = _keeping.pop(name)
+    elif not _of_the_user_alone(home):
+        return make()
+    elif (programs := _load(path := home / _build() / name)) is None:
+        # What JAX has loaded from its own cache lacks functions when it is written once more.
+        with compiling_anew() as whole:
+            programs = make()
+        if whole:
+            _save(path, programs)
+    _keeping[name] = programs
+    if len(_keeping) > MOST_LOADED:
+        del _keeping[next(iter(_keeping))]
+    return programs
+
+
+def call(function: Any, args: Sequence[Any], static: Collection[int] = ()) -> Any:
+    """What a jitted function gives, its program `kept`; `static` are the places of constants."""
+    if _keeping is None:
+        return function(*args)
+    import jax
+
+    traced = [x for i, x in enumerate(args) if i not in static]
+    leaves, structure = jax.tree.flatten(traced)
+    form = function.__qualname__, structure, *map(jax.typeof, leaves), *(args[i] for i in static)
+    return kept(form, lambda: function.lower(*args).compile())(*traced)
+
+
+def _of_the_user_alone(folder: Path) -> bool:
+    """Whether nobody else can write into the folder, which is made where there is none."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        told = folder.lstat()
+    except OSError:
+        return False
+    is_folder, others = stat.S_ISDIR(told.st_mode), told.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return is_folder and not others and told.st_uid == getattr(os, "getuid", lambda: 0)()
+
+
+def _load(path: Path) -> Any:
+    """The programs, or None where there are none that can be read."""
+    import jax
+    from jax.experimental.serialize_executable import deserialize_and_load
+
+    try:
+        lapack, parts, structure = _Unpickler(BytesIO(path.read_bytes())).load()
+        if lapack:
+            # JAX fills in where LAPACK's routines are when it lowers a call of one: a program that
+            # calls it, in a process that has lowered none, ends the process (JAX 0.10).
+            jax.jit(jax.lax.linalg.qr).lower(jax.ShapeDtypeStruct((1, 1), "float32"))
+        return jax.tree.unflatten(structure, [deserialize_and_load(*part) for part in parts])
+    except Exception:  # of whatever kind: then they are made again
+        return None
+
+
+def _save(path: Path, programs: Any) -> None:
+    """Write them whole; nothing where JAX or the folder does not let us."""
+    import jax
+    from jax.experimental.serialize_executable import serialize
+
+    parts, structure = jax.tree.flatten(programs)
+    written, part = BytesIO(), path.with_name(f"{path.name}-{os.getpid()}-{threading.get_ident()}")
+    try:
+        text = "".join(program.as_text() for program in parts)
+        called = set(re.findall(r'custom_call_target="([^"]+)"', text))
+        lapack = any(name.startswith("lapack_") for name in called)
+        if not all(name.startswith("lapack_") for name in called):
+            return  # to a function of this process, which another one may not have
+        _Pickler(written).dump((lapack, [serialize(program) for program in parts], structure))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(written.getvalue())
+        os.replace(part, path)
+        newest = sorted(path.parents[1].iterdir(), key=lambda build: -build.stat().st_mtime)
+        for build in newest[MOST_BUILDS:]:
+            shutil.rmtree(build, ignore_errors=True)
+    except Exception:  # slower, not wrong
+        with suppress(OSError):
+            part.unlink()
+
+
+@cache
+def _build() -> str:
+    """A name for all that decides, beside its form, what a program compiles to."""
+    import platform
+    from importlib.metadata import version
+
+    import jax
+
+    told = hashlib.sha256()
+    home = Path(__file__).parents[1]
+    for path in sorted(home.rglob("*.py")):
+        told.update(str(path.relative_to(home)).encode() + path.read_bytes())
+    told.update(repr([version(name) for name in ("jax", "jaxlib", "equinox", "optax")]).encode())
+    told.update(repr(sorted(jax.config.values.items())).encode())
+    told.update(repr([(x.platform, x.device_kind) for x in jax.devices()]).encode())
+    told.update(f"{sys.version} {platform.machine()} {os.environ.get('XLA_FLAGS')}".encode())
+    with suppress(OSError, IndexError):  # of Linux: what the processor can do
+        flags = Path("/proc/cpuinfo").read_text().split("flags", 1)[1]
+        told.update(flags.partition("\n")[0].encode())
+    return told.hexdigest()
+
+
+@cache
+def _missing() -> tuple[Any, ...]:
+    """Equinox's mark of what is missing, which it compares by identity: pickling loses that."""
+    import equinox
+    import jax
+
+    structure: Any = jax.tree.structure(equinox.nn.Identity())
+    return structure.node_data()[1]
+
+
+class _Pickler(pickle.Pickler):
+    def persistent_id(self, obj: Any) -> str | None:
+        return "missing" if any(obj is mark for mark in _missing()) else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, name: str) -> Any:
+        return _missing()[0]
