@@ -1,0 +1,151 @@
+"""Consoles of one game, many at once: played here, or inside JAX's compiled programs.
+
+    game = load("pong")
+    states = np.tile(boot(game, seeds=[1]), (8, 1))     # int32 [N, SIZE]
+    pictures = np.zeros((8, PIXELS), np.uint8)
+    play(game, states, actions, pictures)               # in place
+
+    turn = player(game, frames=4, pooled=True)
+    states, before, last, memories = jax.jit(turn)(states, actions)
+
+Actions are int32, numbers of ale-py's 18. Pictures are rows of 160 shades of ale-py's palette, as
+its getScreen: 210 rows, of some games 214 to 250. The cores of a processor share the consoles.
+"""
+
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from palestra.envs.atari2600 import boot as boots
+from palestra.envs.atari2600 import console, layout
+from palestra.envs.atari2600.console import TABLE
+from palestra.envs.atari2600.started import wp
+from palestra.faults import InputError
+
+PIXELS = 210 * 160
+
+
+class Game(NamedTuple):
+    """A cartridge."""
+
+    name: str
+    rom: np.ndarray  # uint8, 4 KiB at least
+    kind: int
+
+
+def load(name: str) -> Game:
+    """A game by its name in ale-py. Raises InputError where it has none of that name."""
+    if name not in boots.games():
+        raise InputError(f"ale-py has no game {name!r}; it has pong and breakout, for example.")
+    rom, kind = boots.cartridge(name)
+    return Game(name, rom, kind)
+
+
+def boot(game: Game, seeds: list[int]) -> np.ndarray:
+    """int32 [seeds, SIZE]: consoles as ale-py starts this game, its random memory by its seeds."""
+    return np.stack([boots.boot(game.name, seed) for seed in seeds])
+
+
+@cache
+def _numbers() -> wp.array:
+    return wp.array(TABLE, dtype=wp.int32, device="cpu")
+
+
+def play(
+    game: Game,
+    states: np.ndarray,
+    actions: np.ndarray,
+    pictures: np.ndarray,
+    count: int = 1,
+    seen: int = 1,
+) -> None:
+    """Each console plays `count` frames with its action, on the processor; all in place.
+
+    Raises InputError for states of another form, and for pictures too small for the game.
+    """
+    if states.dtype != np.int32 or states.shape[1:] != (layout.SIZE,):
+        raise InputError(f"States are int32 [N, {layout.SIZE}], not {states.dtype} {states.shape}.")
+
+    pixels = 160 * int(states[:, layout.LINES].max(initial=0))
+    if seen and pictures.shape != (len(states), max(pixels, pictures.shape[-1])):
+        raise InputError(
+            f"Pictures are uint8 [{len(states)}, {pixels}] of {game.name}, not {pictures.shape}."
+        )
+
+    def on(array: np.ndarray, dtype: Any) -> wp.array:
+        return wp.array(array, dtype=dtype, device="cpu", copy=False)
+
+    each = np.repeat(np.asarray(actions, np.int32)[:, None], count, 1)
+    memories = np.empty((len(states), 128 * count), np.uint8)
+    shared(
+        console.frames,
+        [
+            on(each, wp.int32), on(game.rom, wp.uint8), _numbers(), game.kind, seen, 0,
+            on(states, wp.int32), on(pictures, wp.uint8), on(pictures, wp.uint8),
+            on(memories, wp.uint8),
+        ],
+    )  # fmt: skip
+
+
+def player(game: Game, frames: int, pooled: bool) -> Callable[..., Any]:
+    """A function for JAX's programs: consoles [N, SIZE] and actions [N, frames] -> the consoles,
+    the picture before the last one ([N, PIXELS] where they are `pooled`, else [N, 1], empty), the
+    last one [N, PIXELS], and the 128 bytes of memory after each frame, [N, frames, 128]."""
+    import jax.numpy as jnp
+
+    played = for_jax(console.frames, outputs=4, in_place=["state", "before", "last"])
+    numbers = lambda: (jnp.asarray(game.rom), jnp.asarray(TABLE))  # within whichever trace
+
+    def turn(states: Any, actions: Any) -> Any:
+        many = len(states)
+        blank = lambda pixels: jnp.zeros((many, pixels), jnp.uint8)
+        *done, memories = played(
+            actions, *numbers(), game.kind, 1 + pooled, int(pooled), states,
+            blank(PIXELS if pooled else 1), blank(PIXELS),
+            output_dims={"memories_out": (many, 128 * frames)},
+        )  # fmt: skip
+        return *done, memories.reshape(many, frames, 128)
+
+    return turn
+
+
+def for_jax(kernel: Any, outputs: int, in_place: Sequence[str] = ()) -> Any:
+    """A kernel as a function for JAX's programs; `in_place` are those of its outputs that are given
+    to it too."""
+
+    def launched(*given: Any) -> None:
+        shared(kernel, given)
+
+    signature = inspect.signature(kernel.func)
+    launched.__signature__ = signature  # type: ignore[attr-defined]
+    launched.__annotations__ = {x.name: x.annotation for x in signature.parameters.values()}
+    launched.__name__ = launched.__qualname__ = kernel.func.__name__
+    return wp.jax_callable(launched, num_outputs=outputs, in_out_argnames=list(in_place))
+
+
+@cache
+def _cores() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count())
+
+
+def shared(kernel: Any, given: Sequence[Any]) -> None:
+    """Run a kernel for every console: rows of the arrays that have two sides. A processor's cores
+    take a share each; without that one would do all."""
+    many = next(len(x) for x in given if getattr(x, "ndim", 0) == 2)
+    device: Any = next(x.device for x in given if isinstance(x, wp.array))
+    parts = min(os.cpu_count() or 1, many) if device.is_cpu else 1
+    cuts = [many * i // parts for i in range(parts + 1)]
+
+    def part(begin: int, end: int) -> None:
+        own = [x[begin:end] if getattr(x, "ndim", 0) == 2 else x for x in given]
+        wp.launch(kernel, dim=end - begin, inputs=own, device=device)
+
+    if parts == 1:
+        part(0, many)
+    else:
+        list(_cores().map(part, cuts, cuts[1:]))

@@ -1,0 +1,186 @@
+"""What a learner sees of screens: the brightest of them, in gray or in color, made smaller.
+
+A smaller picture holds the means of areas, computed in the order in which OpenCV does it, so that
+it is ale-py's to the bit. Most rows of a screen are like the row above, which is what makes it
+quick: such a row is not looked at twice.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from palestra.envs.atari2600.emulator import for_jax
+from palestra.envs.atari2600.started import wp
+from palestra.envs.atari2600.tia import Picture
+
+# A product is rounded before it is added, as in OpenCV.
+wp.set_module_options({"fuse_fp": False, "cpu_compiler_flags": "-march=native -ffp-contract=off"})
+
+ROWS, COLUMNS = 210, 160  # of the screen
+Numbers, Places = wp.array(dtype=wp.float32), wp.array(dtype=wp.int32)
+
+
+class Areas(NamedTuple):
+    """Which old pixels lie in each new one along a side, and with which weights."""
+
+    first: np.ndarray  # int32 [new], of `most` old ones in a row
+    weights: np.ndarray  # float32 [new, most]; 0 of those that are not in it
+
+
+@cache
+def areas(old: int, new: int, whole: bool) -> Areas:
+    """The areas of a side of `old` pixels; with weights of 1 where all pixels are in them whole."""
+    edges = np.arange(new + 1) * (old / new)
+    first = np.floor(edges[:-1] + 1e-3).astype(np.int32)
+    last = np.ceil(edges[1:] - 1e-3).astype(np.int32)
+    most = (last - first).max()
+    start = np.minimum(first, old - most)
+    place = start[:, None] + np.arange(most)
+    inside = np.minimum(edges[1:, None], place + 1) - np.maximum(edges[:-1, None], place)
+    there = (first[:, None] <= place) & (place < last[:, None])
+    weights = np.where(there, 1.0 if whole else inside / (old / new), 0.0)
+    return Areas(start, weights.astype(np.float32))
+
+
+# Five loops over a row, in the language that Warp's kernels become: so written, the compiler does
+# many numbers at once, which it does not do through Warp's arrays (four times as fast).
+@wp.func_native("""
+    const uint8_t *a = &screen.data[160 * y], *b = &screen.data[160 * other];
+    unsigned char differs = 0;
+    for (int x = 0; x < 160; ++x) differs |= a[x] ^ b[x];
+    return differs == 0;
+""")
+def same(screen: Picture, y: int, other: int) -> bool:  # type: ignore[empty-body]
+    """Whether two rows of a screen are the same."""
+    ...
+
+
+@wp.func_native("""
+    for (int x = 0; x < 160; ++x) {
+        const uint8_t *a = &shades.data[(one.data[160 * y + x] >> 1) * channels];
+        const uint8_t *b = &shades.data[(other.data[160 * y + x] >> 1) * channels];
+        for (int c = 0; c < channels; ++c) row.data[x * channels + c] = a[c] > b[c] ? a[c] : b[c];
+    }
+""")
+def brighter(
+    one: Picture, other: Picture, y: int, shades: Picture, channels: int, row: Numbers
+) -> None:
+    """The brighter of two screens in row y, color by color."""
+    ...
+
+
+@wp.func_native("""
+    for (int k = 0; k < count; ++k) narrow.data[k] = 0.0f;
+    for (int j = 0; j < most; ++j)
+        for (int k = 0; k < count; ++k)
+            narrow.data[k] += row.data[lefts.data[k] + j * channels] * weights.data[j * count + k];
+""")
+def narrower(
+    row: Numbers, lefts: Places, weights: Numbers, most: int, channels: int, count: int,
+    narrow: Numbers,
+) -> None:  # fmt: skip
+    """A row, made narrower."""
+    ...
+
+
+@wp.func_native("""
+    for (int k = 0; k < count; ++k)
+        total.data[k] = down * row.data[k] + (begun ? total.data[k] : 0.0f);
+""")
+def add(total: Numbers, row: Numbers, down: float, count: int, begun: bool) -> None:
+    """A share of a row, added to the row that is under way."""
+    ...
+
+
+@wp.func_native("""
+    for (int k = 0; k < count; ++k) {
+        float value = total.data[k] * share;
+        picture.data[at + k] = (uint8_t)(half_up ? floorf(value + 0.5f) : rintf(value));
+    }
+""")
+def rounded(
+    total: Numbers, share: float, half_up: int, count: int, at: int, picture: Picture
+) -> None:
+    """A row of the picture, from its sum."""
+    ...
+
+
+@wp.kernel(enable_backward=False)
+def smaller(
+    one_in: wp.array2d(dtype=wp.uint8),
+    other_in: wp.array2d(dtype=wp.uint8),
+    shades_in: wp.array(dtype=wp.uint8),
+    tops_in: wp.array(dtype=wp.int32),
+    downs_in: wp.array(dtype=wp.float32),
+    lefts_in: wp.array(dtype=wp.int32),
+    acrosses_in: wp.array(dtype=wp.float32),
+    channels: int,
+    share: float,
+    half_up: int,
+    row_out: wp.array2d(dtype=wp.float32),
+    narrow_out: wp.array2d(dtype=wp.float32),
+    total_out: wp.array2d(dtype=wp.float32),
+    pictures_out: wp.array2d(dtype=wp.uint8),
+):
+    """Each picture [height * width * channels] of the brighter of two screens."""
+    i = wp.tid()
+    one = one_in[i]
+    other = other_in[i]
+    narrow = narrow_out[i]
+    total = total_out[i]
+    picture = pictures_out[i]
+    count = lefts_in.shape[0]
+    most = acrosses_in.shape[0] // count
+    reach = downs_in.shape[0] // tops_in.shape[0]
+    held = int(-1)  # which row of the screen is in `narrow`
+    for r in range(tops_in.shape[0]):
+        begun = bool(False)
+        for j in range(reach):
+            down = downs_in[r * reach + j]
+            if down != 0.0:
+                y = tops_in[r] + j
+                known = y == held
+                if not known and held >= 0:
+                    known = same(one, y, held) and same(other, y, held)
+                if not known:
+                    brighter(one, other, y, shades_in, channels, row_out[i])
+                    narrower(row_out[i], lefts_in, acrosses_in, most, channels, count, narrow)
+                held = y
+                add(total, narrow, down, count, begun)
+                begun = True
+        rounded(total, share, half_up, count, r * count, picture)
+
+
+def shrinker(height: int, width: int, shades: np.ndarray) -> Any:
+    """A function of two screens [N, 33600] in ale-py's palette: uint8 [N, height, width, channels],
+    in the `shades` [128, channels] of its colors, for JAX's programs."""
+    import jax.numpy as jnp
+
+    whole = ROWS % height == COLUMNS % width == 0
+    downs, acrosses = areas(ROWS, height, whole), areas(COLUMNS, width, whole)
+    share = height * width / (ROWS * COLUMNS) if whole else 1.0
+    half_up = int(2 * height == ROWS and 2 * width == COLUMNS)
+    channels = shades.shape[1]
+    made = for_jax(smaller, outputs=4)
+    most = acrosses.weights.shape[1]
+    lefts = (acrosses.first[:, None] * channels + np.arange(channels)).astype(np.int32).ravel()
+    weights = np.broadcast_to(acrosses.weights.T[..., None], (most, width, channels))
+    tables = (
+        shades.ravel(),
+        downs.first,
+        downs.weights.ravel(),
+        lefts,
+        weights.ravel(),
+    )
+    numbers = lambda: tuple(map(jnp.asarray, tables))  # in whichever trace
+
+    def smaller_of(one: Any, other: Any) -> Any:
+        many, each = len(one), width * channels
+        sizes = {"row_out": (many, COLUMNS * channels), "narrow_out": (many, each)}
+        sizes |= {"total_out": (many, each), "pictures_out": (many, height * each)}
+        given = one, other, *numbers(), channels, share, half_up
+        *_, pictures = made(*given, output_dims=sizes)
+        return pictures.reshape(many, height, width, channels)
+
+    return smaller_of

@@ -1,0 +1,78 @@
+"""The table of Atari's games says what ale-py says, in play and of bytes set to anything."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from palestra.envs.atari2600 import games
+from palestra.envs.atari2600.controls import CONTROLS
+
+ale_py = pytest.importorskip("ale_py")
+
+# One of each form: digits, differences, shapes of digits, limits, tables, conditions.
+PLAYED = [
+    "alien",
+    "asterix",
+    "beam_rider",
+    "breakout",
+    "centipede",
+    "defender",
+    "demon_attack",
+    "fishing_derby",
+]
+PLAYED += ["freeway", "galaxian", "gopher", "ms_pacman", "pong"]
+
+
+def loaded(game):
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    ale = ale_py.ALEInterface()
+    for name, set_to, value in (
+        ("random_seed", ale_py.ALEInterface.setInt, 1),
+        ("frame_skip", ale_py.ALEInterface.setInt, 1),
+        ("repeat_action_probability", ale_py.ALEInterface.setFloat, 0.0),
+    ):
+        set_to(ale, name, value)
+    ale.loadROM(ale_py.roms.get_rom_path(game))
+    ale.reset_game()
+    return ale
+
+
+def test_every_game_has_facts_and_controls():
+    assert games.GAMES.keys() == CONTROLS.keys()
+    ale = loaded("lost_luggage")  # has other actions, modes and difficulties than most
+    ours = CONTROLS["lost_luggage"]
+    assert list(ours.actions()) == [action.value for action in ale.getMinimalActionSet()]
+    assert list(ours.actions(full=True)) == [action.value for action in ale.getLegalActionSet()]
+    assert list(ours.modes) == ale.getAvailableModes()
+    assert list(ours.difficulties) == ale.getAvailableDifficulties()
+
+
+@pytest.mark.parametrize("game", PLAYED)
+def test_what_the_table_reads_is_what_ale_py_says(game):
+    """Play, in which now and then a byte that counts is set to some value."""
+    ale, counts, rng = loaded(game), games.read(game), np.random.default_rng(0)
+    actions, memory = ale.getMinimalActionSet(), games.start(game, ale.getRAM())
+    for frame in range(300):
+        if frame % 20 == 19:
+            ale.setRAM(int(rng.choice(counts)), int(rng.integers(256)))
+        reward = ale.act(actions[rng.integers(len(actions))])
+        *ours, memory = games.step(game, ale.getRAM(), memory)
+        assert [int(x) for x in ours] == [reward, ale.lives(), ale.game_over()], f"frame {frame}"
+        if ale.game_over():
+            ale.reset_game()
+            memory = games.start(game, ale.getRAM())
+
+
+@pytest.mark.parametrize(
+    "game", ["beam_rider", "demon_attack", "galaxian", "qbert", "tennis"]
+)  # with all that there is
+def test_many_consoles_in_a_compiled_program_read_what_numpy_reads(game):
+    ram = np.random.default_rng(0).integers(0, 256, (64, 128), np.uint8)
+    ram[0, [1, 3, 5]] = 0xAB, 0xCD, 0xEA
+    memory = np.arange(192, dtype=np.int32).reshape(64, 3)
+    compiled = jax.jit(lambda ram, memory: games.step(game, ram, memory))
+    for theirs, ours in zip(
+        compiled(jnp.asarray(ram), jnp.asarray(memory)), games.step(game, ram, memory), strict=True
+    ):
+        np.testing.assert_array_equal(theirs, ours)

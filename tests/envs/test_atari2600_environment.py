@@ -1,0 +1,154 @@
+"""Atari games in our own console, held to ale-py's vector form with the same preprocessing."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import gymnasium
+import jax
+import numpy as np
+import pytest
+
+pytest.importorskip("warp")
+pytest.importorskip("ale_py")
+import palestra
+from palestra import prng
+from palestra.envs import atari2600
+from palestra.envs.atari2600 import emulator
+from palestra.envs.atari2600.controls import CONTROLS
+from palestra.envs.atari2600.environment import NOT_YET, Atari2600
+from palestra.envs.atari2600.games import GAMES
+from palestra.envs.host.atari import NATURE, AtariVector
+from palestra.faults import InputError
+from palestra.tools.environments.whose import task_of
+
+AT_ONCE = {"noop_max": 0, "fire_reset": False}  # so that games begin as ale-py has loaded them
+
+
+@pytest.mark.parametrize(
+    ("game", "steps", "seen"),
+    [
+        ("pong", 60, {}),
+        ("breakout", 240, {}),
+        ("pong", 20, {"view": "crop", "height": 40, "width": 40, "max_pool": False}),
+        ("breakout", 20, {"gray": False, "height": 60, "width": 50, "stack": 2}),
+        ("seaquest", 20, {"height": 70, "width": 80}),  # sides that divide the screen's
+    ],
+)
+def test_what_is_seen_and_earned_is_ale_pys_to_the_bit(game, steps, seen):
+    env = Atari2600(game=game, boots=1, **AT_ONCE, **seen)
+    others = AtariVector(game, 2, replace(NATURE, **AT_ONCE, **seen))
+    theirs, _ = others.reset(seed=0)
+    states, obs = jax.jit(jax.vmap(env.reset))(jax.random.split(prng.key(0), 2))
+    assert (np.asarray(obs) == theirs).all()
+    step, go_on = jax.jit(jax.vmap(env.step)), jax.jit(jax.vmap(env.go_on))
+    rng, lost = np.random.default_rng(0), 0
+    assert env.action_space == others.single_action_space
+    for seed in range(1, steps + 1):
+        keys = jax.random.split(prng.key(seed), 4)
+        actions = rng.integers(env.action_space.n, size=2).astype(np.int32)
+        states, ours = step(states, actions, keys[:2])
+        theirs, reward, terminated, truncated, info = others.step(actions)
+        assert (ours.reward == reward).all()
+        assert (ours.terminated == terminated).all()
+        assert not truncated.any()
+        if terminated.any():
+            lost += terminated.sum()
+            begun, seen = go_on(states, keys[2:])
+            for i in np.flatnonzero(terminated):
+                assert (np.asarray(ours.obs)[i] == info["final_obs"][i]).all()
+                assert (np.asarray(seen)[i] == theirs[i]).all()
+            for i in np.flatnonzero(terminated):
+                states = jax.tree.map(lambda old, new, i=i: old.at[i].set(new[i]), states, begun)
+        going_on = ~terminated
+        assert (np.asarray(ours.obs)[going_on] == theirs[going_on]).all()
+    assert lost or game == "pong" or steps < 60
+
+
+def test_it_trains_and_resumes_to_the_bit(tmp_path):
+    env, seen = "atari/Pong-v5", {"preprocessing": "laptop", **AT_ONCE, "max_frames": 80}
+    asked = {"num_envs": 2, "rollout_length": 8, "epochs": 1, "minibatches": 1, "hidden": (8,)}
+    asked |= {"env_kwargs": seen, "episodes": 2, "video": False}
+    whole = palestra.train(env, "ppo", steps=64, **asked, run=tmp_path / "whole")
+    assert {*whole.summary["last"]} >= {"ale", "palestra"}  # ale-py is an examiner
+    events = palestra.training(env, "ppo", steps=64, **asked, run=tmp_path / "part")
+    for event in events:
+        if getattr(event, "step", 0) >= 16:
+            break
+    events.close()
+    assert not (tmp_path / "part" / "summary.json").exists()  # it did not come to its end
+    palestra.resume(tmp_path / "part")
+    agents = [(tmp_path / x / "agent.safetensors").read_bytes() for x in ("whole", "part")]
+    assert agents[0] == agents[1]
+
+
+def test_every_game_has_ale_pys_id_and_the_spaces_and_infos_of_gymnasium():
+    import ale_py
+
+    gymnasium.register_envs(ale_py)
+    named = {x: row.kwargs["game"] for x, row in gymnasium.registry.items() if x[:4] == "ALE/"}
+    assert {x.replace("atari/", "ALE/"): game for x, game in atari2600.ids().items()} == named
+    ours = palestra.make("atari/Breakout-v5", render_mode="rgb_array")
+    theirs = gymnasium.make("ALE/Breakout-v5")
+    assert ours.observation_space == theirs.observation_space
+    assert ours.action_space == theirs.action_space
+    assert "palestra/atari-Breakout-v5" in gymnasium.registry
+    ours.reset(seed=0), theirs.reset(seed=0)
+    mine, yours = ours.step(0), theirs.step(0)
+    assert (mine[0] == yours[0]).all()
+    assert mine[1:] == yours[1:]
+    assert ours.render().shape == (210, 160, 3)
+    assert ours.metadata["render_fps"] == 15
+    before = ours.get_state()
+    then = ours.step(1)[0]
+    ours.set_state(before)
+    assert (ours.step(1)[0] == then).all()
+
+
+def test_agents_are_judged_by_whole_games_and_all_points():
+    env = Atari2600(game="breakout", boots=1, **AT_ONCE, max_frames=80)
+    judged = task_of(env).judged
+    assert (judged.life_loss, judged.clip_reward, judged.max_frames) == (False, False, 80)
+    assert (env.life_loss, env.clip_reward) == (True, True)
+
+
+def test_what_cannot_be_is_said_in_a_sentence(monkeypatch):
+    with pytest.raises(InputError, match="no Atari game 'pogn'; did you mean 'pong'"):
+        Atari2600(game="pogn")
+    with pytest.raises(InputError, match="no Atari game 'atari/Pogn-v5'; did you mean"):
+        task_of("atari/Pogn-v5")
+    with pytest.raises(InputError, match=r"must be one of nature-2015, .*, not 'nature'"):
+        task_of("atari/Pong-v5", {"preprocessing": "nature"})
+    with pytest.raises(InputError, match=r"must be one of nature-2015, .*, not \['laptop'\]"):
+        task_of("atari/Pong-v5", {"preprocessing": ["laptop"]})
+    with pytest.raises(InputError, match="preprocessing has no 'hight'; did you mean height"):
+        task_of("atari/Pong-v5", {"hight": 3})
+    with pytest.raises(InputError, match="does not play 'klax' as ale-py does"):
+        task_of("atari/Klax-v5").spaces()
+    with pytest.raises(InputError, match="does not play 'klax' as ale-py does: its picture"):
+        Atari2600(game="klax")
+    game = emulator.load("air_raid")
+    states = emulator.boot(game, [1])
+    with pytest.raises(InputError, match=r"Pictures are uint8 \[1, 40000\] of air_raid"):
+        emulator.play(game, states, np.zeros(1), np.zeros((1, emulator.PIXELS), np.uint8))
+    monkeypatch.setattr(atari2600, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r'pip install "palestra\[atari2600\]"'):
+        Atari2600()
+    with pytest.raises(InputError, match=r'pip install "palestra\[atari2600\]"'):
+        palestra.make("atari/Pong-v5")
+
+
+def test_without_its_extra_the_module_can_be_imported_and_says_so():
+    """As from the command line, which imports the module that is named."""
+    script = """if True:
+        import sys
+        sys.modules["ale_py"] = sys.modules["warp"] = None
+        from palestra.envs.atari2600 import environment
+        print(environment.Atari2600.__name__)"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "Atari2600\n", done.stderr
+
+
+def test_tables_of_games_speak_of_the_same_ones():
+    assert set(CONTROLS) == set(GAMES)
+    assert set(NOT_YET) < set(GAMES)
