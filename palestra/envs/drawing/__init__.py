@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import PyTree
 
-from palestra.core import Drawn, Environment, Written
+from palestra.core import Drawn, Environment, Paced, Written
 from palestra.envs.transforms import bare, simulator
 from palestra.faults import InputError
 
@@ -37,6 +37,7 @@ DRAWINGS: dict[str, Drawing] = {  # by the simulator's module, below palestra.en
     "toy_text.taxi": Drawing("taxi", 4),
     "toy_text.blackjack": Drawing("blackjack", 2),
     "toy_text.maze": Drawing("maze", 8),
+    "toy_text.t_maze": Drawing("t_maze", 8),
     "toy_text.bandit": Drawing("bandit", 8),
     "board.tic_tac_toe": Drawing("tic_tac_toe", 2),
     "minatar.breakout": Drawing("minatar", 15),
@@ -45,7 +46,7 @@ DRAWINGS: dict[str, Drawing] = {  # by the simulator's module, below palestra.en
     "minatar.seaquest": Drawing("minatar", 15),
     "minatar.space_invaders": Drawing("minatar", 15),
 }
-OWN_RATE = 30  # frames per second of simulators that draw themselves
+OWN_RATE = 30  # frames per second of simulators that draw themselves and do not say
 
 
 def drawable(env: Environment) -> bool:
@@ -70,8 +71,10 @@ def text(env: Environment, state: PyTree, action: Any = None) -> str:
 
 def frames_per_second(env: Environment) -> int:
     """At which rate the environment's pictures look right."""
-    home = _home(simulator(env))
-    return DRAWINGS[home].frames_per_second if home in DRAWINGS else OWN_RATE
+    own = simulator(env)
+    if (home := _home(own)) in DRAWINGS:
+        return DRAWINGS[home].frames_per_second
+    return own.frames_per_second if isinstance(own, Paced) else OWN_RATE
 
 
 def _paint(env: Environment, state: PyTree, action: Any, what: str) -> Any:

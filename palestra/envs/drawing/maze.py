@@ -19,7 +19,7 @@ def draw(env: Maze, state: State, action: int | None = None) -> np.ndarray:
     canvas = Canvas(columns * side, rows * side, SAND[0])
     for row, letters in enumerate(env.desc):
         for column, letter in enumerate(letters):
-            _square(canvas, letter, (column * side, row * side), side, seed=row * columns + column)
+            square(canvas, letter, (column * side, row * side), side, seed=row * columns + column)
     row, column = divmod(int(state.square), columns)
     x, y = (column + 0.5) * side, (row + 0.5) * side
     facing = FACING[1] if action is None else FACING[int(action)]
@@ -28,7 +28,8 @@ def draw(env: Maze, state: State, action: int | None = None) -> np.ndarray:
     return canvas.pixels()
 
 
-def _square(canvas: Canvas, letter: str, corner: tuple[float, float], side: int, seed: int) -> None:
+def square(canvas: Canvas, letter: str, corner: tuple[float, float], side: int, seed: int) -> None:
+    """What a letter of the map stands for."""
     left, top = corner
     at = lambda across, below: (left + across * side, top + below * side)
     rng = np.random.default_rng(seed)
