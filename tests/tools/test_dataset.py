@@ -1,0 +1,59 @@
+"""Episodes as a data set, read back by Minari itself."""
+
+import os
+import sys
+
+import minari
+import numpy as np
+import pytest
+
+from palestra.faults import InputError
+from palestra.tools.agents.agent import load
+from palestra.tools.cli import main
+from palestra.tools.dataset import ROOT, write
+from palestra.tools.studio.play import episodes, game
+
+
+def test_minari_reads_the_episodes_that_were_played(tmp_path, capsys):
+    name, folder = "zoo:q_learning/CliffWalking-v1", tmp_path / "cliff"
+    assert main(["record", name, "--episodes", "2", "--output", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{folder}\n"
+    kept, agent = minari.MinariDataset(folder / "data"), load(name)
+    assert (kept.total_episodes, kept.total_steps) == (2, 26)
+    env = kept.recover_environment()
+    for episode in kept:
+        assert episode.rewards.sum() == -13
+        assert episode.terminations.tolist() == [False] * 12 + [True]
+        assert not episode.truncations.any()
+        assert len(episode.observations) == len(episode.actions) + 1
+        seen, _ = env.reset(seed=0)
+        for obs, action in zip(episode.observations, episode.actions, strict=False):
+            assert (seen, agent.predict(obs)) == (obs, action)
+            seen = env.step(action)[0]
+        assert seen == episode.observations[-1]
+    env.close()
+    assert main(["record", name, "--output", str(folder)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert ROOT not in os.environ
+    assert [x.name for x in tmp_path.iterdir()] == ["cliff"]
+
+
+def test_a_branch_with_ones_own_moves_is_kept_from_the_game(tmp_path):
+    played = game(load("zoo:q_learning/Blackjack-v1"), 0, tmp_path)
+    with pytest.raises(InputError, match="play this one to its end"):
+        played.obey({"do": "keep"})
+    while not played.now.over:
+        played.obey({"do": "key", "key": "s", "down": True})
+    played.obey({"do": "keep"})
+    (episode,) = minari.MinariDataset(f"{played.saved}/data")
+    assert episode.rewards.sum() == played.now.total
+    assert len(episode.observations) == 3
+    assert np.array_equal(episode.observations[1][-1:], played.now.obs[1:2])
+
+
+def test_without_minari_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "minari", None)
+    agent = load("zoo:q_learning/CliffWalking-v1")
+    with pytest.raises(InputError, match=r"needs minari, .* pip install .palestra\[minari\]"):
+        write(agent, episodes(agent, 1), tmp_path / "a")
+    assert not (tmp_path / "a").exists()
