@@ -2,10 +2,15 @@
 
 import http.client
 import json
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import uvicorn
 from websockets.sync.client import connect
 
@@ -23,13 +28,15 @@ TOKEN = "right"
 class Studio(NamedTuple):
     root: Path
     port: int
+    token: str = TOKEN
 
     @property
     def address(self):
-        return f"http://127.0.0.1:{self.port}/{TOKEN}/"
+        return f"http://127.0.0.1:{self.port}/{self.token}/"
 
-    def ask(self, path, *, token=TOKEN, body=None, origin=None, host=None):
+    def ask(self, path, *, token=None, body=None, origin=None, host=None):
         """Status, and what was answered."""
+        token = self.token if token is None else token
         asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Host": host or f"127.0.0.1:{self.port}"}
         headers |= {"Origin": origin} if origin else {}
@@ -61,6 +68,18 @@ def serving(root):
             thread.join()
             for child in jobs.children:  # they have been told to stop
                 child.wait(timeout=60)
+
+
+@contextmanager
+def apart(root: Path) -> Iterator[tuple[psutil.Process, Studio]]:
+    """A studio in a process of its own, which is killed at the end, as by `kill -9`."""
+    command = [sys.executable, "-m", "palestra", "studio", str(root), "--no-browser"]
+    with psutil.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            *_, place, token, _ = child.stdout.readline().split()[4].split("/")
+            yield child, Studio(root, int(place.partition(":")[2]), token)
+        finally:
+            child.kill()
 
 
 def agent_of(env_id, algorithm, **kwargs):

@@ -22,7 +22,16 @@ PAGES = {
 }
 READY = {"play": "#moment", "learn": "#anew"}  # what is there once a page has all that it shows
 LOOKS = [("light", 1280, "en"), ("dark", 1280, "zh"), ("dark", 375, "en"), ("light", 375, "zh")]
+OUTSIDE = """[...document.querySelectorAll(".wide")].filter(x => x.scrollWidth > x.clientWidth)
+    .concat([...document.querySelectorAll("main .card *")].filter(x => x.offsetParent
+        && x.getBoundingClientRect().right > x.closest(".card").getBoundingClientRect().right))
+    .map(x => x.outerHTML.slice(0, 200))"""  # what one would have to scroll sideways for
 PIXELS = "x => x.toDataURL()"
+SENT = """() => {
+    const send = WebSocket.prototype.send;
+    window.sent = [];
+    WebSocket.prototype.send = function (x) { sent.push(x); send.call(this, x); };
+}"""
 SLOW = 90_000  # milliseconds: an agent's first step is compiled
 
 
@@ -58,6 +67,7 @@ def test_every_page_is_whole_in_both_languages_and_lights(name, studio, visits, 
         words.add(seen.inner_text("h1"))
         assert seen.evaluate("document.documentElement.lang") == language
         assert seen.evaluate("document.documentElement.scrollWidth") <= width
+        assert seen.evaluate(OUTSIDE) == []
         pictured(seen, f"studio-{name}-{light}-{width}-{language}")
         found = Axe().run(seen)
         serious = [
@@ -72,22 +82,25 @@ def test_a_training_is_seen_as_it_goes_on(studio, visits):
     seen = visit(visits, studio, "runs")
     row = seen.locator("tr", has_text="begun")
     expect(row).to_contain_text("died")
+    row.locator("a.name").focus()
     folder = studio.root / "begun"
     with (folder / "metrics.jsonl").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         expect(row).to_contain_text("running", timeout=10_000)
+        expect(row.locator("a.name")).to_be_focused()
         seen.fill("#search", "dqn")
         expect(row).to_have_count(0)
         seen.fill("#search", "ppo cartpole")
         row.locator("a.name").click()
         expect(seen.locator(".stands")).to_contain_text("1,000")
+        seen.focus("#stop")
         line = {"step": 2000, "ended_at": [], "returns": [], "lengths": [], "evaluation": [40.0]}
         file.write(json.dumps({**line, "value_loss": 0.5}) + "\n")
         file.flush()
         expect(seen.locator(".stands")).to_contain_text("2,000", timeout=10_000)
         assert "40" in seen.locator(".plot").first.get_attribute("aria-label")
         expect(seen.locator("figcaption", has_text="value_loss")).to_be_visible()
-        expect(seen.locator("#stop")).to_be_visible()
+        expect(seen.locator("#stop")).to_be_focused()
     expect(seen.locator("#stop")).to_have_count(0, timeout=10_000)
 
 
@@ -110,10 +123,12 @@ def test_an_agent_is_watched_sent_back_and_taken_over_from(studio, visits):
     assert before != last
     seen.click("#branch")
     expect(seen.locator(".chip")).to_have_count(2)
+    chip = seen.locator(".chip").first.element_handle()
     seen.click("#go")
     ended()
     shown(end)
     assert seen.eval_on_selector("canvas", PIXELS) == last
+    assert chip.evaluate("x => x.isConnected")  # to be clicked while it plays
     seen.fill("#moment", "3")
     shown(3)
     assert seen.eval_on_selector("canvas", PIXELS) == before
@@ -122,13 +137,17 @@ def test_an_agent_is_watched_sent_back_and_taken_over_from(studio, visits):
     seen.keyboard.down("ArrowLeft")
     expect(seen.locator("#hand")).to_have_attribute("aria-pressed", "true", timeout=SLOW)
     expect(seen.locator(".score")).to_contain_text("you")
+    seen.evaluate(SENT)
+    seen.evaluate("dispatchEvent(new Event('blur'))")  # to where no key is heard any more
+    assert seen.evaluate("sent") == ['{"do":"key","key":"left","down":false}']
     seen.keyboard.up("ArrowLeft")
     seen.click("#hand")
     expect(seen.locator("#hand")).to_have_attribute("aria-pressed", "false")
-    expect(seen.locator(".chip")).to_have_count(3)
+    expect(seen.locator(".chip")).to_contain_text(["1 · Agent", "2 · Agent", "3 · you"])
     seen.fill("#env-pole_mass", "-1")
     seen.press("#env-pole_mass", "Tab")
     expect(seen.locator("#said")).to_contain_text("pole_mass must be a number above 0")
+    expect(seen.locator("#env-pole_mass")).to_have_value("0.1")
 
 
 def test_a_form_refuses_at_the_field_that_is_meant(studio, visits):
@@ -137,6 +156,13 @@ def test_a_form_refuses_at_the_field_that_is_meant(studio, visits):
     seen.click("#begin")
     expect(seen.locator("[role=alert]")).to_have_text(
         "learning_rate must be a number above 0, not -1.0.", timeout=SLOW
+    )
+    expect(seen.locator("#set-learning_rate")).to_be_focused()
+    seen.select_option("#language", "zh")
+    seen.fill("#set-learning_rate", "-1")
+    seen.click("#begin")
+    expect(seen.locator("[role=alert]")).to_have_text(
+        "learning_rate 必须是大于 0 的数，不能是 -1.0。", timeout=SLOW
     )
     expect(seen.locator("#set-learning_rate")).to_be_focused()
     assert all("400" in said for said in visits.said)  # the console tells of the refusal too
@@ -153,3 +179,80 @@ def test_a_table_learns_on_the_world(studio, visits):
     seen.fill("#set-learning_rate", "3")
     seen.press("#set-learning_rate", "Tab")
     expect(seen.locator("#said")).to_contain_text("learning_rate must be a number from 0 to 1")
+    expect(seen.locator("#set-learning_rate")).to_have_value("0.1")
+    for key, cell in ("ArrowDown", 4), ("ArrowRight", 6):  # over a hole
+        seen.press("canvas", key)
+        expect(seen.locator(".card", has=seen.locator(".thought"))).to_contain_text(f"cell {cell}")
+
+
+def test_a_gamepad_plays_as_arrow_keys_do(studio, visits):
+    seen = visit(visits, studio, "play")
+    seen.evaluate("navigator.getGamepads = () => [window.pad || null]")
+    expect(seen.locator("#hand")).to_have_attribute("aria-pressed", "false", timeout=SLOW)
+    seen.fill("#speed", "-1")
+    expect(seen.locator("main [role=status]")).to_contain_text("press one of its buttons")
+    seen.evaluate("window.pad = { axes: [-1, 0], buttons: [] }")
+    expect(seen.locator("main [role=status]")).to_contain_text("stick and cross are the arrows")
+    expect(seen.locator("#hand")).to_have_attribute("aria-pressed", "true", timeout=SLOW)
+    expect(seen.locator(".score")).to_contain_text("push the cart left · you", timeout=SLOW)
+    seen.evaluate("window.pad = { axes: [0, 0], buttons: { 15: { pressed: true } } }")
+    expect(seen.locator(".score")).to_contain_text("push the cart right · you", timeout=SLOW)
+    seen.evaluate("window.pad = { axes: [0, 0], buttons: { 9: { pressed: true } } }")
+    expect(seen.locator("#hand")).to_have_attribute("aria-pressed", "false")
+    expect(seen.locator("#go")).to_have_text("▶ Play")
+
+
+def test_a_hand_of_cards_is_played_to_its_end_by_a_gamepad(studio, visits):
+    seen = visits.open(studio.address + "#/play?run=zoo:q_learning/Blackjack-v1")
+    seen.wait_for_selector("#moment", timeout=SLOW)
+    seen.evaluate("navigator.getGamepads = () => [window.pad || null]")
+    expect(seen.locator(".facts div", has_text="stick: stop")).to_contain_text("B")
+    seen.evaluate("window.pad = { axes: [0, 0], buttons: { 1: { pressed: true } } }")
+    expect(seen.locator(".over")).to_be_visible(timeout=SLOW)
+    expect(seen.locator("#go")).to_have_text("▶ Play")
+    expect(seen.locator("#hand")).to_be_disabled()
+
+
+def test_an_atari_game_plays_on_without_a_way_back(studio, visits):
+    pytest.importorskip("ale_py")
+    write_run(studio.root / "pong", env="ALE/Pong-v5")
+    agent_of("ALE/Pong-v5", DQN(hidden=(8,), memory_size=1000)).save(
+        studio.root / "pong" / "agent.safetensors"
+    )
+    seen = visits.open(studio.address + "#/play?run=pong")
+    seen.wait_for_selector("#moment", timeout=SLOW)
+    assert seen.is_disabled("#moment")
+    expect(seen.locator(".facts").last).to_contain_text("go left")
+    expect(seen.locator(".transport")).to_contain_text("without a way back")
+    before = seen.eval_on_selector("canvas", PIXELS)
+    seen.click("#go")
+    expect(seen.locator("canvas")).to_have_attribute("data-at", re.compile(r"\d\d"), timeout=SLOW)
+    assert seen.eval_on_selector("canvas", PIXELS) != before
+    assert len(seen.locator(".thought").all()) == 6
+
+
+def test_the_first_page_shows_an_agent_at_play(visits, tmp_path):
+    for alone in serving(tmp_path / "none"):
+        seen = visits.open(alone.address, width=375)
+        expect(seen.locator("canvas")).to_have_attribute(
+            "data-at", re.compile(r"\d\d"), timeout=SLOW
+        )
+        expect(seen.locator(".zoo")).to_contain_text("zoo:dqn/CartPole-v1")
+        probe = seen.locator("tr", has_text="probe/Cue32-v0")  # which has no picture to play in
+        expect(probe).to_have_count(1)
+        expect(probe.locator("a")).to_have_count(0)
+        assert seen.evaluate(OUTSIDE) == []
+        seen.get_by_role("link", name="Rewind it").click()
+        seen.wait_for_selector("#moment", timeout=SLOW)
+        expect(seen.locator(".value b")).to_be_visible()
+        seen.close()
+
+
+def test_a_network_learns_over_a_plane(studio, visits):
+    seen = visits.open(studio.address + "#/learn?env=MountainCar-v0&algorithm=ppo")
+    seen.wait_for_selector("#anew", timeout=SLOW)
+    before = seen.eval_on_selector("canvas", PIXELS)
+    seen.click("#step", timeout=SLOW)
+    expect(seen.locator(".score b")).to_have_text(re.compile(r"\d[\d,]+"), timeout=SLOW)
+    assert seen.eval_on_selector("canvas", PIXELS) != before
+    expect(seen.locator(".planes")).to_contain_text("position [m]")

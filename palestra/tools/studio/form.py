@@ -16,6 +16,7 @@ from palestra.faults import InputError
 from palestra.ranges import Range, kind_of, sentences
 from palestra.tools import presets
 from palestra.tools.cli.parsing import limit_of, simulator_of
+from palestra.tools.studio import queue
 from palestra.tools.studio.jobs import Jobs
 
 RUN = {"steps": int, "num_envs": int, "seed": int, "seeds": str, "max_episode_steps": int}
@@ -33,7 +34,7 @@ def form(algorithm: str, env_id: str, preset: str, trusted: str | None) -> dict[
         raise InputError("A preset is chosen by its name here.")
     row, limit = entry(algorithm), limit_of(env_id)
     chosen = presets.preset(algorithm, env_id, preset or None, sketched=True)
-    known = {name: presets.presets(name, sketched=True).get(env_id, {}) for name in ALGORITHMS}
+    known = {name: presets.presets_of(name, env_id, sketched=True) for name in ALGORITHMS}
     simulator = simulator_of(env_id, chosen.env_kwargs if chosen else None)
     learns = row.settings(**vars(chosen.algorithm)) if chosen else row.settings()
     usual = {
@@ -49,7 +50,7 @@ def form(algorithm: str, env_id: str, preset: str, trusted: str | None) -> dict[
         "algorithms": {name: x.summary for name, x in ALGORITHMS.items()},
         "environments": {x: y.summary for x, y in ENVIRONMENTS.items() if x[:6] != "probe/"},
         "tuned": [name for name, found in known.items() if found],
-        "presets": {name: f"{x.score} {x.source}" for name, x in known[algorithm].items()}
+        "presets": {name: [x.score, x.source] for name, x in known[algorithm].items()}
         if algorithm in known
         else {},
         "preset": preset or ("default" if chosen else ""),
@@ -94,8 +95,8 @@ def _field(name: str, annotation: Any, value: Any, said: str) -> Field:
 
 
 def start(jobs: Jobs, root: Path, asked: Mapping[str, Any]) -> str:
-    """Start a training as the form asks; the name of its run, "" where it is several. Raises
-    ValueError in the command line's sentence."""
+    """Start a training as the form asks, or have it wait for a core; the name of its run, "" where
+    it is several or waits. Raises ValueError in the command line's sentence."""
     algorithm, env_id = str(asked.get("algorithm")), str(asked.get("env"))
     preset = str(asked.get("preset") or "")
     known = form(algorithm, env_id, preset, jobs.trusted)["groups"].values()
@@ -112,7 +113,14 @@ def start(jobs: Jobs, root: Path, asked: Mapping[str, Any]) -> str:
         words.append(f"--{name.replace('_', '-')}={value}")
     label = re.sub(r"[^\w.-]", "-", f"{env_id}__{algorithm}__{time.strftime('%Y%m%d-%H%M%S')}")
     names_of_run = [label, *(f"{label}-{i}" for i in range(1, 1000))]
-    folder = next(root / x for x in names_of_run if not (root / x).exists())
+    taken = {x["run"] for x in queue.waits(root)}
+    free = (x for x in names_of_run if x not in taken and not (root / x).exists())
+    folder = root.absolute() / next(free)
+    words = ["train", algorithm, env_id, *words, f"--run={folder}", "--quiet"]
+    if asked.get("queue"):
+        jobs.check(words[1:])
+        jobs.children += queue.put(root.absolute(), folder.name, words)
+        return ""
     begun = lambda: any(True for _ in (*folder.glob("config.json"), *folder.glob("*/config.json")))
-    jobs.run(["train", algorithm, env_id, *words, f"--run={folder}", "--quiet"], begun)
+    jobs.run(words, begun)
     return folder.name if (folder / "config.json").exists() else ""

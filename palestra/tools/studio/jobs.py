@@ -26,8 +26,10 @@ PATIENCE = 120.0  # seconds until a command has begun, or done, what it was aske
 class Jobs:
     """Starts commands, and stops runs of whatever process."""
 
-    def __init__(self, trust: str | None):
-        """`trust` names the modules that runs of the studio may import."""
+    def __init__(self, trust: str | None, check: Callable[[list[str]], Any] = lambda words: None):
+        """`trust` names the modules that runs of the studio may import; `check` refuses what
+        `palestra train` would, of its arguments alone."""
+        self.check = check
         self.trusted = trust
         self.trust = ["--trust", trust] if trust else []
         self.children: list[Any] = []  # of us, so that they are waited for

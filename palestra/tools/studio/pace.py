@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -43,14 +43,15 @@ class Table:
         hears = asyncio.create_task(self._hear())
         game: Shown | None = None
         try:
-            game = self.game = await self._do(self._open_game)
-            await self._send({"about": await self._do(game.about)})
-            await self._show()
-            await self._play()
-        except InputError as fault:
-            await self._send({"refused": str(fault)})
-            await self.ws.close()
-        except (WebSocketDisconnect, RuntimeError):  # the page was closed
+            try:
+                game = self.game = await self._do(self._open_game)
+                await self._send({"about": await self._do(game.about)})
+                await self._show()
+                await self._play()
+            except InputError as fault:
+                await self._send({"refused": str(fault)})
+                await self._give(self.ws.close)
+        except WebSocketDisconnect:  # the page was closed
             pass
         finally:
             hears.cancel()
@@ -94,10 +95,17 @@ class Table:
         """Tell of the moment that is shown, and send its picture behind it."""
         told, picture = await self._do(lambda: (self.game.told(), self.game.png()))
         await self._send(told)
-        await self.ws.send_bytes(picture)
+        await self._give(self.ws.send_bytes, picture)
 
     async def _send(self, content: dict[str, Any]) -> None:
-        await self.ws.send_text(words(content))
+        await self._give(self.ws.send_text, words(content))
+
+    async def _give(self, send: Callable[..., Awaitable[None]], *what: Any) -> None:
+        """To a page that is gone, which Starlette says as any fault; those of games go on."""
+        try:
+            await send(*what)
+        except RuntimeError as fault:
+            raise WebSocketDisconnect from fault
 
     async def _hear(self) -> None:
         try:

@@ -6,14 +6,15 @@ acts, or the world is another. Environments on the host have no such state: they
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
+from gymnasium.error import DependencyNotInstalled
 from gymnasium.spaces import Box, Discrete
 
 from palestra.core import HasPolicy, HasValues
@@ -23,14 +24,24 @@ from palestra.envs.host import masking
 from palestra.envs.host.closing import close
 from palestra.envs.transforms import revised, simulator
 from palestra.faults import EnvironmentFaultError, InputError, said
-from palestra.ranges import Seed, check, kind_of, plain, sentences
+from palestra.ranges import Episodes, Seed, check, kind_of, plain, sentences
 from palestra.runners.cache import use_compilation_cache
 from palestra.runners.switches import as_the_user_has_it
+from palestra.tools import dataset
 from palestra.tools.agents.agent import Agent
+from palestra.tools.dataset import Moment
 from palestra.tools.environments.hosted import Hosted
 from palestra.tools.environments.ours import Ours
 from palestra.tools.pictures import video
-from palestra.tools.pictures.controls import CONTROLS, Controls, Move
+from palestra.tools.pictures.controls import (
+    CONTROLS,
+    MEANINGS,
+    SQUARES,
+    Controls,
+    Move,
+    joystick,
+    meanings,
+)
 from palestra.tools.pictures.film import Shot, action_names, captioned, presentable, rate_of
 from palestra.tools.studio.words import number, png
 
@@ -38,35 +49,31 @@ SLOWEST, FASTEST = 0.1, 10.0  # times the game's own pace
 LONGEST = 20_000  # moments of a game: each keeps its state
 NUMBERS = 24  # of an observation that are shown
 BRANCHES = 9  # that are kept
-OBSERVED: dict[str, Sequence[str]] = {  # by simulator; units behind
-    "CartPole": ("position [m]", "speed [m/s]", "angle [rad]", "angular speed [rad/s]"),
-    "MountainCar": ("position [m]", "speed [m/step]"),
-    "MountainCarContinuous": ("position [m]", "speed [m/step]"),
-    "Pendulum": ("cos(angle)", "sin(angle)", "angular speed [rad/s]"),
-    "Acrobot": (
-        *("cos(angle 1)", "sin(angle 1)", "cos(angle 2)", "sin(angle 2)"),
-        *("angular speed 1 [rad/s]", "angular speed 2 [rad/s]"),
+OBSERVED: dict[str, tuple[Sequence[str], ...]] = {  # by simulator, whole and in part; units behind
+    "CartPole": (
+        ("position [m]", "speed [m/s]", "angle [rad]", "angular speed [rad/s]"),
+        ("position [m]", "angle [rad]"),
+        ("cell",),
     ),
-    "FrozenLake": ("cell",),
-    "CliffWalking": ("cell",),
-    "Taxi": ("situation",),
-    "Blackjack": ("own sum", "dealer's card", "usable ace"),
+    "MountainCar": (("position [m]", "speed [m/step]"), ("cell",)),
+    "MountainCarContinuous": (("position [m]", "speed [m/step]"),),
+    "Pendulum": (
+        ("cos(angle)", "sin(angle)", "angular speed [rad/s]"),
+        ("cos(angle)", "sin(angle)"),
+    ),
+    "Acrobot": (
+        (
+            *("cos(angle 1)", "sin(angle 1)", "cos(angle 2)", "sin(angle 2)"),
+            *("angular speed 1 [rad/s]", "angular speed 2 [rad/s]"),
+        ),
+    ),
+    "FrozenLake": (("cell",),),
+    "CliffWalking": (("cell",),),
+    "Maze": (("cell",),),
+    "Taxi": (("situation",),),
+    "Blackjack": (("own sum", "dealer's card", "usable ace"),),
+    "TicTacToe": (SQUARES,),
 }
-
-
-class Moment(NamedTuple):
-    """A moment of an episode, and all that is needed to go on from it."""
-
-    obs: Any
-    snapshot: Any = None  # None where the environment cannot be set back
-    world: Any = None  # the simulator, with the parameters it has now
-    memory: Any = None  # of an agent that remembers
-    mask: Any = None  # which actions are allowed, for an agent that learned with masks
-    action: Any = None  # that led here
-    by: str = ""  # who took it: agent, you
-    reward: float = 0.0
-    total: float = 0.0
-    over: str = ""  # ended, or time
 
 
 class Game:
@@ -95,6 +102,7 @@ class Game:
             raise InputError(f"There are no pictures of {task}; it cannot be watched.")
         self.world: Any = task.simulator()
         self.rate = float(frames_per_second(self.world))
+        self._meanings = meanings(simulator(self.world))
         self._envs: dict[Any, PalestraEnv] = {}
 
     def _reset(self, seed: int) -> Moment:
@@ -137,16 +145,12 @@ class Game:
             self._envs[world] = PalestraEnv(world)
         return self._envs[world]
 
-    def parameters(self) -> list[dict[str, Any]]:
+    def numbers(self) -> dict[str, float]:
         """The numbers of the world, which may be changed while it is played."""
         bare = simulator(self.world)
-        told = sentences(type(bare))
-        floats = [x for x in fields(bare) if kind_of(x.type) is float]  # type: ignore[arg-type]
-        return [
-            {"name": x.name, "value": getattr(bare, x.name), "said": told.get(x.name, "")}
-            for x in floats
-            if isinstance(getattr(bare, x.name), float | int)
-        ]
+        floats = [x.name for x in fields(bare) if kind_of(x.type) is float]  # type: ignore[arg-type]
+        numbers = {name: getattr(bare, name) for name in floats}
+        return {name: x for name, x in numbers.items() if isinstance(x, float | int)}
 
     # What is the same everywhere.
 
@@ -183,7 +187,10 @@ class Game:
         action, memory = self._decision(now)
         if self.hands == "you":
             action = self._of_person()
-        made = self._take(now, action)._replace(action=action, by=self.hands, memory=memory)
+        yours = now.yours or self.hands == "you"
+        made = self._take(now, action)._replace(
+            action=action, by=self.hands, yours=yours, memory=memory
+        )
         self.line.append(made)
         self.at += 1
         return True
@@ -219,21 +226,30 @@ class Game:
         drawn = lambda x: draw(x.world, x.snapshot.state, plain(x.action))
         shots = ((drawn(x), Shot(None, x.action, x.total)) for x in self.line)
         frames = (captioned(x, i, shot, words) for i, (x, shot) in enumerate(shots))
+        self.folder.mkdir(parents=True, exist_ok=True)
         video.write(self.folder / name, frames, self.rate)
-        self.saved = name
+        self.saved = name if (self.folder / "config.json").is_file() else str(self.folder / name)
+
+    def keep(self) -> None:
+        """Write the branch that is shown as a data set of Minari's into the run's folder. Raises
+        ValueError where it is not installed, or the episode is not whole."""
+        if self.folder is None or not self.now.over or self.at + 1 < len(self.line):
+            raise InputError("A data set is of whole episodes: play this one to its end first.")
+        name = f"data-{time.strftime('%Y%m%d-%H%M%S')}"
+        self.saved = str(dataset.write(self.agent, [self.line], self.folder / name))
 
     def change(self, name: str, value: float) -> None:
         """Go on from here in a world with another parameter. Raises ValueError where it may not
         be."""
-        if name not in [x["name"] for x in self.parameters()]:
+        if name not in self.numbers():
             raise InputError(f"There is no parameter {name!r} to change.")
         self.world = revised(self.world, **{name: value})
         self.fork()
         self.line[-1] = self.now._replace(world=self.world)
 
     def key(self, name: str, down: bool) -> None:
-        """A key goes down or up. One that does something takes the game over."""
-        if self.controls.action(name) is None:
+        """A key goes down or up. One that does something takes a game over that goes on."""
+        if self.controls.action(name) is None or (down and self.now.over):
             return
         if down and name not in self.held:
             self.held.append(name)
@@ -244,7 +260,7 @@ class Game:
 
     def hand(self, to: str) -> None:
         """Hand the game to the agent, or to a person."""
-        self.hands = "you" if to == "you" else "agent"
+        self.hands = "you" if to == "you" and not self.now.over else "agent"
         self.held, self._pressed = [], []
 
     @property
@@ -256,7 +272,7 @@ class Game:
     def advance(self, steps: int) -> bool:
         """Go on; whether anything has changed. It stands at an episode's end."""
         for _ in range(steps):
-            if not self.step():
+            if not self.step() or self.now.over:
                 self.hand("agent")
                 self.playing = False
                 break
@@ -266,6 +282,7 @@ class Game:
         """Do what the page asks for; whether to show it at once. Raises ValueError."""
         what = asked.get("do")
         if what == "play":
+            self.hand("agent")
             self.playing = True
             if self.now.over and self.rewinds:
                 self.at = 0  # as players of films do
@@ -279,11 +296,14 @@ class Game:
             self.step()
         elif what == "seek":
             self.playing = False
+            self.hand("agent")
             self.seek(int(number(asked, "at")))
         elif what == "branch":
             self.fork()
         elif what == "save":
             self.save()
+        elif what == "keep":
+            self.keep()
         elif what == "show":
             self.show(int(number(asked, "branch")))
         elif what == "speed":
@@ -292,11 +312,11 @@ class Game:
             self.key(str(asked.get("key")), bool(asked.get("down")))
             if self.controls.idle:
                 return False
-            if self.hands == "you":
-                self.step()
+            if self._pressed:
+                self.advance(1)
         elif what == "hand":
             self.hand(str(asked.get("to")))
-            self.playing = self.hands == "agent"
+            self.playing = self.hands == "agent" and not self.now.over
         elif what == "set":
             self.change(str(asked.get("name")), number(asked, "value"))
         elif what == "begin":
@@ -310,10 +330,13 @@ class Game:
 
     @property
     def controls(self) -> Controls:
-        """The keys: those of the game, else a digit for each action, or arrows for a number."""
+        """The keys: those of the game, or a joystick's, else a digit for each action, or arrows for
+        a number."""
         home = type(simulator(self.world)).__module__ if self.world is not None else ""
         if (known := CONTROLS.get(home.removeprefix("palestra.envs."))) is not None:
             return known
+        if (stick := joystick(self._meanings)).moves:
+            return stick
         space = self.agent.action_space
         if isinstance(space, Discrete) and space.n <= 10:
             start = int(space.start)
@@ -354,6 +377,12 @@ class Game:
                     return "values", np.ravel(self.agent.values(now.obs, **self._beside(now)))
         return "", None
 
+    def _value(self, now: Moment) -> float | None:
+        """What the agent expects from here on, where it has learned that."""
+        with suppress(InputError):
+            return float(np.ravel(self.agent.estimate(now.obs, **self._beside(now)))[0])
+        return None
+
     def _beside(self, now: Moment) -> dict[str, Any]:
         """What an agent is told beside what it observes, of those that are."""
         told = {"memory": now.memory} if self.agent.remembers else {}
@@ -364,12 +393,15 @@ class Game:
         space = self.agent.action_space
         if not isinstance(space, Discrete):
             return []
+        if self._meanings:
+            return [MEANINGS.get(x, x) for x in self._meanings]
         known = {} if self.world is None else action_names(self.world)
         numbers = range(int(space.start), int(space.start + space.n))
         return [known.get(i, f"action {i}") for i in numbers]
 
     def about(self) -> dict[str, Any]:
         """What stays the same, as JSON holds it."""
+        told = sentences(type(simulator(self.world))) if self.world is not None else {}
         return {
             "task": str(self.agent.task),
             "algorithm": type(self.agent.algorithm).__name__,
@@ -378,7 +410,7 @@ class Game:
             "names": self.names(),
             "keys": [{"keys": x.keys.split(), "does": x.does} for x in self.controls.moves],
             "turns": not self.controls.idle,
-            "parameters": self.parameters(),
+            "parameters": {name: told.get(name, "") for name in self.numbers()},
         }
 
     def told(self) -> dict[str, Any]:
@@ -397,14 +429,17 @@ class Game:
             "does": _flat(does),
             "kind": kind,
             "thoughts": None if thoughts is None else thoughts.tolist(),
+            "value": None if now.over else self._value(now),
             "seen": self._seen(now.obs),
             "hands": self.hands,
             "branch": self.branch,
             "branches": [
-                {"end": len(x) - 1, "total": x[-1].total, "over": x[-1].over} for x in self.branches
+                {"total": x[-1].total, "over": x[-1].over, "by": "you" if x[-1].yours else "agent"}
+                for x in self.branches
             ],
             "seed": self.seed,
-            "playing": self.playing,
+            "moving": self.pace > 0,
+            "world": self.numbers(),
             "speed": self.speed,
             "saved": self.saved,
         }
@@ -415,9 +450,9 @@ class Game:
         if any(np.ndim(leaf) > 2 for leaf in leaves):
             return None
         numbers = np.concatenate([np.ravel(leaf) for leaf in leaves]).astype(float)
-        known = OBSERVED.get(type(simulator(self.world)).__name__, ()) if self.world else ()
-        if len(known) != len(numbers):
-            known = [f"{i}" for i in range(len(numbers))]
+        told = OBSERVED.get(type(simulator(self.world)).__name__, ()) if self.world else ()
+        plain = [f"{i}" for i in range(len(numbers))]
+        known = next((names for names in told if len(names) == len(numbers)), plain)
         return [*zip(known, numbers.tolist(), strict=True)][:NUMBERS]
 
 
@@ -435,6 +470,7 @@ class HostGame(Game):
         self.world = None
         self._many = self._ask(task.filmed)  # one environment, in a vector
         self.rate = rate_of(self._many.metadata.get("render_fps"))
+        self._meanings = meanings(getattr(self._many, "envs", [self._many])[0].unwrapped)
 
     def _ask(self, call: Any, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -442,6 +478,8 @@ class HostGame(Game):
                 return call(*args, **kwargs)
         except InputError:
             raise
+        except DependencyNotInstalled as fault:  # told by the line that installs it
+            raise InputError(str(fault)) from None
         except Exception as fault:
             raise EnvironmentFaultError(f"{self.agent.task} failed: {said(fault)}.") from fault
 
@@ -459,9 +497,9 @@ class HostGame(Game):
     def picture(self) -> np.ndarray:
         return presentable(self._ask(self._many.render)[0])
 
-    def parameters(self) -> list[dict[str, Any]]:
+    def numbers(self) -> dict[str, float]:
         """None can be changed while it is played."""
-        return []
+        return {}
 
     def close(self) -> None:
         close(self._many)
@@ -470,6 +508,21 @@ class HostGame(Game):
 def game(agent: Agent, seed: int = 0, folder: Path | None = None) -> Game:
     """A game of the agent's. Raises ValueError where it cannot be watched."""
     return (Game if isinstance(agent.task, Ours) else HostGame)(agent, seed, folder)
+
+
+def episodes(agent: Agent, count: int, seed: int = 0) -> Iterator[list[Moment]]:
+    """Greedy episodes of an agent, one after another, each the line of its moments."""
+    check("episodes", count, Episodes)
+    check("seed", seed, Seed)
+    played = game(agent, seed)
+    try:
+        for i in range(count):
+            played.begin(seed + i)
+            while played.step():
+                pass
+            yield list(played.line)
+    finally:
+        played.close()
 
 
 def _flat(action: Any) -> list[float] | None:

@@ -33,7 +33,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from palestra.faults import InputError
 from palestra.tools.json_files import NotJsonError, parsed
-from palestra.tools.studio import detail, form
+from palestra.tools.runs import zoo
+from palestra.tools.studio import detail, form, queue
 from palestra.tools.studio.jobs import Jobs
 from palestra.tools.studio.live import Curve
 from palestra.tools.studio.pace import Table
@@ -114,7 +115,13 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
         return Response(pages[name].read_bytes(), 200, HEADERS, kind)
 
     def runs(request: Request) -> Response:
-        return told({"folder": str(shelf.root.absolute()), "runs": shelf.rows()})
+        jobs.children += queue.begin(shelf.root.absolute())
+        rows, waits = shelf.rows(), queue.waits(shelf.root)
+        return told({"folder": str(shelf.root.absolute()), "runs": rows, "queue": waits})
+
+    def agents(request: Request) -> Response:
+        rows = [{"name": zoo.PREFIX + name, **row} for name, row in zoo.table().items()]
+        return told({"agents": rows})
 
     def run(request: Request) -> Response:
         name = request.query_params.get("run", "")
@@ -151,6 +158,10 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
         asked = await _asked(request)
         return told({"run": await run_in_threadpool(form.start, jobs, shelf.root, asked)})
 
+    async def unqueue(request: Request) -> Response:
+        queue.remove(shelf.root, str((await _asked(request)).get("name")))
+        return told({})
+
     async def live(ws: WebSocket) -> None:
         """Curves of runs as they grow, and how each run stands."""
         folders = {name: shelf.run(name) for name in ws.query_params.getlist("run")}
@@ -181,14 +192,16 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
         which = ws.query_params.get("agent", "best")
         names = {"best": "agent.safetensors", "last": "last.safetensors"}
         run, seed = ws.query_params.get("run", ""), ws.query_params.get("seed", "0")
-        path = shelf.file(run, names.get(which, which))
+        ours = zoo.is_named(run)
+        path = zoo.file_of(run) if ours else shelf.file(run, names.get(which, which))
+        made = shelf.root / zoo.label_of(run) if ours else shelf.run(run)  # what is saved
 
         def opened() -> Any:
             from palestra.tools.agents.agent import load  # JAX, when it is needed
             from palestra.tools.studio.play import game
 
             begun = int(seed) if seed.isdecimal() and len(seed) < 10 else 0
-            return game(load(path), begun, shelf.run(run))
+            return game(load(path), begun, made)
 
         await ws.accept()
         await Table(ws, opened).sit()
@@ -207,11 +220,13 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
 
     routes = [
         Route("/runs", runs),
+        Route("/zoo", agents),
         Route("/run", run),
         Route("/compare", compare),
         Route("/file", file),
         Route("/form", fields),
         Route("/train", train, methods=["POST"]),
+        Route("/unqueue", unqueue, methods=["POST"]),
         Route("/stop", job(jobs.stop), methods=["POST"]),
         Route("/resume", job(jobs.resume), methods=["POST"]),
         Route("/reproduce", job(jobs.reproduce), methods=["POST"]),
@@ -225,9 +240,10 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
 
     async def refused(asked: Request | WebSocket, fault: Exception) -> Response | None:
         if isinstance(asked, WebSocket):
-            await asked.accept()
-            await asked.send_text(words({"refused": str(fault)}))
-            await asked.close()
+            with suppress(WebSocketDisconnect, RuntimeError):  # the page was closed
+                await asked.accept()
+                await asked.send_text(words({"refused": str(fault)}))
+                await asked.close()
             return None
         kinds = (FileNotFoundError, 404), (TooLargeError, 413)
         return told(
@@ -289,15 +305,23 @@ def settings(app: ASGIApp) -> uvicorn.Config:
     )
 
 
-def serve(root: Path, *, port: int = 0, browser: bool = True, trust: str | None = None) -> None:
-    """Serve the studio until Ctrl-C. Raises ValueError where the port is taken."""
+def serve(
+    root: Path,
+    *,
+    check: Callable[[list[str]], Any],
+    port: int = 0,
+    browser: bool = True,
+    trust: str | None = None,
+) -> None:
+    """Serve the studio until Ctrl-C; `check` is as for Jobs. Raises ValueError where the port is
+    taken."""
     with listening(port) as place:
         port, token = place.getsockname()[1], secrets.token_urlsafe(24)
         address = f"http://{HOST}:{port}/{token}/"
         print(f"The studio is at {address} (Ctrl-C ends it)", flush=True)
         if browser:
             webbrowser.open(address)
-        app = Guard(application(Shelf(root), Jobs(trust)), token, port)
+        app = Guard(application(Shelf(root), Jobs(trust, check)), token, port)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(settings(app)).run(sockets=[place])
         print("The studio has ended; what trains goes on by itself.", file=sys.stderr)

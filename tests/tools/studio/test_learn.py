@@ -1,14 +1,17 @@
-"""Tables that learn for a page."""
+"""Agents that learn for a page."""
+
+import io
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from palestra.algorithms.q_learning import QLearning
 from palestra.envs import make
 from palestra.faults import InputError
 from palestra.runners import compiled
-from palestra.tools.studio.learn import EPSILON, TABLES, Lesson
+from palestra.tools.studio.learn import EPSILON, GAP, TABLES, WIDE, Lesson, learners
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +55,29 @@ def test_a_setting_is_changed_while_it_learns(lesson):
     assert lesson.png()[:4] == b"\x89PNG"
 
 
-def test_only_tables_and_grids_are_shown():
+def test_only_what_can_be_drawn_is_shown():
     assert "sarsa" in TABLES
     assert "dqn" not in TABLES
-    with pytest.raises(InputError, match="no table to watch"):
+    assert {"dqn", "ppo"} <= {*learners("CartPole-v1")}
+    with pytest.raises(InputError, match="'dqn' is not watched in FrozenLake-v1; these are: "):
         Lesson("dqn", "FrozenLake-v1")
-    with pytest.raises(InputError, match="no grid"):
+    with pytest.raises(InputError, match="no world to draw on"):
         Lesson("sarsa", "../x")
+
+
+def test_a_network_learns_over_a_plane():
+    lesson = Lesson("ddpg", "Pendulum-v1")
+    before = lesson.told(), lesson.png()
+    for told in before[0], lesson.about():
+        assert "values" not in told
+        assert "rows" not in told
+    lesson.advance(1)
+    after = lesson.told(), lesson.png()
+    assert after[0]["step"] == lesson.about()["rollout"]
+    assert before[0]["low"] <= before[0]["high"]
+    assert before[1] != after[1]  # where it is now, at the least
+    picture = Image.open(io.BytesIO(after[1]))
+    assert picture.size == (2 * WIDE + GAP, WIDE)
+    x, y = lesson.plane.points(3)[:2]
+    assert (x[0].tolist(), y[:, 0].tolist()) == ([-np.pi, 0, np.pi], [-8, 0, 8])
+    assert lesson.plane.place(lesson.plane.seen(0.5, -3.0)) == pytest.approx((0.5, -3.0))

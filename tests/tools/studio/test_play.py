@@ -1,21 +1,34 @@
 """Games: back to any moment, on from there, with another hand or in another world."""
 
 import json
+import os
+import socket
+import threading
+import time
+from dataclasses import replace
 
 import gymnasium
 import jax
 import numpy as np
 import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
+from gymnasium.error import DependencyNotInstalled
+from gymnasium.spaces import Tuple
 from studios import agent_of
+from websockets.exceptions import ConnectionClosed
 
+from palestra import envs
 from palestra.algorithms.dqn import DQN
 from palestra.algorithms.ppo import PPO
 from palestra.algorithms.q_learning import QLearning
 from palestra.algorithms.recurrent_ppo import RecurrentPPO
+from palestra.envs import ENVIRONMENTS
+from palestra.envs.transforms import simulator
 from palestra.faults import InputError
-from palestra.tools.studio.play import game
+from palestra.tools.environments.whose import task_of
+from palestra.tools.studio.play import OBSERVED, game
 
+BANDITS = "Bandit-v0", "BanditTestbed-v0"  # where nothing is observed
 pytestmark = pytest.mark.filterwarnings("ignore:.*rgb_array.*:UserWarning")
 
 
@@ -88,6 +101,18 @@ def test_a_person_takes_over_from_any_moment_and_hands_back(pole):
     assert same(played.branches[0], first)
 
 
+def test_a_game_stands_from_the_moment_at_which_it_is_over(lake):
+    """Else the next one would begin by itself, and a click on "Play" would pause it."""
+    played = game(lake, seed=1)
+    played.obey({"do": "play"})
+    while not played.now.over:
+        assert played.playing
+        played.advance(1)
+    assert not played.playing
+    played.obey({"do": "begin", "seed": 2})
+    assert played.pace == 0
+
+
 def test_a_game_that_goes_turn_by_turn_waits_for_a_person(lake):
     played = game(lake, seed=0)
     played.key("right", True)
@@ -99,6 +124,27 @@ def test_a_game_that_goes_turn_by_turn_waits_for_a_person(lake):
     assert [x.action for x in played.line] == [None, 2, 1]
 
 
+def test_a_game_that_a_person_has_ended_stands_and_cannot_be_taken_over(lake):
+    """Else its button would say "Pause" for good, for no turn follows."""
+    played = game(lake, seed=0)
+    while not played.now.over:
+        assert not played.told()["moving"]
+        played.obey({"do": "key", "key": "right", "down": True})
+        played.obey({"do": "key", "key": "right", "down": False})
+        assert played.hands == ("agent" if played.now.over else "you")
+    end = played.at
+    played.obey({"do": "key", "key": "left", "down": True})
+    played.obey({"do": "hand", "to": "you"})
+    assert (played.hands, played.at, played.told()["moving"]) == ("agent", end, False)
+    played.obey({"do": "seek", "at": 0})
+    played.obey({"do": "branch"})
+    played.obey({"do": "step"})
+    assert [x["by"] for x in played.told()["branches"]] == ["you", "agent"]
+    played.obey({"do": "key", "key": "right", "down": True})
+    played.obey({"do": "play"})
+    assert (played.hands, played.told()["moving"]) == ("agent", True)
+
+
 def test_the_world_is_changed_while_it_is_played(pole):
     played = game(pole, seed=0)
     for _ in range(6):
@@ -108,6 +154,7 @@ def test_the_world_is_changed_while_it_is_played(pole):
     played.change("pole_mass", 2.0)
     played.step()
     assert played.now.world.env.pole_mass == 2.0
+    assert played.told()["world"]["pole_mass"] == 2.0
     assert not np.array_equal(played.now.obs, before[4].obs)
     assert played.line[2] is before[2]
     assert same(played.branches[0], before)
@@ -124,7 +171,8 @@ def test_what_an_agent_thinks_is_told(pole, lake):
     assert told["seen"][0][0] == "position [m]"
     about = game(pole).about()
     assert about["names"] == ["push the cart left", "push the cart right"]
-    assert next(x for x in about["parameters"] if x["name"] == "pole_mass")["value"] == 0.1
+    assert about["parameters"]["pole_mass"] == "Mass of the pole [kg]."
+    assert game(pole).told()["world"]["pole_mass"] == 0.1
     likely = game(agent_of("CartPole-v1", PPO(hidden=(8,)))).told()
     assert likely["kind"] == "probabilities"
     assert sum(likely["thoughts"]) == pytest.approx(1.0, abs=1e-5)
@@ -134,6 +182,17 @@ def test_what_an_agent_thinks_is_told(pole, lake):
     numbers.key("left", True)
     assert numbers.step()
     assert numbers.now.action == -2.0
+
+
+def test_numbers_that_are_observed_have_names():
+    plain = []
+    for name in ENVIRONMENTS:
+        env = envs.make(name)
+        space = env.observation_space
+        told = [len(x) for x in OBSERVED.get(type(simulator(env)).__name__, ())]
+        size = len(space) if isinstance(space, Tuple) else int(np.prod(space.shape))
+        plain += [name] * (size not in told)
+    assert {x.split("/")[0] for x in plain} == {"MinAtar", "probe", "TMaze-v0", *BANDITS}
 
 
 def test_what_an_agent_remembers_goes_back_with_it():
@@ -151,9 +210,25 @@ def test_what_an_agent_remembers_goes_back_with_it():
         assert ours.action == theirs.action
 
 
-def test_environments_on_the_host_go_on_alone():
+class Stick(CartPoleEnv):
+    def get_action_meanings(self):
+        return ["NOOP", "RIGHT"]
+
+
+def test_environments_on_the_host_go_on_alone(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     gymnasium.register("studio/Cart-v0", CartPoleEnv, max_episode_steps=50)
+    gymnasium.register("studio/Stick-v0", Stick, max_episode_steps=50)
     agent = agent_of("studio/Cart-v0", DQN(hidden=(8,), memory_size=1000))
+    stick = game(replace(agent, task=task_of("studio/Stick-v0")))
+    about = stick.about()  # what actions mean, as Atari's games tell it
+    stick.close()
+    assert about["names"] == ["wait", "go right"]
+    assert about["keys"] == [{"keys": ["right", "d"], "does": "go right"}]
+    assert not about["turns"]
+    assert os.environ["MUJOCO_GL"] == "egl"  # with which MuJoCo draws without a display
     played = game(agent, seed=0)
     try:
         assert not played.about()["rewinds"]
@@ -172,7 +247,7 @@ def test_environments_on_the_host_go_on_alone():
 def heard(page, wanted=lambda told: "at" in told):
     """The next moment that is told, its picture read away."""
     while True:
-        message = page.recv(timeout=60)
+        message = page.recv(timeout=300)
         if isinstance(message, str) and wanted(told := json.loads(message)):
             return told
 
@@ -225,3 +300,65 @@ def test_an_agent_that_is_not_there_or_needs_a_module_is_refused(watched, pole):
     (watched.root / "one" / "last.safetensors").write_bytes(b"damaged")
     with watched.listen("play?run=one&agent=last") as page:
         assert "damaged" in heard(page, lambda x: "refused" in x)["refused"]
+
+
+def test_an_environment_that_lacks_its_extra_says_what_installs_it(watched):
+    def made(**kwargs):
+        if lacks:
+            raise DependencyNotInstalled("box2d is not installed, run `pip install swig`")
+        return CartPoleEnv(**kwargs)
+
+    lacks = False
+    gymnasium.register("studio/Boxes-v0", made, max_episode_steps=50)
+    agent = agent_of("studio/Boxes-v0", DQN(hidden=(8,), memory_size=1000))
+    agent.save(watched.root / "one" / "boxes.safetensors")
+    lacks = True
+    with watched.listen("play?run=one&agent=boxes.safetensors") as page:
+        told = heard(page, lambda x: "refused" in x)["refused"]
+    assert told.endswith("needs more than is installed: pip install 'palestra[box2d]'"), told
+
+
+def test_a_browser_that_goes_in_mid_game_ends_the_game_and_nothing_else(watched, caplog):
+    games = lambda: [x for x in threading.enumerate() if x.name.startswith("game")]
+    with watched.listen("play?run=one") as page:
+        page.send('{"do": "play"}')
+        heard(page, lambda x: x.get("at", 0) > 2)
+        assert games()
+        page.socket.shutdown(socket.SHUT_RDWR)  # without a word
+        until = time.monotonic() + 60
+        while games() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert games() == []
+    assert watched.ask("runs")[0] == 200
+    assert [x.getMessage() for x in caplog.records if x.levelname == "ERROR"] == []
+
+
+def test_a_browser_that_goes_before_a_refusal_is_told_leaves_no_trace(watched, caplog, monkeypatch):
+    gone, told = threading.Event(), threading.Event()
+
+    def refusing(*_):
+        gone.wait(60)
+        told.set()
+        raise InputError("It cannot be watched.")
+
+    monkeypatch.setattr("palestra.tools.studio.play.game", refusing)
+    with watched.listen("play?run=one") as page:
+        page.socket.shutdown(socket.SHUT_RDWR)
+        time.sleep(0.5)  # until the studio has heard of it
+        gone.set()
+        assert told.wait(60)
+    time.sleep(0.5)
+    assert [x.getMessage() for x in caplog.records if x.levelname == "ERROR"] == []
+
+
+def test_a_fault_of_a_game_is_told_in_the_terminal(watched, caplog, monkeypatch):
+    """Such as XLA's, which is a RuntimeError as Starlette's of a page that is closed."""
+
+    def failing(*_):
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("palestra.tools.studio.play.game", failing)
+    with watched.listen("play?run=one") as page, pytest.raises(ConnectionClosed):
+        page.recv(timeout=60)
+    faults = [x.exc_info[1] for x in caplog.records if x.levelname == "ERROR" and x.exc_info]
+    assert [str(x) for x in faults] == ["a fault of ours"]

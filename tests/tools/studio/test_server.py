@@ -183,3 +183,17 @@ def test_ctrl_c_ends_it_whoever_looks_on(tmp_path):
     assert process.returncode == 0
     assert "Traceback" not in err
     assert time.monotonic() - begun < 10
+
+
+def test_an_agent_that_comes_with_palestra_plays_without_a_run(studio):
+    _, told = studio.ask("zoo")
+    first = told["agents"][0]
+    assert first["name"] == "zoo:dqn/CartPole-v1"
+    assert first["low"] <= first["mean"]
+    with studio.listen(f"play?run={first['name']}") as page:
+        assert json.loads(page.recv(timeout=60))["about"]["rewinds"]
+        assert json.loads(page.recv(timeout=60))["value"] > 50  # what it expects of a start
+    with studio.listen("play?run=zoo:dqn/Nothing") as page:
+        assert "in the zoo" in json.loads(page.recv(timeout=60))["refused"]
+    for path in "run?run=zoo:dqn/CartPole-v1", "file?run=zoo:dqn/CartPole-v1&name=x":
+        assert studio.ask(path)[0] == 404

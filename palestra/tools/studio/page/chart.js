@@ -75,7 +75,7 @@ export class Chart {
       h("line", { x1: ROOM.left, x2: width - ROOM.right, y1: y(v), y2: y(v), class: "grid" }),
       h("text", { x: ROOM.left - 8, y: y(v) + 4, class: "tick y" }, short(v))));
     const below = ticks(0, end, Math.max(2, width / 120)).map((v) =>
-      h("text", { x: x(v), y: height - ROOM.bottom + 18, class: "tick x" }, short(v)));
+      h("text", { x: x(v), y: height - ROOM.bottom + 18, class: x(v) > width - 3 * ROOM.right ? "tick end" : "tick x" }, short(v)));
     const name = h("text", { x: width - ROOM.right, y: height - 2, class: "tick end" }, t("steps"));
     const solved = this.threshold === null ? [] : [h("line", {
       x1: ROOM.left, x2: width - ROOM.right, y1: y(this.threshold), y2: y(this.threshold), class: "solved" })];

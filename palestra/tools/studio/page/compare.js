@@ -40,6 +40,6 @@ function differences(panel) {
 function statistics(told) {
   return h("section", { class: "card" }, h("h2", {}, t("statistics")),
     told.tables.length ? null : h("p", { class: "quiet" }, t("no_statistics")),
-    ...told.tables.map((one) => [h("h3", {}, one.title), table(one.header, one.rows, "numbers")]).flat(),
-    told.notes.length ? h("ul", { class: "notes" }, told.notes.map((x) => h("li", {}, x))) : null);
+    ...told.tables.map((one) => [h("h3", {}, t(one.title)), table(one.header.map(t), one.rows.map((row) => row.map(t)), "numbers")]).flat(),
+    told.notes.length ? h("ul", { class: "notes" }, told.notes.map((x) => h("li", {}, t(x)))) : null);
 }

@@ -13,7 +13,8 @@ export function follow(runs, changed) {
   const curves = Object.fromEntries(runs.map((run) => [run, { points: [], each: 1 }]));
   const standing = {};
   const socket = listen("live", { run: runs }, (news) => {
-    if (news.standing) standing[news.run] = news.standing;
+    if (news.refused) say(news.refused, true); // it has gone meanwhile
+    else if (news.standing) standing[news.run] = news.standing;
     else {
       const curve = curves[news.run];
       curve.each = news.each;

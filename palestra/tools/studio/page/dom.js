@@ -24,7 +24,7 @@ export const link = (to, text, kind = "button") => h("a", { href: to, class: kin
 let fading;
 export function say(text, bad = false) {
   const place = document.getElementById("said");
-  place.textContent = text;
+  place.textContent = t(text);
   place.className = text ? (bad ? "shown bad" : "shown") : "";
   clearTimeout(fading);
   fading = setTimeout(() => { place.className = ""; }, bad ? 12000 : 5000);
@@ -68,7 +68,7 @@ export function value(x) {
 export const state = (name) => h("span", { class: `state ${name}` }, t(`state_${name}`));
 
 export function table(header, rows, kind = "") {
-  return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": header.filter(Boolean).join(", ") }, h("table", { class: kind },
+  return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": header.filter(Boolean).join(", ") }, h("table", { class: header.length > 2 ? `${kind} stacked` : kind }, // on a phone
     h("thead", {}, h("tr", {}, header.map((x) => h("th", { scope: "col" }, x)))),
     h("tbody", {}, rows.map((row) => h("tr", {}, row.map((x, i) =>
       h(i ? "td" : "th", i ? { "data-label": header[i] } : { scope: "row" }, x)))))));

@@ -1,4 +1,4 @@
-// A table that learns: values and choices drawn on the world, slowly enough to be watched.
+// An agent that learns: values and choices drawn on the world, or over a plane, slowly enough to be watched.
 import { listen } from "./api.js";
 import { Chart } from "./chart.js";
 import { h, number, say } from "./dom.js";
@@ -25,22 +25,25 @@ export async function learn(place, given) {
   const about = h("p", { class: "quiet" });
   const settings = h("div", {});
   const table = h("div", {});
+  const legend = h("div", { class: "planes", hidden: true });
+  const cellular = h("section", { class: "card" }, h("h2", {}, t("table_cell")), table);
   const chart = new Chart({ title: t("returns_learned"), height: 220 });
-  let told = null, known = null, cell = null, recent = [], points = [];
+  let told = null, known = null, cell = null, recent = [], points = [], drawn = null;
 
   const socket = listen("learn", { algorithm, env }, (news) => {
-    if (news.refused) { wait.textContent = news.refused; wait.className = "finding fatal"; } else if (news.said) say(news.said, true);
+    if (news.refused) { wait.textContent = t(news.refused); wait.className = "finding fatal"; } else if (news.said) { say(news.said, true); fields(); }
     else if (news.about) { known = news.about; build(); } else { told = news; grow(); show(); }
   }, async (data) => {
     const picture = await createImageBitmap(new Blob([data], { type: "image/png" }));
     wait.hidden = true;
-    paint(picture);
+    drawn = picture;
+    paint();
   }, () => { if (!wait.classList.contains("fatal")) say(t("away"), true); });
 
   place.replaceChildren(h("div", { class: "title" }, h("h1", {}, t("learn"))), h("section", { class: "card" }, chosen, about),
-    h("div", { class: "arena" }, h("div", {}, h("section", { class: "card" }, h("div", { class: "stage" }, wait, canvas, status)), h("section", { class: "card" }, transport)),
+    h("div", { class: "arena" }, h("div", {}, h("section", { class: "card" }, h("div", { class: "stage" }, wait, canvas, legend, status)), h("section", { class: "card" }, transport)),
       h("div", {}, h("section", { class: "card" }, chart.element), h("section", { class: "card" }, h("h2", {}, t("settings")), h("p", { class: "quiet" }, t("settings_hint")), settings),
-        h("section", { class: "card" }, h("h2", {}, t("table_cell")), table))));
+        cellular)));
 
   let go, times, seed;
   function build() {
@@ -48,7 +51,7 @@ export async function learn(place, given) {
     const pick = (name, all, now) => h("label", {}, h("span", {}, t(name)), h("select", { id: name, onchange: (e) => change(name === "environment" ? "env" : name, e.target.value) },
       Object.keys(all).map((x) => h("option", { value: x, selected: x === now }, x))));
     chosen.replaceChildren(pick("environment", known.environments, env), pick("algorithm", known.algorithms, algorithm));
-    about.replaceChildren(known.algorithms[algorithm], known.rollout > 1 ? ` ${t("rollout")} ${known.rollout}.` : "");
+    about.replaceChildren(t(known.algorithms[algorithm]), known.rollout > 1 ? ` ${t("rollout")} ${known.rollout}.` : "");
     go = h("button", { class: "strong", id: "go", disabled: true, onclick: () => socket.send({ do: told.playing ? "pause" : "play" }) });
     times = h("output", { class: "quiet" });
     seed = h("input", { type: "number", id: "seed", class: "short", min: 0, step: 1, value: 0 });
@@ -57,16 +60,32 @@ export async function learn(place, given) {
         oninput: (e) => socket.send({ do: "speed", times: 10 ** Number(e.target.value) }) }), times)),
     h("div", { class: "line" }, h("label", { class: "inline" }, h("span", { class: "quiet" }, t("seed")), seed),
       h("button", { id: "anew", onclick: () => { recent = []; points = []; socket.send({ do: "begin", seed: Math.floor(Number(seed.value)) }); } }, t("forget"))));
-    settings.replaceChildren(...known.settings.map((x) => h("label", { class: "parameter" }, h("span", {}, h("code", {}, x.name), h("small", { class: "quiet" }, x.said)),
-      h("input", { type: "number", step: "any", id: `set-${x.name}`, class: "short", value: x.value, onchange: (e) => {
-        if (e.target.value !== "") socket.send({ do: "set", name: x.name, value: Number(e.target.value) });
+    settings.replaceChildren(...Object.entries(known.settings).map(([name, said]) => h("label", { class: "parameter" }, h("span", {}, h("code", {}, name), h("small", { class: "quiet" }, t(said))),
+      h("input", { type: "number", step: "any", id: `set-${name}`, class: "short", onchange: (e) => {
+        if (e.target.value !== "") socket.send({ do: "set", name, value: Number(e.target.value) });
       } }))));
+    legend.hidden = !known.x;
+    canvas.classList.toggle("plane", Boolean(known.x));
+    cellular.hidden = Boolean(known.x);
+    if (known.x) return;
     canvas.onpointermove = (event) => {
       const box = canvas.getBoundingClientRect(), k = canvas.width / box.width, m = known.margin;
       const wide = (canvas.width - 2 * m) / known.columns, high = (canvas.height - 2 * m) / known.rows;
       const x = Math.floor(((event.clientX - box.left) * k - m) / wide), y = Math.floor(((event.clientY - box.top) * k - m) / high);
       cell = x >= 0 && y >= 0 && x < known.columns && y < known.rows ? y * known.columns + x : null;
       row();
+      paint();
+    };
+    canvas.tabIndex = 0;
+    canvas.onkeydown = (event) => {
+      const [x, y] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] || [0, 0];
+      if (!x && !y) return;
+      event.preventDefault();
+      let column = here() % known.columns, line = Math.floor(here() / known.columns);
+      do { column += x; line += y; } while (known.open[line * known.columns + column] === false);
+      if (column >= 0 && column < known.columns && line >= 0 && line < known.rows) cell = line * known.columns + column;
+      row();
+      paint();
     };
   }
 
@@ -86,23 +105,46 @@ export async function learn(place, given) {
     go.disabled = false;
     go.textContent = told.playing ? t("pause") : `▶ ${t("learn_on")}`;
     times.textContent = `× ${number(Number(told.speed.toPrecision(2)))}`;
-    row();
+    fields();
+    if (known.x) planes(); else row();
   }
 
-  /** What is known of the cell under the pointer, or of the first. */
+  /** What it learns with: a number that was refused is not so. */
+  function fields() {
+    for (const [name, x] of Object.entries(told.settings)) {
+      const field = document.getElementById(`set-${name}`);
+      if (field && document.activeElement !== field) field.value = x;
+    }
+  }
+
+  /** What the two pictures of a plane show: colors and axes. */
+  function planes() {
+    const swatch = (color) => h("i", { class: "swatch", "aria-hidden": "true", style: `background:${color}` });
+    const scale = (colors, low, high) => h("p", { class: "scale" }, h("span", {}, low), h("i", { "aria-hidden": "true", style: `background:linear-gradient(90deg,${colors.join(",")})` }), h("span", {}, high));
+    const [x, y] = [known.x, known.y].map(([name, low, high]) => `${t(name)}, ${number(low)} … ${number(high)}`);
+    const choices = known.names.length ? h("p", {}, known.names.map((name, i) => h("span", { class: "choice-key" }, swatch(known.colors[i]), t(name)))) : scale(["#b35806", "#f7f7f7", "#542788"], t("least"), t("most"));
+    legend.replaceChildren(h("div", {}, h("h3", {}, t("choices_drawn")), choices), h("div", {}, h("h3", {}, t("values_drawn")), scale(COLORS.map((c) => `rgb(${c.join(",")})`), number(told.low), number(told.high))),
+      h("p", { class: "quiet axes" }, `→ ${x}  ↑ ${y}  ○ ${t("here_now")}`));
+    canvas.setAttribute("aria-label", `${t("choices_drawn")}, ${t("values_drawn")}: ${number(told.low)} … ${number(told.high)}`);
+  }
+
+  const here = () => (cell !== null && known.open[cell] ? cell : known.open.indexOf(true));
+
+  /** What is known of the cell that was pointed at, or gone to by keys, or of the first. */
   function row() {
     if (!told || !known) return;
-    const here = cell !== null && known.open[cell] ? cell : known.open.indexOf(true);
-    const values = told.values[here], best = Math.max(...values), least = Math.min(...values);
-    table.replaceChildren(h("p", { class: "quiet" }, `${t("cell")} ${here} · ${t("point_hint")}`), h("div", { class: "thoughts" }, ...values.map((x, i) => h("div", { class: x === best ? "thought best" : "thought" },
+    const values = told.values[here()], best = Math.max(...values), least = Math.min(...values);
+    table.replaceChildren(h("p", { class: "quiet" }, `${t("cell")} ${here()} · ${t("point_hint")}`), h("div", { class: "thoughts" }, ...values.map((x, i) => h("div", { class: x === best ? "thought best" : "thought" },
       h("span", {}, t(known.names[i])), h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: `width:${(((x - least) / (best - least || 1)) * 85 + 15).toFixed(0)}%` })), h("b", {}, number(x))))));
   }
 
-  function paint(picture) {
-    if (!known || !told) return;
-    if (canvas.width !== picture.width || canvas.height !== picture.height) { canvas.width = picture.width; canvas.height = picture.height; }
+  function paint() {
+    if (!known || !told || !drawn) return;
+    if (canvas.width !== drawn.width || canvas.height !== drawn.height) { canvas.width = drawn.width; canvas.height = drawn.height; }
     const pen = canvas.getContext("2d"), m = known.margin;
-    pen.drawImage(picture, 0, 0);
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    pen.drawImage(drawn, 0, 0);
+    if (known.x) return;
     const wide = (canvas.width - 2 * m) / known.columns, high = (canvas.height - 2 * m) / known.rows;
     const best = told.values.map((row) => Math.max(...row));
     const seen = best.filter((_, i) => known.open[i]);
@@ -130,6 +172,9 @@ export async function learn(place, given) {
       stroke("#ffffff", 6);
       stroke("#111827", 3);
     });
+    pen.strokeStyle = "#d55e00"; // whose numbers are told
+    pen.lineWidth = 4;
+    pen.strokeRect(m + (here() % known.columns) * wide + 2, m + Math.floor(here() / known.columns) * high + 2, wide - 4, high - 4);
     const spoken = best.map((x, i) => (known.open[i] ? number(x) : null)).filter(Boolean).slice(0, 64).join(", ");
     canvas.setAttribute("aria-label", `${t("world_learned")}: ${spoken}`);
   }

@@ -29,7 +29,7 @@ async function show() {
   try {
     leave = (await PAGES[name](place, given)) || (() => {});
   } catch (fault) {
-    place.replaceChildren(h("div", { class: "card" }, h("h1", {}, t("cannot")), h("p", {}, fault.message),
+    place.replaceChildren(h("div", { class: "card" }, h("h1", {}, t("cannot")), h("p", {}, t(fault.message)),
       h("a", { class: "button", href: "#/runs" }, t("runs"))));
   }
 }

@@ -4,10 +4,20 @@ import { h, link, number, say } from "./dom.js";
 import { t } from "./words.js";
 
 const NAMES = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", " ": "space" };
-const PAD = [[0, -1, "left"], [0, 1, "right"], [1, -1, "up"], [1, 1, "down"]]; // axis, sign, key
+const ARROWS = { left: "←", right: "→", up: "↑", down: "↓" };
+// A gamepad, as browsers number its parts: stick and cross are the arrows, and its buttons the other keys in their order.
+const STICK = [[0, -1, "left"], [0, 1, "right"], [1, -1, "up"], [1, 1, "down"]]; // axis, sign, key
+const CROSS = { 12: "up", 13: "down", 14: "left", 15: "right" };
+const BUTTONS = ["A", "B", "X", "Y", "LB", "RB", "LT", "RT", "Back"];
+const START = 9;
+
+const called = (x) => x && { ...x, env: x.environment };
+
+/** Its mean return with the interval, as the table of agents has it. */
+export const score = (x) => `${number(x.mean)}${x.low === null || x.low === x.high ? "" : ` (${number(x.low)} – ${number(x.high)})`}`;
 
 /** One agent's game: its picture, and what stands beside it. */
-class Player {
+export class Player {
   constructor(run, which, seed, heard, name) {
     Object.assign(this, { run, heard, about: null, now: null });
     this.canvas = h("canvas", { class: "screen", role: "img", tabindex: "0", "aria-label": t("game"), width: 600, height: 400 });
@@ -26,10 +36,9 @@ class Player {
       this.refused = true;
       this.wait.hidden = false;
       this.wait.className = "finding fatal";
-      this.wait.textContent = told.refused;
+      this.wait.textContent = t(told.refused);
       this.canvas.hidden = true;
-    } else if (told.said) say(told.said, true);
-    else if (told.about) { this.about = told.about; this.heard(this); } else { this.now = told; this.show(); this.heard(this); }
+    } else if (told.said) { say(told.said, true); this.heard(this); } else if (told.about) { this.about = told.about; this.heard(this); } else { this.now = told; this.show(); this.heard(this); }
   }
 
   async draw(data) {
@@ -65,8 +74,8 @@ class Player {
         rows.push(h("div", { class: now.does && now.does[0] === i ? "thought best" : "thought" }, h("span", {}, t(about.names[i] || `${i}`)),
           h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: `width:${(share * 100).toFixed(1)}%` })), h("b", {}, likely ? `${(x * 100).toFixed(1)} %` : number(x))));
       });
-      if (!likely) rows.push(h("p", { class: "quiet" }, `${t("estimate")}: ${number(most)}`));
     } else if (!now.over) rows.push(h("p", {}, h("span", { class: "quiet" }, `${t("would_do")}: `), this.action(now.does)));
+    if (now.value !== null) rows.push(h("p", { class: "value" }, h("span", { class: "quiet" }, `${t("estimate")}: `), h("b", {}, number(now.value))));
     this.thoughts.replaceChildren(h("h2", {}, t(now.kind || this.kind || "decision")), ...rows);
     this.seen.replaceChildren(h("h2", {}, t("observed")), now.seen === null ? h("p", { class: "quiet" }, t("picture_seen"))
       : h("dl", { class: "facts" }, ...now.seen.map(([name, x]) => h("div", {}, h("dt", {}, t(name)), h("dd", {}, number(x))))));
@@ -76,38 +85,39 @@ class Player {
 export async function play(place, given) {
   const run = given.get("run") || "", which = given.get("agent") || "best", seed = given.get("seed") || "0";
   const [rival, rivals] = (given.get("beside") || "").split("|");
-  const { runs } = await get("runs");
-  const mine = runs.find((x) => x.name === run);
+  const [{ runs }, { agents }] = await Promise.all([get("runs"), get("zoo")]);
+  const ours = run.startsWith("zoo:");
+  const mine = ours ? called(agents.find((x) => x.name === run)) : runs.find((x) => x.name === run);
   const transport = h("div", { class: "transport" });
   const side = h("div", {});
   let first = null;
   const players = [];
   const send = (message) => players.forEach((x) => x.socket.send(message));
   const heard = (player) => { if (player === first && player.about && player.now) controls(); else if (first && first.now && first.about) marks(); };
-  first = new Player(run, which, seed, heard, rival ? `${run} · ${t(which)}` : "");
+  const named = (x, agent) => (x.startsWith("zoo:") ? x : `${x} · ${t(agent)}`);
+  first = new Player(run, which, seed, heard, rival ? named(run, which) : "");
   players.push(first);
-  if (rival) players.push(new Player(rival, rivals || "best", seed, heard, `${rival} · ${t(rivals || "best")}`));
+  if (rival) players.push(new Player(rival, rivals || "best", seed, heard, named(rival, rivals || "best")));
 
   place.replaceChildren(h("div", { class: "title" }, h("h1", {}, t("play")), h("span", { class: "quiet" }, mine ? `${mine.algorithm} · ${mine.env}` : run),
-    link(`#/run?run=${encodeURIComponent(run)}`, run, "name"), h("span", { class: "spring" }), chooser()),
+    ours ? h("span", { class: "quiet" }, `${run}${mine ? ` · ${t("scores")} ${score(mine)}` : ""}`) : link(`#/run?run=${encodeURIComponent(run)}`, run, "name"), h("span", { class: "spring" }), chooser()),
     h("div", { class: rival ? "arena two" : "arena" }, h("div", {}, h("div", { class: rival ? "stages" : "" }, ...players.map((x) => h("section", { class: "card" }, x.stage))),
       h("section", { class: "card" }, transport)), h("div", { class: "minds" }, ...players.map((x) => h("section", { class: "card" }, x.thoughts, x.seen)), side)));
 
   function chooser() {
     const address = (agent, beside) => `#/play?run=${encodeURIComponent(run)}&agent=${agent}&seed=${first?.now?.seed ?? seed}${beside ? `&beside=${encodeURIComponent(beside)}` : ""}`;
-    const alike = runs.filter((x) => mine && x.env === mine.env && x.best !== null);
+    const alike = runs.filter((x) => mine && x.env === mine.env && x.best !== null).flatMap((x) => ["best", "last"].map((a) => [`${x.name}|${a}`, `${x.name} · ${t(a)}`]));
+    alike.push(...agents.filter((x) => mine && x.environment === mine.env && x.name !== run).map((x) => [`${x.name}|best`, x.name]));
     return h("div", { class: "pick" },
-      h("label", {}, h("span", {}, t("agent")), h("select", { id: "agent", onchange: (e) => { location.hash = address(e.target.value, given.get("beside")); } },
+      ours ? null : h("label", {}, h("span", {}, t("agent")), h("select", { id: "agent", onchange: (e) => { location.hash = address(e.target.value, given.get("beside")); } },
         ["best", "last"].map((x) => h("option", { value: x, selected: x === which }, t(x))))),
       h("label", {}, h("span", {}, t("beside")), h("select", { id: "beside", onchange: (e) => { location.hash = address(which, e.target.value); } },
-        h("option", { value: "" }, t("nobody")), ...alike.flatMap((x) => ["best", "last"].map((a) => {
-          const value = `${x.name}|${a}`;
-          return h("option", { value, selected: value === given.get("beside") }, `${x.name} · ${t(a)}`);
-        })))));
+        h("option", { value: "" }, t("nobody")), ...alike.map(([value, words]) => h("option", { value, selected: value === given.get("beside") }, words)))));
   }
 
   const films = h("p", { class: "quiet", hidden: true });
-  let slider, clock, playing, yours, speed, chips, built = false;
+  const gamepad = h("p", { class: "quiet", role: "status" }, t("pad_hint"));
+  let slider, clock, playing, yours, speed, chips, buttons = [], built = false;
   function controls() {
     if (!built) build();
     marks();
@@ -120,7 +130,7 @@ export async function play(place, given) {
     slider = h("input", { type: "range", id: "moment", min: 0, max: 0, value: 0, "aria-label": t("moment"), disabled: !about.rewinds,
       oninput: (e) => send({ do: "seek", at: Number(e.target.value) }) });
     clock = h("output", { class: "quiet", for: "moment" });
-    playing = button("go", "▶", () => ({ do: first.now.playing || first.now.hands === "you" ? "pause" : "play" }), "strong");
+    playing = button("go", "▶", () => ({ do: first.now.moving ? "pause" : "play" }), "strong");
     yours = h("button", { id: "hand", onclick: () => {
       const message = { do: "hand", to: first.now.hands === "you" ? "agent" : "you" };
       first.socket.send(message);
@@ -136,6 +146,7 @@ export async function play(place, given) {
         about.rewinds && button("start", "|◂", { do: "seek", at: 0 }),
         about.rewinds && button("branch", t("branch"), { do: "branch" }), yours,
         about.rewinds && h("button", { id: "save", onclick: () => first.socket.send({ do: "save" }) }, t("save")),
+        h("button", { id: "keep", onclick: () => first.socket.send({ do: "keep" }) }, t("keep")),
         h("label", { class: "inline" }, h("span", { class: "quiet" }, t("speed")), speed, h("output", { id: "times", class: "quiet" }))),
       films,
       about.rewinds ? chips : h("p", { class: "quiet" }, t("no_rewind")),
@@ -149,19 +160,21 @@ export async function play(place, given) {
       transport.querySelector(`#${id}`)?.setAttribute("aria-label", t(words));
       transport.querySelector(`#${id}`)?.setAttribute("title", t(words));
     }
+    buttons = about.keys.filter((x) => !x.keys.some((k) => k in ARROWS)).slice(0, BUTTONS.length);
+    const numbers = Object.entries(about.parameters);
     side.replaceChildren(h("section", { class: "card" }, h("h2", {}, t("keys")), h("dl", { class: "facts" }, ...about.keys.map((x) => h("div", {},
-      h("dt", {}, ...x.keys.map((k) => h("kbd", {}, { left: "←", right: "→", up: "↑", down: "↓", space: t("space") }[k] || k))), h("dd", {}, t(x.does))))),
-      h("p", { class: "quiet" }, t(about.keys.length ? (about.turns ? "keys_turns" : "keys_hint") : "no_keys"))),
-      about.parameters.length ? h("section", { class: "card" }, h("h2", {}, t("world")), h("p", { class: "quiet" }, t("world_hint")), ...about.parameters.map((x) => h("label", { class: "parameter", title: x.said },
-        h("span", {}, h("code", {}, x.name), h("small", { class: "quiet" }, x.said)), h("input", { type: "number", step: "any", value: x.value, id: `env-${x.name}`, class: "short", onchange: (e) => {
-          if (e.target.value !== "") send({ do: "set", name: x.name, value: Number(e.target.value) });
-        } })))) : "");
+      h("dt", {}, ...x.keys.map((k) => h("kbd", {}, ARROWS[k] || (k === "space" ? t("space") : k))), buttons.includes(x) && h("kbd", { class: "pad" }, BUTTONS[buttons.indexOf(x)])), h("dd", {}, t(x.does))))),
+      h("p", { class: "quiet" }, t(about.keys.length ? (about.turns ? "keys_turns" : "keys_hint") : "no_keys")), about.keys.length ? gamepad : null),
+    numbers.length ? h("section", { class: "card" }, h("h2", {}, t("world")), h("p", { class: "quiet" }, t("world_hint")), ...numbers.map(([name, said]) => h("label", { class: "parameter", title: t(said) },
+      h("span", {}, h("code", {}, name), h("small", { class: "quiet" }, t(said))), h("input", { type: "number", step: "any", id: `env-${name}`, class: "short", onchange: (e) => {
+        if (e.target.value !== "") send({ do: "set", name, value: Number(e.target.value) });
+      } })))) : "");
   }
 
   function marks() {
     if (!built) return;
     const { now, about } = first;
-    const moving = now.playing || now.hands === "you";
+    const { moving } = now;
     const end = Math.max(...players.map((x) => x.now?.end ?? 0));
     slider.max = end;
     if (document.activeElement !== slider || moving) slider.value = now.at;
@@ -169,46 +182,77 @@ export async function play(place, given) {
     clock.textContent = `${number(now.at)} / ${number(end)}`;
     playing.textContent = moving ? t("pause") : `▶ ${t("go")}`;
     yours.textContent = now.hands === "you" ? t("hand_back") : t("take_over");
-    yours.disabled = !about.keys.length;
+    yours.disabled = !about.keys.length || Boolean(now.over);
     yours.setAttribute("aria-pressed", now.hands === "you");
     document.getElementById("times").textContent = `× ${number(Number(now.speed.toPrecision(2)))}`;
     if (now.saved && films.dataset.name !== now.saved) {
       films.dataset.name = now.saved;
       films.hidden = false;
-      films.replaceChildren(`${t("saved")} `, h("a", { href: file(run, now.saved), download: now.saved }, now.saved));
+      films.replaceChildren(`${t("saved")} `, now.saved.includes("/") ? now.saved : h("a", { href: file(run, now.saved), download: now.saved }, now.saved));
     }
-    chips.replaceChildren(...(now.branches.length > 1 ? now.branches.map((x, i) => h("button", { class: i === now.branch ? "chip on" : "chip", "aria-pressed": i === now.branch, onclick: () => send({ do: "show", branch: i }) },
-      `${t("branch_n")} ${i + 1}: ${number(x.total)}${x.over ? " ■" : ""}`)) : [h("span", { class: "quiet" }, t("branch_hint"))]));
+    for (const [name, x] of Object.entries(now.world)) {
+      const field = document.getElementById(`env-${name}`);
+      if (field && document.activeElement !== field) field.value = x; // what was refused is not so
+    }
+    branches(now);
   }
 
+  /** The branches, in the buttons that are there, so that one can be clicked while it plays. */
+  function branches(now) {
+    const several = now.branches.length > 1 ? now.branches : [];
+    if (!several.length) chips.replaceChildren(h("span", { class: "quiet" }, t("branch_hint")));
+    else if (chips.childElementCount !== several.length || chips.querySelector("span")) {
+      chips.replaceChildren(...several.map((_, i) => h("button", { onclick: () => send({ do: "show", branch: i }) })));
+    }
+    several.forEach((x, i) => {
+      const chip = chips.children[i], words = `${i + 1} · ${t(x.by)} ${number(x.total)}${x.over ? " ■" : ""}`;
+      if (chip.textContent !== words) chip.textContent = words;
+      chip.className = i === now.branch ? "chip on" : "chip";
+      chip.setAttribute("aria-pressed", i === now.branch);
+    });
+  }
+
+  const known = (name) => first.about?.keys.some((x) => x.keys.includes(name));
   const key = (name, down) => {
-    if (first.about?.keys.some((x) => x.keys.includes(name))) { first.socket.send({ do: "key", key: name, down }); return true; }
-    return false;
+    if (name === "escape" && down) send({ do: "pause" });
+    if (known(name)) first.socket.send({ do: "key", key: name, down });
+  };
+  const held = { board: new Set(), gamepad: new Set() };
+  /** Tell which keys are down there now. */
+  const hold = (where, down) => {
+    held[where].forEach((x) => down.has(x) || key(x, false));
+    down.forEach((x) => held[where].has(x) || key(x, true));
+    held[where] = down;
   };
   const pressed = (event) => {
-    const inside = event.target.closest?.("input, select, textarea");
-    if (inside || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    if (event.type === "keydown" && event.key === "Escape") send({ do: "pause" });
-    const name = NAMES[event.key] || event.key.toLowerCase();
-    if (name === "space" && event.target.closest?.("button, a")) return;
-    if (key(name, event.type === "keydown")) event.preventDefault();
+    const name = NAMES[event.key] || event.key.toLowerCase(), down = new Set(held.board);
+    const elsewhere = event.target.closest?.("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey || (name === "space" && event.target.closest?.("button, a"));
+    if (event.type === "keyup") down.delete(name); // wherever it is let go
+    else if (!elsewhere) down.add(name);
+    hold("board", down);
+    if (!elsewhere && known(name)) event.preventDefault();
   };
+  const away = () => hold("board", new Set()); // what is let go elsewhere is not heard
   addEventListener("keydown", pressed);
   addEventListener("keyup", pressed);
-  const held = new Set();
+  addEventListener("blur", away);
   const pads = setInterval(() => {
-    const pad = [...(navigator.getGamepads?.() || [])].find(Boolean);
-    if (!pad) return;
-    const down = PAD.filter(([axis, sign]) => (pad.axes[axis] || 0) * sign > 0.5).map((x) => x[2]);
-    [[14, "left"], [15, "right"], [12, "up"], [13, "down"], [0, "space"]].forEach(([i, name]) => { if (pad.buttons[i]?.pressed) down.push(name); });
-    for (const name of new Set([...held, ...down])) {
-      if (down.includes(name) && !held.has(name)) { held.add(name); key(name, true); }
-      if (!down.includes(name) && held.has(name)) { held.delete(name); key(name, false); }
+    const pad = [...(navigator.getGamepads?.() || [])].find(Boolean), down = new Set();
+    const words = t(pad ? "pad_here" : "pad_hint");
+    if (gamepad.textContent !== words) gamepad.textContent = words;
+    if (pad) {
+      const is = (i) => pad.buttons[i]?.pressed;
+      STICK.forEach(([axis, sign, name]) => (pad.axes[axis] || 0) * sign > 0.5 && down.add(name));
+      Object.entries(CROSS).forEach(([i, name]) => is(i) && down.add(name));
+      buttons.forEach((x, i) => is(i) && down.add(x.keys[0]));
+      if (is(START)) down.add("escape");
     }
+    hold("gamepad", down);
   }, 16);
   return () => {
     removeEventListener("keydown", pressed);
     removeEventListener("keyup", pressed);
+    removeEventListener("blur", away);
     clearInterval(pads);
     players.forEach((x) => x.socket.close());
   };

@@ -30,8 +30,9 @@ export async function run(place, given) {
   const show = (now) => {
     stands.replaceChildren(state(now.state), h("span", { class: "quiet" }, ` ${number(now.steps)} / ${number(config.steps)} ${t("steps")}`));
     found.replaceChildren(...(now.findings.length ? now.findings.map((x) => h("p", { class: x.fatal ? "finding fatal" : "finding" },
-      h("b", {}, `${x.fault} · ${t("step")} ${number(x.step)}`), h("br"), x.said)) : [h("p", { class: "quiet" }, t("healthy"))]));
-    acts.replaceChildren(...buttons(told, name, now.state));
+      h("b", {}, `${t(x.fault)} · ${t("step")} ${number(x.step)}`), h("br"), t(x.said))) : [h("p", { class: "quiet" }, t("healthy"))]));
+    if (acts.dataset.state !== now.state) acts.replaceChildren(...buttons(told, name, now.state)); // which keep what has the focus
+    acts.dataset.state = now.state;
   };
   show({ ...told.row, findings: told.findings });
   const stop = follow([name], (curves, standing) => {
@@ -76,11 +77,11 @@ function results({ summary, row }) {
     const judged = summary[which] || {};
     const [where, numbers] = Object.entries(judged).find(([, x]) => x && typeof x === "object") || ["", null];
     return [t(which), numbers ? number(numbers.mean) : number(row[which]),
-      numbers && numbers.low !== null && numbers.low !== undefined ? `${number(numbers.low)} – ${number(numbers.high)}` : "–", where || "–"];
+      numbers && numbers.low !== null && numbers.low !== undefined ? `${number(numbers.low)} – ${number(numbers.high)}` : "–", t(where || "–")];
   });
   const solved = summary.solved === true ? h("p", { class: "solvedword" }, t("solved")) : null;
   return h("div", {}, table([t("agent"), t("mean_return"), t("interval"), t("judged_in")], rows, "numbers"), solved,
-    summary.error ? h("p", { class: "finding fatal" }, summary.error) : null);
+    summary.error ? h("p", { class: "finding fatal" }, t(summary.error)) : null);
 }
 
 function settings(told) {
@@ -89,7 +90,7 @@ function settings(told) {
     ...Object.entries(config.env_kwargs || {}).map(([k, v]) => [`env.${k}`, v])].filter(([, x]) => x !== undefined);
   const row = (x, v, said, changed) => h("div", { class: changed ? "setting changed" : "setting" }, h("dt", {}, x, h("b", {}, value(v))), h("dd", {}, said));
   return h("dl", { class: "settings" }, ...plain.map(([x, v]) => row(x, v, t(`said_${x.split(".")[0]}`))),
-    ...told.settings.map((x) => row(x.name, x.value, x.said + (JSON.stringify(x.usual) !== JSON.stringify(x.value) && x.usual !== null ? ` (${t("usual")} ${value(x.usual)})` : ""),
+    ...told.settings.map((x) => row(x.name, x.value, t(x.said) + (JSON.stringify(x.usual) !== JSON.stringify(x.value) && x.usual !== null ? ` (${t("usual")} ${value(x.usual)})` : ""),
       JSON.stringify(x.usual) !== JSON.stringify(x.value))));
 }
 

@@ -1,6 +1,7 @@
 // The list of runs: search, filter, sort, group, choose some to compare.
-import { get } from "./api.js";
-import { ago, h, link, number, say, state } from "./dom.js";
+import { get, post } from "./api.js";
+import { ago, h, link, number, say, state, table } from "./dom.js";
+import { Player, score } from "./play.js";
 import { t } from "./words.js";
 
 const EVERY = 3000; // milliseconds between two looks
@@ -12,9 +13,16 @@ const kept = { search: "", state: "", sort: "age", group: true, chosen: new Set(
 
 export async function runs(place) {
   let all = await get("runs");
+  const { agents } = await get("zoo");
+  let shop = null; // an agent that plays, where there is nothing else to see
+  if (!all.runs.length && agents.length) {
+    shop = new Player(agents[0].name, "best", 0, (player) => {
+      if (player.about && player.now && !player.now.moving) player.socket.send({ do: player.now.over ? "begin" : "play", seed: player.now.seed + 1 });
+    });
+  }
   const list = h("div", { class: "list" });
   const bar = h("div", { class: "choice", role: "region", "aria-label": t("compare") });
-  const fill = () => { list.replaceChildren(...shown(all, fill)); choice(bar, fill, all); };
+  const fill = () => { list.replaceChildren(...waiting(all, fill), ...shown(all, fill, shop)); tools.hidden = !all.runs.length; choice(bar, fill, all); };
 
   const tools = h("div", { class: "tools" },
     h("label", { class: "grow" }, h("span", {}, t("search")), h("input", { type: "search", id: "search", value: kept.search,
@@ -25,7 +33,7 @@ export async function runs(place) {
       Object.keys(SORTS).map((x) => h("option", { value: x, selected: x === kept.sort }, t(`sort_${x}`))))),
     h("label", { class: "check" }, h("input", { type: "checkbox", id: "group", checked: kept.group,
       onchange: (e) => { kept.group = e.target.checked; fill(); } }), t("group")));
-  place.replaceChildren(h("div", { class: "title" }, h("h1", {}, t("runs")), h("span", { class: "quiet" }, all.folder)), tools, list, bar);
+  place.replaceChildren(h("div", { class: "title" }, h("h1", {}, t("runs")), h("span", { class: "quiet" }, all.folder)), tools, list, companions(agents, !all.runs.length), bar);
   fill();
 
   let before = "";
@@ -37,20 +45,42 @@ export async function runs(place) {
       say(fault.message, true);
       return;
     }
-    const now = JSON.stringify(all.runs.map((x) => ({ ...x, age: Math.floor(x.age / 60) })));
+    const now = JSON.stringify(all.queue) + JSON.stringify(all.runs.map((x) => ({ ...x, age: Math.floor(x.age / 60) })));
     if (now === before) return;
     before = now;
-    const focused = document.activeElement?.id;
+    const focused = document.activeElement, to = focused?.getAttribute("href");
     fill();
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    const again = focused?.id ? document.getElementById(focused.id) : [...place.querySelectorAll("a")].find((x) => to && x.getAttribute("href") === to);
+    if (!focused?.isConnected) again?.focus({ preventScroll: true });
   }, EVERY);
-  return () => clearInterval(timer);
+  return () => { clearInterval(timer); shop?.socket.close(); };
 }
 
-function shown(all, fill) {
+/** The agents that come with Palestra; where there are no runs yet, the first of them plays. */
+function companions(agents, alone) {
+  const list = table([t("agent"), t("mean_return"), t("judged_in"), t("steps"), ""], agents.map((x) => [x.name, score(x), t(x.simulator), number(x.steps),
+    x.environment.startsWith("probe/") ? "" : link(`#/play?run=${encodeURIComponent(x.name)}`, `▶ ${t("play")}`, "button small")]), "numbers zoo"); // probes have no pictures
+  const told = h("p", { class: "quiet" }, t("zoo_hint"));
+  return alone ? h("section", { class: "card" }, h("h2", {}, t("zoo")), told, list)
+    : h("details", { class: "card" }, h("summary", {}, `${t("zoo")} (${agents.length})`), told, list);
+}
+
+/** What waits for a core, and what could not begin. */
+function waiting(all, fill) {
+  if (!all.queue.length) return [];
+  const leave = (x) => h("button", { class: "small", id: `leave-${x.name}`, onclick: async () => {
+    try { await post("unqueue", { name: x.name }); all.queue = all.queue.filter((y) => y !== x); fill(); } catch (fault) { say(fault.message, true); }
+  } }, t("unqueue"));
+  return [h("section", { class: "card", id: "waiting" }, h("h2", {}, t("waiting")), h("p", { class: "quiet" }, t("waiting_hint")),
+    h("ol", { class: "waits" }, all.queue.map((x) => h("li", {}, h("span", {}, x.run), x.said ? h("span", { class: "finding fatal" }, t(x.said)) : null, leave(x)))))];
+}
+
+function shown(all, fill, shop) {
   if (!all.runs.length) {
-    return [h("div", { class: "card empty" }, h("h2", {}, t("no_runs")), h("p", {}, t("no_runs_hint")),
-      h("pre", {}, "palestra train dqn CartPole-v1"), h("p", {}, link("#/train", t("train"), "button strong")))];
+    return [h("div", { class: "arena" }, shop && h("section", { class: "card" }, h("h2", {}, t("plays_now")), shop.stage,
+      h("p", {}, link(`#/play?run=${encodeURIComponent(shop.run)}`, `▶ ${t("play_with_it")}`, "button strong"))),
+    h("section", { class: "card empty" }, h("h2", {}, t("no_runs")), h("p", {}, t("no_runs_hint")),
+      h("pre", {}, "palestra train dqn CartPole-v1"), h("p", {}, link("#/train", t("train"), "button strong"), " ", link("#/learn", t("learn"), "button"))))];
   }
   const words = kept.search.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = (x) => (!kept.state || x.state === kept.state)

@@ -13,47 +13,49 @@ export async function train(place, given) {
     told = await get("form", { algorithm: "dqn", env: "CartPole-v1", preset: "" });
   }
   const go = (change) => { location.hash = `#/train?${new URLSearchParams({ ...chosen, preset: "", ...change })}`; };
-  const wrong = h("p", { class: "finding fatal", role: "alert", hidden: !refused }, refused);
+  const wrong = h("p", { class: "finding fatal", role: "alert", hidden: !refused }, t(refused));
   const option = (name, now, words = name) => h("option", { value: name, selected: name === now }, words);
   const others = Object.keys(told.algorithms).filter((x) => !told.tuned.includes(x));
   const inputs = new Map();
   const start = h("button", { class: "strong", id: "begin", type: "submit" }, `▶ ${t("begin")}`);
+  const wait = h("button", { id: "queue", type: "submit", value: "queue" }, t("queue_it"));
 
   const form = h("form", { novalidate: true, onsubmit: async (event) => {
     event.preventDefault();
+    const queue = event.submitter === wait;
     const flags = {};
     for (const [name, [input, before]] of inputs) {
       const now = input.type === "checkbox" ? String(input.checked) : input.value.trim();
       if (now !== before) flags[name] = now;
       input.removeAttribute("aria-invalid");
     }
-    start.disabled = true;
+    start.disabled = wait.disabled = true;
     wrong.hidden = true;
-    say(t("begins"));
+    say(t(queue ? "queues" : "begins"));
     try {
-      const { run } = await post("train", { algorithm: told.algorithm, env: told.env, preset: told.preset, flags });
-      say(t("begun"));
+      const { run } = await post("train", { algorithm: told.algorithm, env: told.env, preset: told.preset, flags, queue });
+      say(t(queue ? "queued" : "begun"));
       location.hash = run ? `#/run?run=${encodeURIComponent(run)}` : "#/runs";
     } catch (fault) {
       say("");
-      wrong.textContent = fault.message;
+      wrong.textContent = t(fault.message);
       wrong.hidden = false;
       const named = [...inputs].find(([name]) => fault.message.replace(/^-+/, "").replaceAll("-", "_").startsWith(`${name.replace("env.", "")} `));
       if (named) { named[1][0].setAttribute("aria-invalid", "true"); named[1][0].focus(); } else wrong.scrollIntoView({ block: "center" });
     }
-    start.disabled = false;
+    start.disabled = wait.disabled = false;
   } },
   h("section", { class: "card" }, h("div", { class: "tools flat" },
     h("label", {}, h("span", {}, t("environment")), h("input", { type: "text", id: "environment", list: "environments", value: told.env, onchange: (e) => go({ env: e.target.value.trim() }) }),
-      h("datalist", { id: "environments" }, Object.entries(told.environments).map(([x, words]) => h("option", { value: x }, words)))),
+      h("datalist", { id: "environments" }, Object.entries(told.environments).map(([x, words]) => h("option", { value: x }, t(words))))),
     h("label", {}, h("span", {}, t("algorithm")), h("select", { id: "algorithm", onchange: (e) => go({ algorithm: e.target.value }) },
       told.tuned.length ? h("optgroup", { label: t("tuned") }, told.tuned.map((x) => option(x, told.algorithm))) : null,
       h("optgroup", { label: t("untuned") }, others.map((x) => option(x, told.algorithm))))),
     Object.keys(told.presets).length ? h("label", {}, h("span", {}, t("preset")), h("select", { id: "preset", onchange: (e) => go({ preset: e.target.value }) },
       Object.keys(told.presets).map((x) => option(x, told.preset)))) : null),
-  h("p", { class: "quiet" }, told.algorithms[told.algorithm] || "", " ", told.environments[told.env] || ""),
-  told.presets[told.preset] ? h("p", { class: "quiet" }, h("b", {}, `${t("preset")} ${told.preset}: `), told.presets[told.preset]) : null,
-  wrong, h("div", { class: "line" }, start, h("span", { class: "quiet" }, t("survives")))),
+  h("p", { class: "quiet" }, t(told.algorithms[told.algorithm] || ""), " ", t(told.environments[told.env] || "")),
+  told.presets[told.preset] ? h("p", { class: "quiet" }, h("b", {}, `${t("preset")} ${told.preset}: `), told.presets[told.preset].map(t).join(" ")) : null,
+  wrong, h("div", { class: "line" }, start, wait, h("span", { class: "quiet" }, t("survives")))),
   ...Object.entries(told.groups).filter(([, all]) => all.length).map(([group, all]) => h("section", { class: "card" }, h("h2", {}, t(`group_${group}`)),
     h("div", { class: "form" }, all.map((x) => field(x))))));
 
@@ -66,9 +68,9 @@ export async function train(place, given) {
     else input = h("input", { type: "text", id, value: before, autocomplete: "off", spellcheck: "false" });
     input.setAttribute("aria-describedby", `${id}-said`);
     inputs.set(x.name, [input, before]);
-    const said = x.said || t(`said_${x.name}`);
+    const said = x.said ? t(x.said) : t(`said_${x.name}`);
     return h("div", { class: "field" }, h("label", { for: id }, h("code", {}, x.name)), input,
-      h("small", { id: `${id}-said`, class: "quiet" }, said, x.words ? ` (${x.words})` : ""));
+      h("small", { id: `${id}-said`, class: "quiet" }, said, x.words ? ` (${t(x.words)})` : ""));
   }
 
   place.replaceChildren(h("div", { class: "title" }, h("h1", {}, t("train"))), form);
