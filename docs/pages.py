@@ -51,7 +51,33 @@ Both forms of an id, `ALE/Pong-v5` and `PongNoFrameskip-v4`, stand for `nature-2
 preset or `--env.preprocessing` says otherwise: Gymnasium's own `-v5` has sticky actions, here the
 specification alone says so, and a run's `config.json` holds all of it. Rewards are clipped and
 lives end returns in training alone; the totals of episodes, in curves and evaluations, are always
-those of whole games, unclipped."""
+those of whole games, unclipped.
+
+## Our own console
+
+    pip install 'palestra[atari2600]'                # ale-py for its games, and Warp
+    palestra train ppo atari/Pong-v5 --preset laptop
+
+plays the games in an Atari 2600 of our own (Warp's kernels), inside of the compiled program like
+our other simulators: the whole console is a part of what training carries, so that a run resumes
+to the bit, which ale-py's vector form does not allow. It is held to ale-py frame by frame: what an
+agent sees and earns is the same to the bit (`tests/envs/test_atari2600_environment.py`, Pong and
+Breakout); memory and screen of 93 of its 104 games are the same over 600 frames of random play,
+and reward, lives and end of 102 over 2,500 (`benchmarks/atari2600.py exact`,
+`benchmarks/atari2600_games.py check`, which name the others). 75 games are offered; the others,
+which differ in memory, picture or end, are refused with the reason. A game begins as one of
+ale-py's first eight, and what a learner sees is equal over whole games, but for the last picture
+of a game that ends with the very last frame of a step: ale-py adds the frame before to what it
+showed last, here that is left out. It takes the same preprocessings and presets as `ALE/` ids, and
+its agents are examined in ale-py itself, as well as in the console.
+`palestra.make("atari/Pong-v5")` shows the whole screen, as `gymnasium.make("ALE/Pong-v5")` does,
+unless `preprocessing="laptop"` or another is asked for. One core plays, with the pictures of two
+of four frames, 8,600 frames a second of Pong, 13,000 of Breakout, 9,600 of Seaquest and 10,100 of
+Space Invaders, where ale-py's vector environment, which also makes the pictures smaller, plays
+6,100, 5,800, 5,500 and 6,700 (`benchmarks/atari2600.py speed`, on a shared machine): 1.4 to 2.2
+times as many. A frame is 4,400 to 6,700 instructions of 13 to 19 nanoseconds, all that they make
+the picture's chip do included; 3 to 18 % of them wait for the timer, and these
+loops are skipped."""
 OTHERS = """\
 [Atari's games](atari.md), through ale-py. Every other environment of Gymnasium, of a package that
 registers its own, or of a file of yours (`palestra train ppo my_file:Maze-v0`) trains as well, on
@@ -392,6 +418,7 @@ SCENES: dict[str, tuple[Rule, int]] = {  # and for how many steps
     "taxi": (at_random, 20),
     "blackjack": (in_turn(1), 1),
     "maze": (in_turn(2, 1, 1, 1, 2, 2), 9),
+    "t_maze": (in_turn(), 0),
     "bandit": (at_random, 9),
     "tic_tac_toe": (in_turn(4, 0, 2), 3),
     "breakout": (under_the_ball, 60),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from palestra.algorithms import ALGORITHMS
+from palestra.envs import atari2600
 from palestra.faults import InputError
 from palestra.sketch import sketch
 from palestra.tools.presets.types import Preset
@@ -28,6 +29,13 @@ def presets(algorithm: str, *, sketched: bool = False) -> Mapping[str, Mapping[s
         return {}
     load: Callable[[str], Any] = sketch if sketched else import_module
     return load(home).PRESETS
+
+
+def presets_of(algorithm: str, env_id: str, *, sketched: bool = False) -> Mapping[str, Preset]:
+    """The presets of an algorithm for an environment, by name. A game in our own console has those
+    of the same game in ale-py."""
+    twin = env_id.replace(atari2600.PREFIX, "ALE/")
+    return presets(algorithm, sketched=sketched).get(twin, {})
 
 
 def is_file(name: str | Path) -> bool:
@@ -53,7 +61,7 @@ def preset(
             raise InputError(f"{name} holds settings of {saved.algorithm}, not of {algorithm}.")
         same = saved.task.env_id == env_id
         return saved.preset if same else saved.preset._replace(env_kwargs={})
-    known = presets(algorithm, sketched=sketched).get(env_id, {})
+    known = presets_of(algorithm, env_id, sketched=sketched)
     if name is None:
         return known.get("default")
     if name not in known:

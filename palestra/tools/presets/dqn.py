@@ -192,17 +192,22 @@ TAXI = Preset(
     score="Exact: best 7.93 [7.93, 7.93], last ones 7.93 [7.93, 7.93]; 10 seeds.",
 )
 
+# By backward induction nine of ten agents can never lose; one has a board, met once in 360 games,
+# on which its last steps, which do not get shorter, made a losing move look best (exact: −0.0028).
 TIC_TAC_TOE = Preset(
     DQN(
         gamma=1.0,
         epsilon_steps=50_000,
+        epsilon_end=0.1,
+        gradient_steps=8,
         normalize_obs=False,
         hidden=(128, 128),
     ),
     num_envs=16,
     steps=150_000,
-    source="our choice: a wider network, for many boards look alike",
-    score="Not measured yet.",
+    source="our choice: a wider network, for many boards look alike, and mistakes to the end, so "
+    "that it meets what follows them",
+    score="Best agents 0.0000 [0.0000, 0.0000], last ones 0.0000 [0.0000, 0.0000]; 10 seeds.",
 )
 
 PRESETS = {

@@ -90,6 +90,7 @@ CARTPOLE_POSITIONS = Preset(
     PPO(
         learning_rate=1e-3,
         anneal_steps=200_000,
+        gamma=0.998,
         rollout_length=128,
         epochs=4,
         minibatches=4,
@@ -99,7 +100,7 @@ CARTPOLE_POSITIONS = Preset(
     num_envs=16,
     steps=200_000,
     source="as recurrent_ppo's, to be held against it",
-    score="Best agents 44.2 [43.4, 45.0], last ones 43.0 [42.3, 43.6]; 10 seeds.",
+    score="Best agents 43.8 [42.9, 44.6], last ones 42.9 [42.3, 43.5]; 10 seeds.",
 )
 
 PENDULUM = Preset(
@@ -247,11 +248,19 @@ def walker(score: str) -> Preset:
     )
 
 
+# With advantages brought to deviation 1 it settled before it had met the rare boards (one in 130),
+# for moves that lose there: the fewer games are lost, the more a lost one weighs beside the bonus
+# for entropy: −0.014 [−0.024, −0.004], and no better with bonuses of 0.03 and 0.1. With advantages
+# as they are the bonus is counted in the game's own points to the end, and of moves as good as each
+# other none is forgotten: by backward induction none of the ten agents, best or last, can lose.
 TIC_TAC_TOE = Preset(
     PPO(
         learning_rate=1e-3,
+        anneal_steps=500_000,
         gamma=1.0,
-        entropy_coef=0.01,
+        gae_lambda=1.0,
+        entropy_coef=0.1,
+        normalize_advantage=False,
         rollout_length=32,
         epochs=4,
         minibatches=8,
@@ -259,9 +268,10 @@ TIC_TAC_TOE = Preset(
         normalize_reward=False,
     ),
     num_envs=64,
-    steps=300_000,
-    source="our choice: a bonus for entropy, so that it meets all that the opponent may do",
-    score="Best agents −0.0140 [−0.0237, −0.0043], last ones −0.0140 [−0.0237, −0.0043]; 10 seeds.",
+    steps=500_000,
+    source="our choice: a bonus for entropy in the game's own points, so that it meets all that "
+    "the opponent may do",
+    score="Best agents 0.0000 [0.0000, 0.0000], last ones 0.0000 [0.0000, 0.0000]; 10 seeds.",
 )
 
 PRESETS: dict[str, dict[str, Preset]] = {

@@ -3,19 +3,27 @@
 from palestra.algorithms.r2d2 import R2D2
 from palestra.tools.presets.types import Preset
 
+# A slow drift to the edge takes 150 to 200 steps: with a gamma of 0.99 one seed of two stayed
+# there, after 40,000 steps, with the paper's one of five (seed 3). With a replay of 50,000 all that
+# was ever remembered is drawn, by networks long gone; with one of 10,000, and twice the burn-in,
+# that seed and the next, whose best agents had 392 and 498, had 500.
 CARTPOLE = Preset(
     R2D2(
+        gamma=0.997,
         epsilon_steps=20_000,
-        memory_size=50_000,
+        memory_size=10_000,
+        burn_in=16,
         target_period=1,
         target_rate=0.05,
+        rescale=True,
         normalize_obs=True,
     ),
     num_envs=8,
     steps=150_000,
-    source="our first choice: the class defaults with a target that follows slowly, as DQN's",
-    score="Not measured over seeds; one seed had 500 after 100,000 of 200,000 steps, and 500 at "
-    "their end.",
+    source="our choice: the class defaults with the paper's gamma and rescaled values, and a "
+    "target that follows slowly, as DQN's",
+    score="Not measured over ten seeds; after 60,000 steps best agents of the two hardest seeds "
+    "had 500, last ones 188 and 500.",
 )
 
 CUE = Preset(
