@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from palestra.tools.runs.run import Run as Run
     from palestra.tools.solve import solve as solve
     from palestra.tools.statistics.compare import compare as compare
+    from palestra.tools.sweeps.sweep import sweep as sweep
+    from palestra.tools.sweeps.work import work as work
     from palestra.tools.training.train import train as train
     from palestra.tools.training.train import training as training
 
@@ -78,8 +80,10 @@ _HOMES = {
     "resume": "palestra.tools.training.resume",
     "runs": "palestra.tools.runs.listing",
     "solve": "palestra.tools.solve",
+    "sweep": "palestra.tools.sweeps.sweep",
     "train": "palestra.tools.training.train",
     "training": "palestra.tools.training.train",
+    "work": "palestra.tools.sweeps.work",
     **{name: f"palestra.algorithms.{module}" for module, name in _LEARNERS},
 }
 _OURS = ["__version__", "algorithms", "envs", *_HOMES]

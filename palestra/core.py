@@ -178,10 +178,45 @@ class Drawn(Protocol):
 
 
 @runtime_checkable
+class Paced(Protocol):
+    """An environment that says how many of its pictures a second look right."""
+
+    frames_per_second: int
+
+
+@runtime_checkable
 class Written(Protocol):
     """An environment that shows itself as text."""
 
     def text(self, state: PyTree, action: Any = None) -> str: ...
+
+
+@runtime_checkable
+class Ends(Protocol):
+    """An environment that says after how many steps an episode is cut off."""
+
+    max_episode_steps: int
+
+
+@runtime_checkable
+class GoesOn(Protocol):
+    """An environment whose next episode may begin where one has ended, as in a game of lives."""
+
+    def go_on(self, state: PyTree, key: Key) -> tuple[PyTree, PyTree]: ...  # as `reset`
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """An environment that is trained in by other rewards or ends than agents are judged by."""
+
+    judged: Any  # an Environment
+
+
+@runtime_checkable
+class CanBeSolved(Protocol):
+    """An environment that says from which mean total of its episodes it is solved."""
+
+    reward_threshold: float
 
 
 @runtime_checkable
@@ -206,11 +241,53 @@ class HasPolicy(Protocol):
 
 
 @runtime_checkable
+class Estimates(Protocol):
+    """An algorithm that learns what is to come: the discounted return of its policy from here."""
+
+    def estimate(self, state: PyTree, obs: PyTree) -> Float[Array, "E"]: ...
+
+
+@runtime_checkable
 class Remembers(Protocol):
     """An algorithm that remembers within an episode: `act` sees Recalled and gives Chosen, and a
     rollout's `obs` and `next_obs` are Recalled, so each step has the memory that acted."""
 
     def no_memory(self, spec: Spec) -> PyTree: ...  # where an episode begins, of one environment
+
+
+@runtime_checkable
+class OffPolicy(Protocol):
+    """An algorithm that says whether it learns from whatever was done, by whomever."""
+
+    off_policy: bool
+
+
+@runtime_checkable
+class KnowsMasks(Protocol):
+    """An algorithm that says whether it leaves out what is forbidden (Masked observations)."""
+
+    masks: bool
+
+
+@runtime_checkable
+class Anneals(Protocol):
+    """An algorithm whose learning rate falls to zero over so many environment steps, 0 for none."""
+
+    anneal_steps: int
+
+
+@runtime_checkable
+class InMinibatches(Protocol):
+    """An algorithm that learns from a rollout in so many parts, which must divide it."""
+
+    minibatches: int
+
+
+@runtime_checkable
+class ScalesObservations(Protocol):
+    """An algorithm that may bring observations to a common scale."""
+
+    normalize_obs: bool
 
 
 @runtime_checkable
@@ -243,6 +320,14 @@ class ToldWhoActed(Protocol):
     as `acted`, of which only what `act` reads is there."""
 
     told_who_acted: bool
+
+
+@runtime_checkable
+class FarFromActors(Protocol):
+    """An algorithm that is told who acted, and is made to be behind: where actors are on other
+    machines, it learns while they play."""
+
+    far_from_actors: bool
 
 
 @runtime_checkable

@@ -49,6 +49,8 @@ def said(fault: BaseException) -> str:
     first = "".join(letter for letter in first if letter.isprintable())
     if len(first) > LONGEST:
         first = f"{first[:LONGEST]} ..."
+    if isinstance(fault, InputError):  # a sentence of ours
+        return first
     text = f"{type(fault).__name__}: {first}" if first else type(fault).__name__
     place = _place(fault)
     return f"{text} ({place})" if place else text

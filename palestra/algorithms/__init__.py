@@ -267,7 +267,10 @@ def entry(name: str) -> Entry:
     name = named(name)
     if (cls := own_algorithm(name)) is None:
         return ALGORITHMS[name]
-    off_policy, masks = (bool(getattr(cls, name, False)) for name in ("off_policy", "masks"))
+    from palestra.core import KnowsMasks, OffPolicy  # as its module has
+
+    off_policy = isinstance(cls, OffPolicy) and bool(cls.off_policy)
+    masks = isinstance(cls, KnowsMasks) and bool(cls.masks)
     return Entry(name, summary(cls), "", ANY_OBS, ANY_ACTION, off_policy, masks)
 
 

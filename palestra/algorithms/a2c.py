@@ -50,6 +50,7 @@ from palestra.parts.statistics import (
     saw,
     scale_rewards,
     see,
+    unscaled,
 )
 
 
@@ -127,6 +128,11 @@ class A2C:
     def policy(self, state: State, obs: PyTree) -> Distribution:
         """pi(. | obs), with leaves [E, ...]."""
         return jax.vmap(state.networks.policy)(see(state.obs_moments, obs))
+
+    def estimate(self, state: State, obs: PyTree) -> Float[Array, "E"]:
+        """V(obs), in the task's own rewards."""
+        values = jax.vmap(state.networks.value)(see(state.obs_moments, obs))
+        return unscaled(state.reward_scale, values)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree:
         if explore and state.noise is not None:

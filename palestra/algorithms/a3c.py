@@ -125,6 +125,10 @@ class A3C:
         """pi(. | obs), with leaves [E, ...]."""
         return jax.vmap(state.networks.policy)(obs)
 
+    def estimate(self, state: State, obs: PyTree) -> Float[Array, "E"]:
+        """V(obs)."""
+        return jax.vmap(state.networks.value)(obs)
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree:
         if not explore:
             return self.policy(state, obs).mode()

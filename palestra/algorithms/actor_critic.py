@@ -60,6 +60,7 @@ from palestra.parts.statistics import (
     saw,
     scale_rewards,
     see,
+    unscaled,
 )
 
 
@@ -137,6 +138,11 @@ class OneStepActorCritic:
     def policy(self, state: State, obs: PyTree) -> Distribution:
         """pi(. | obs), with leaves [E, ...]."""
         return jax.vmap(state.learned.policy)(see(state.obs_moments, obs))
+
+    def estimate(self, state: State, obs: PyTree) -> Float[Array, "E"]:
+        """V(obs), in the task's own rewards."""
+        values = jax.vmap(state.learned.value)(see(state.obs_moments, obs))[:, 0]
+        return unscaled(state.reward_scale, values)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree:
         policy = self.policy(state, obs)

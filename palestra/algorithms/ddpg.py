@@ -138,6 +138,11 @@ class DDPG:
         moments = obs_moments(spec.observation_space) if self.normalize_obs else None
         return State(jnp.zeros((), jnp.int32), networks, target, optimizers, noise, memory, moments)
 
+    def estimate(self, state: State, obs: PyTree) -> Float[Array, "E"]:
+        """Q(obs, mu(obs))."""
+        obs, networks = see(state.obs_moments, obs), state.networks
+        return jax.vmap(networks.critic)(obs, jax.vmap(networks.actor)(obs))
+
     def act(
         self, state: State, obs: PyTree, key: Key, *, explore: bool = True
     ) -> Float[Array, "E D"]:

@@ -52,6 +52,7 @@ from palestra.parts.distributions import Distribution
 from palestra.parts.policies import ActorCritic
 from palestra.parts.returns import v_trace
 from palestra.parts.shuffle import permutation
+from palestra.parts.spreading import spread
 from palestra.parts.statistics import (
     Moments,
     RewardScale,
@@ -60,6 +61,7 @@ from palestra.parts.statistics import (
     saw,
     scale_rewards,
     see,
+    unscaled,
 )
 
 
@@ -89,6 +91,7 @@ class IMPALA:
     """The hyper-parameters of IMPALA; the algorithm as three functions."""
 
     told_who_acted: ClassVar = True
+    far_from_actors: ClassVar = True
 
     learning_rate: Positive = 7e-4
     """The optimizer's step size."""
@@ -158,6 +161,11 @@ class IMPALA:
         """pi(. | obs), with leaves [E, ...]."""
         return jax.vmap(state.networks.policy)(see(state.obs_moments, obs))
 
+    def estimate(self, state: State, obs: PyTree) -> Float[Array, "E"]:
+        """V(obs), in the task's own rewards."""
+        values = jax.vmap(state.networks.value)(see(state.obs_moments, obs))
+        return unscaled(state.reward_scale, values)
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree:
         if not explore:
             return self.policy(state, obs).mode()
@@ -178,6 +186,7 @@ class IMPALA:
         def epoch(learned: Learned, key: Key):
             order = permutation(num_envs, key).reshape(self.minibatches, -1)
             batches = jax.tree.map(lambda x: jnp.moveaxis(x[:, order], 1, 0), data)  # [T, B, ...]
+            batches = spread(batches, 2)
             return jax.lax.scan(partial(self._descend, rate), learned, batches)
 
         keys = jax.random.split(key, self.epochs)

@@ -49,6 +49,7 @@ from palestra.parts.distributions import Distribution
 from palestra.parts.policies import ActorCritic
 from palestra.parts.returns import gae
 from palestra.parts.shuffle import permutation
+from palestra.parts.spreading import spread
 from palestra.parts.statistics import (
     Moments,
     RewardScale,
@@ -57,6 +58,7 @@ from palestra.parts.statistics import (
     saw,
     scale_rewards,
     see,
+    unscaled,
 )
 
 
@@ -172,6 +174,11 @@ class PPO:
         """pi(. | obs), with leaves [E, ...]."""
         return jax.vmap(state.networks.policy)(see(state.obs_moments, obs))
 
+    def estimate(self, state: State, obs: PyTree) -> Float[Array, "E"]:
+        """V(obs), in the task's own rewards."""
+        values = jax.vmap(state.networks.value)(see(state.obs_moments, obs))
+        return unscaled(state.reward_scale, values)
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree:
         if explore and state.noise is not None:
             return jax.vmap(state.networks.explore)(see(state.obs_moments, obs), state.noise)
@@ -202,7 +209,7 @@ class PPO:
 
         def epoch(learned: Learned, key: Key):
             order = permutation(count, key).reshape(self.minibatches, -1)
-            batches = jax.tree.map(lambda x: x[order], flat)
+            batches = spread(jax.tree.map(lambda x: x[order], flat), 1)
             return jax.lax.scan(partial(self._learn, remaining), learned, batches)
 
         learned = Learned(state.networks, state.optimizer, jnp.zeros((), bool))

@@ -49,6 +49,7 @@ from palestra.parts.masks import allowed, masked
 from palestra.parts.networks import Network
 from palestra.parts.returns import q_lambda
 from palestra.parts.spaces import action_count
+from palestra.parts.spreading import spread
 from palestra.parts.statistics import Moments, obs_moments, saw, see
 
 
@@ -139,7 +140,7 @@ class PQN:
 
         def epoch(learned: tuple[Network, optax.OptState], key: Key):
             order = jax.random.permutation(key, count).reshape(self.minibatches, -1)
-            batches = jax.tree.map(lambda x: x[order], flat)
+            batches = spread(jax.tree.map(lambda x: x[order], flat), 1)
             return jax.lax.scan(partial(self._descend, remaining), learned, batches)
 
         learned = (state.q, state.optimizer)

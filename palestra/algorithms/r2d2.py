@@ -155,11 +155,12 @@ class R2D2:
         target = jax.tree.map(jnp.copy, q)  # its own buffers: a State is donated whole
         slot = kept(transition_of(self, spec))
         memory = replay.empty(self.memory_size, spec.num_envs, self.rollout_length, slot)
-        if len(memory.data.reward) < self._length:
+        if len(memory.data.reward) < self.length_drawn:
+            rollouts = -(-self.length_drawn // self.rollout_length)
             raise InputError(
                 "a sequence must fit into the memory: memory_size must be at least (burn_in + "
                 "sequence_length + n_step - 1) x num_envs in whole rollouts, which is "
-                f"{-(-self._length // self.rollout_length) * self.rollout_length * spec.num_envs}."
+                f"{rollouts * self.rollout_length * spec.num_envs}."
             )
         optimizer, priorities = self._optimizer().init(q), prioritized.empty(memory)
         moments = obs_moments(spec.observation_space) if self.normalize_obs else None
@@ -184,7 +185,7 @@ class R2D2:
         step = state.step + rollout.reward.size
         priorities = prioritized.add(state.priorities, state.memory, len(rollout.reward))
         memory = replay.add(state.memory, kept(rollout))
-        ready = (step >= self.learning_starts) & replay.ready(memory, self._length)
+        ready = (step >= self.learning_starts) & replay.ready(memory, self.length_drawn)
         moments = saw(state.obs_moments, rollout.obs)
         learned = Learned(state.q, state.optimizer, priorities)
         (q, optimizer, priorities), metrics = when(
@@ -210,10 +211,10 @@ class R2D2:
             shape,
             key,
             beta=self.importance_exponent,
-            n_step=self._length,
+            n_step=self.length_drawn,
             every=self.rollout_length,
         )
-        steps = replay.rows(memory, row, env, self._length)
+        steps = replay.rows(memory, row, env, self.length_drawn)
         obs, next_obs = (see(moments, x) for x in (steps.obs, steps.next_obs))
         steps = steps._replace(obs=obs, next_obs=next_obs)
         steps = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), steps)  # [gradient_steps, L, B, ...]
@@ -232,7 +233,7 @@ class R2D2:
         chooser, memory = ahead(q, steps)
         chooser = chooser if self.double else next_values
         best = pick(next_values, masked(chooser, steps.next_obs).argmax(-1))  # [L, B]
-        y = self._targets(steps, best)  # [sequence_length, B]
+        y = self.targets(steps, best)  # [sequence_length, B]
         part = jax.tree.map(lambda x: x[self.burn_in : self.burn_in + len(y)], steps)
         cut = cuts(steps)[self.burn_in : self.burn_in + len(y)]
         if self.burn_in:  # what is remembered by now, but for what an end has cut
@@ -252,7 +253,7 @@ class R2D2:
         change, optimizer = self._optimizer().update(gradient, optimizer)
         return (optax.apply_updates(q, change), optimizer), (metrics, error)
 
-    def _targets(
+    def targets(
         self, steps: Transition, best: Float[Array, "L B"]
     ) -> Float[Array, "sequence_length B"]:
         """What Q should be at the steps to learn from; `best` is the value of each step's end."""
@@ -266,7 +267,7 @@ class R2D2:
         return rescaled(returns + discount * unscaled(value))
 
     @property
-    def _length(self) -> int:
+    def length_drawn(self) -> int:
         """Steps of a sequence as it is drawn."""
         return self.burn_in + self.sequence_length + self.n_step - 1
 

@@ -58,6 +58,7 @@ from palestra.parts.policies import RecurrentActorCritic
 from palestra.parts.recurrent import no_memory
 from palestra.parts.returns import gae
 from palestra.parts.shuffle import permutation
+from palestra.parts.spreading import spread
 from palestra.parts.statistics import (
     Moments,
     RewardScale,
@@ -66,6 +67,7 @@ from palestra.parts.statistics import (
     saw,
     scale_rewards,
     see,
+    unscaled,
 )
 
 
@@ -182,6 +184,11 @@ class RecurrentPPO:
         """pi(. | obs), with leaves [E, ...]."""
         return jax.vmap(state.networks.policy)(see(state.obs_moments, obs))[0]
 
+    def estimate(self, state: State, obs: Recalled) -> Float[Array, "E"]:
+        """V(obs), in the task's own rewards."""
+        values = jax.vmap(state.networks.value)(see(state.obs_moments, obs))
+        return unscaled(state.reward_scale, values)
+
     def act(self, state: State, obs: Recalled, key: Key, *, explore: bool = True) -> Chosen:
         policy, memory = jax.vmap(state.networks.policy)(see(state.obs_moments, obs))
         return Chosen(policy.sample(key) if explore else policy.mode(), memory)
@@ -211,6 +218,7 @@ class RecurrentPPO:
         def epoch(learned: Learned, key: Key):
             order = permutation(num_envs, key).reshape(self.minibatches, -1)
             batches = jax.tree.map(lambda x: jnp.moveaxis(x[:, order], 1, 0), data)  # [T, B, ...]
+            batches = spread(batches, 2)
             return jax.lax.scan(partial(self._learn, remaining), learned, batches)
 
         learned = Learned(state.networks, state.optimizer, jnp.zeros((), bool))

@@ -49,6 +49,7 @@ from palestra.core import (
     Transition,
     hyperparameters,
 )
+from palestra.faults import InputError
 from palestra.parts.control import anneal
 from palestra.parts.distributions import Distribution
 from palestra.parts.networks import Network
@@ -61,6 +62,7 @@ from palestra.parts.statistics import (
     saw,
     scale_rewards,
     see,
+    unscaled,
 )
 
 
@@ -135,6 +137,13 @@ class Reinforce:
     def policy(self, state: State, obs: PyTree) -> Distribution:
         """pi(. | obs), with leaves [E, ...]."""
         return jax.vmap(state.networks.policy)(see(state.obs_moments, obs))
+
+    def estimate(self, state: State, obs: PyTree) -> Float[Array, "E"]:
+        """V(obs), in the task's own rewards."""
+        if state.networks.baseline is None:
+            raise InputError("without a baseline it learns no value.")
+        values = jax.vmap(state.networks.baseline)(see(state.obs_moments, obs))[:, 0]
+        return unscaled(state.reward_scale, values)
 
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> PyTree:
         policy = self.policy(state, obs)

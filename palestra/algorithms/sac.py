@@ -167,6 +167,14 @@ class SAC:
         """pi(. | obs), with leaves [E, ...]."""
         return jax.vmap(state.networks.actor)(see(state.obs_moments, obs))
 
+    def estimate(self, state: State, obs: PyTree) -> Float[Array, "E"]:
+        """Q(obs, .) of what the policy does, with the entropy that it counts from then on."""
+        policy, obs = self.policy(state, obs), see(state.obs_moments, obs)
+        if isinstance(policy, Categorical):
+            values = jax.vmap(state.networks.critics)(obs).min(1)  # [E, A]
+            return (jax.nn.softmax(policy.logits) * values).sum(-1)
+        return jax.vmap(state.networks.critics)(obs, policy.mode()).min(-1)
+
     def act(self, state: State, obs: PyTree, key: Key, *, explore: bool = True) -> Array:
         policy = self.policy(state, obs)
         if not explore:

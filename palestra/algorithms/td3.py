@@ -148,6 +148,11 @@ class TD3:
         moments = obs_moments(spec.observation_space) if self.normalize_obs else None
         return State(jnp.zeros((), jnp.int32), networks, target, optimizers, noise, memory, moments)
 
+    def estimate(self, state: State, obs: PyTree) -> Float[Array, "E"]:
+        """Q(obs, mu(obs))."""
+        obs, networks = see(state.obs_moments, obs), state.networks
+        return jax.vmap(networks.critics)(obs, jax.vmap(networks.actor)(obs)).min(-1)
+
     def act(
         self, state: State, obs: PyTree, key: Key, *, explore: bool = True
     ) -> Float[Array, "E D"]:

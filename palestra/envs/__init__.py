@@ -5,14 +5,18 @@ quick.
 """
 
 import reprlib
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
 from math import inf
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 
+from palestra.envs import atari2600
 from palestra.faults import InputError
 from palestra.names import hint
 from palestra.own import load_installed, own_environment, summary
@@ -140,6 +144,9 @@ ENVIRONMENTS: dict[str, Entry] = {
     "Maze-v0": Entry(
         "toy_text.maze:Maze", "Find the short way around walls, 14 steps long.", 1000, -14.0
     ),
+    "TMaze-v0": Entry(
+        "toy_text.t_maze:TMaze", "Turn as a sign said that was seen ten steps before.", 100, 3.9
+    ),
     "Bandit-v0": Entry("toy_text.bandit:Bandit", "Find which of ten arms pays most.", 1000, 1400.0),
     "BanditTestbed-v0": Entry(
         "toy_text.bandit:BanditTestbed", "Find which of ten arms pays most, drawn each time.", 1000
@@ -199,9 +206,7 @@ ENVIRONMENTS: dict[str, Entry] = {
     "probe/Forget-v0": Entry(
         "probes:Forget", "Does what is remembered end with the episode?", threshold=0.95
     ),
-    "probe/TMaze-v0": Entry("probes:TMaze", "Does a memory last on the way?", 100, 3.9),
 }
-ENDS = "max_episode_steps", "reward_threshold"  # what a class from outside may say of its episodes
 RENAMED = {
     "CliffWalking-v0": (
         "CliffWalking-v1",
@@ -219,8 +224,14 @@ def entry(env_id: str) -> Entry:
     """
     if env_id in ENVIRONMENTS:
         return ENVIRONMENTS[env_id]
+    if (game := atari2600.game_of(env_id)) is not None:
+        home, what = "atari2600.environment:Atari2600", "in an Atari 2600 of our own"
+        return Entry(home, f"Atari's {game}, {what}.", parameters={"game": game})
     if (cls := own_environment(env_id)) is not None:
-        limit, threshold = (getattr(cls, name, None) for name in ENDS)
+        from palestra.core import CanBeSolved, Ends  # as its module has
+
+        limit = cls.max_episode_steps if isinstance(cls, Ends) else None
+        threshold = cls.reward_threshold if isinstance(cls, CanBeSolved) else None
         return Entry(env_id, summary(cls), limit, threshold)
     by_lower = {name.lower(): name for name in ENVIRONMENTS}
     near = get_close_matches(env_id.lower(), by_lower, n=1, cutoff=0.4)
@@ -232,16 +243,16 @@ def entry(env_id: str) -> Entry:
 
 def is_ours(env_id: str) -> bool:
     """Whether an id names an environment in JAX: of the table, or a class from outside."""
-    return env_id in ENVIRONMENTS or own_environment(env_id) is not None
+    ours = env_id in ENVIRONMENTS or env_id.startswith(atari2600.PREFIX)
+    return ours or own_environment(env_id) is not None
 
 
 def current(env_id: str) -> str:
     """The id in today's table: the latest version if none is said, today's name of one that was
     renamed, with a warning that says what changed, and module:Name of what an installed package
     registers. An unknown id comes back as it is."""
-    versions = [name for name in ENVIRONMENTS if name.rpartition("-v")[0] == env_id]
-    if versions:
-        return max(versions, key=lambda name: int(name.rpartition("-v")[2]))
+    if (latest := _latest(env_id)) is not None:
+        return latest
     if env_id not in RENAMED:
         return (env_id not in ENVIRONMENTS and load_installed("environments", env_id)) or env_id
     import gymnasium
@@ -249,6 +260,24 @@ def current(env_id: str) -> str:
     name, change = RENAMED[env_id]
     gymnasium.logger.warn(f"{env_id} is called {name} now: {change}.")
     return name
+
+
+def _latest(name: str) -> str | None:
+    """The id in our table with that name and the highest version."""
+    versions = [env_id for env_id in ENVIRONMENTS if env_id.rpartition("-v")[0] == name]
+    return max(versions, key=lambda env_id: int(env_id.rpartition("-v")[2]), default=None)
+
+
+def check_version(env_id: str) -> None:
+    """Raises ValueError where only the version of an id is unknown, to us and to Gymnasium: of that
+    the text is read, since importing it takes most of the time of the answer."""
+    latest = _latest(env_id.rpartition("-v")[0])
+    if latest is None or env_id in ENVIRONMENTS or "gymnasium" in sys.modules:
+        return
+    home = find_spec("gymnasium")
+    table = Path(home.origin).parent / "envs/__init__.py" if home and home.origin else Path()
+    if table.is_file() and f'"{env_id}"' not in table.read_text():
+        raise InputError(f"There is no environment {env_id!r}; did you mean {latest}?")
 
 
 def registered(env_id: str) -> str:
@@ -260,7 +289,8 @@ def register() -> None:
     """Make all environments known to gymnasium.make and gymnasium.make_vec."""
     import gymnasium
 
-    for env_id, row in ENVIRONMENTS.items():
+    games = {env_id: entry(env_id) for env_id in atari2600.ids()}
+    for env_id, row in {**ENVIRONMENTS, **games}.items():
         if registered(env_id) not in gymnasium.registry:
             gymnasium.register(
                 registered(env_id),
@@ -276,14 +306,20 @@ def make(env_id: str, *, limit: int | None = None, **parameters: Any) -> "Enviro
     """The environment of an id, as pure functions.
 
     limit         steps after which episodes are truncated, in place of the table's; -1 for never
-    parameters    fields of the simulator, such as pole_mass=0.2
+    parameters    fields of the simulator, such as pole_mass=0.2; of a game in our Atari 2600 also
+                  preprocessing="laptop", which names a set of them
 
     Raises UnknownEnvironmentError, which is a ValueError; TypeError for a parameter that the
     simulator lacks, naming those it has; ValueError for a value that cannot be.
     """
     from palestra.envs import transforms
 
-    row = entry(current(env_id))
+    row = entry(env_id := current(env_id))
+    if env_id.startswith(atari2600.PREFIX):
+        atari2600.require()
+        from palestra.envs.host.atari import spelled_out
+
+        parameters = spelled_out(parameters)
     env = row.simulator(**fitting(env_id, row.simulator, {**row.parameters, **parameters}))
     if row.sticky:
         env = transforms.StickyActions(env=env, probability=row.sticky)

@@ -1,5 +1,5 @@
 """Probes: tasks so small that failing one names the fault. Every algorithm must solve them, and
-every algorithm that remembers the last three.
+every algorithm that remembers the last two.
 
     id                    the task                             who fails has ...
     probe/Action-v0       one step; action 1 pays              the sign of the signal wrong
@@ -18,14 +18,12 @@ every algorithm that remembers the last three.
     probe/Forget-v0       the first step of an episode, which  a memory that outlives the episode
                           looks like all others, is answered
                           otherwise than those
-    probe/TMaze-v0        a sign at the start of a corridor    no memory, or one that does not last
-                          says where to turn at its end        while something else is done
 
-Each but the last three lists as `answers` the observations that matter and the best action in each.
+Each but the last two lists as `answers` the observations that matter and the best action in each.
 
 Source: after the diagnostic environments of Jones (2020), Debugging reinforcement learning systems;
 Ending and TimeOut (Pardo et al. 2018, Time limits in reinforcement learning, say why), Cue and
-Forget are ours; TMaze is that of Bakker (2002), Reinforcement learning with long short-term memory.
+Forget are ours.
 """
 
 from typing import ClassVar, NamedTuple
@@ -212,47 +210,3 @@ class Forget:
         later = jnp.where(action == 1, -1.0, 0.0)
         reward = jnp.where(state.time == 0, _sign(action), later)
         return _next(state, 0.0, reward, terminated=jax.random.uniform(key) < 0.5)
-
-
-NORTH, EAST, SOUTH, WEST = range(4)
-SIGNS = jnp.array([[0.0, 1.0, 1.0], [1.0, 1.0, 0.0]])  # turn north, south
-CORRIDOR, JUNCTION = jnp.array([1.0, 0.0, 1.0]), jnp.array([0.0, 1.0, 0.0])
-
-
-class Walking(NamedTuple):
-    """Where one is in the corridor, and where to turn."""
-
-    south: Int[Array, ""]  # 1, or 0 for north
-    place: Int[Array, ""]  # from 0 to the junction
-
-
-@hyperparameters
-class TMaze:
-    """Go east to the junction, then north or south, as the sign at the start has said, which pays
-    4; the other way, or into a wall, costs 0.1."""
-
-    length: Count = 10
-    """Steps from the sign to the junction."""
-
-    observation_space: ClassVar = gymnasium.spaces.Box(0.0, 1.0, (3,))
-    action_space: ClassVar = gymnasium.spaces.Discrete(4)
-
-    def reset(self, key: Key) -> tuple[Walking, Float[Array, "3"]]:
-        south = jax.random.bernoulli(key).astype(jnp.int32)
-        state = Walking(south, jnp.zeros((), jnp.int32))
-        return state, self._see(state)
-
-    def step(self, state: Walking, action: Int[Array, ""], key: Key) -> tuple[Walking, Step]:
-        there = state.place == self.length
-        turned = there & ((action == NORTH) | (action == SOUTH))
-        right = turned & (action == jnp.where(state.south == 1, SOUTH, NORTH))
-        move = jnp.where(action == EAST, 1, jnp.where(action == WEST, -1, 0))
-        place = jnp.clip(state.place + move, 0, self.length)
-        lost = jnp.where(place == state.place, -0.1, 0.0)
-        state = state._replace(place=place)
-        reward = jnp.where(right, 4.0, lost)
-        return state, Step(self._see(state), reward, turned, jnp.zeros((), bool))
-
-    def _see(self, state: Walking) -> Float[Array, "3"]:
-        along = jnp.where(state.place == self.length, JUNCTION, CORRIDOR)
-        return jnp.where(state.place == 0, SIGNS[state.south], along)

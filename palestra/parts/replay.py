@@ -28,6 +28,7 @@ from palestra.core import Frames, Key, Spec, Transition
 from palestra.faults import InputError
 from palestra.parts.returns import n_step as returns_of
 from palestra.parts.spaces import example_transition
+from palestra.parts.spreading import everywhere, spread
 
 MOST_DRAWS = 100  # until none is left that begins in a row that truncated its episode
 
@@ -92,7 +93,7 @@ def add(replay: Replay, rollout: Transition) -> Replay:
     """Store a rollout (leaves [T, E, ...]) over the oldest rows."""
     rows, length = replay.data.reward.shape[0], rollout.reward.shape[0]
     write = lambda ring, new: jax.lax.dynamic_update_slice_in_dim(ring, new, replay.head, 0)
-    data = jax.tree.map(write, replay.data, _kept(rollout, replay.stack))
+    data = jax.tree.map(write, replay.data, everywhere(_kept(rollout, replay.stack)))
     head, filled = (replay.head + length) % rows, jnp.minimum(replay.rows + length, rows)
     return Replay(data, head, filled, replay.stack)
 
@@ -232,4 +233,4 @@ def _stacked(
 def _look_up(tree: PyTree, row: Int[Array, "*shape"], env: Int[Array, "*batch"]) -> PyTree:
     """Entries of the rings at those rows, counted around them; `row` may have axes before env's."""
     at = lambda ring: ring[row % ring.shape[0], jnp.broadcast_to(env, row.shape)]
-    return jax.tree.map(at, tree)
+    return spread(jax.tree.map(at, tree), row.ndim - 1)

@@ -84,6 +84,11 @@ def no_reward_scale(num_envs: int) -> RewardScale:
     return RewardScale(jnp.zeros(num_envs), no_moments(jnp.zeros(())))
 
 
+def unscaled(scale: RewardScale | None, values: Float[Array, "E"]) -> Float[Array, "E"]:
+    """What was learned of scaled rewards, as the rewards themselves are."""
+    return values if scale is None else values * jnp.sqrt(scale.moments.variance + 1e-8)
+
+
 def scale_rewards(
     scale: RewardScale | None, rollout: Transition, gamma: float | Float[Array, ""]
 ) -> tuple[RewardScale | None, Transition]:

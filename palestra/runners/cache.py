@@ -1,19 +1,37 @@
 """What JAX compiled once is kept on disk and loaded next time: minutes of a day of small runs.
+And what a process has compiled is forgotten before it is too much.
 
 On unless PALESTRA_CACHE=off; PALESTRA_CACHE=FOLDER puts it elsewhere. The default folder is the
 user's cache folder: ~/Library/Caches/palestra on macOS, else $XDG_CACHE_HOME or ~/.cache. A cache
 that the user has already set up in JAX is left alone.
 """
 
+import gc
 import os
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 import jax
+
+MAPS = Path("/proc/self/maps")  # of Linux: a line for each of the process's memory maps
+ALLOWED = Path("/proc/sys/vm/max_map_count")  # so many of them, 65,530 unless changed
+
+
+def forget_programs() -> None:
+    """Forget compiled programs where their memory maps are half of what Linux allows a process:
+    beyond that XLA dies without a word."""
+    try:
+        many = MAPS.read_bytes().count(b"\n") > int(ALLOWED.read_text()) // 2
+    except (OSError, ValueError):  # not Linux
+        return
+    if many:
+        jax.clear_caches()
+        gc.collect()
 
 
 def use_compilation_cache() -> Path | None:
@@ -54,6 +72,27 @@ with suppress(ImportError):  # private to JAX, so it may go
         os.replace(self.path / f"{part}-cache", self.path / f"{key}-cache")
 
     LRUCache.put = _put_whole  # type: ignore[method-assign]
+
+    _get_in_place = LRUCache.get
+
+    def _get(self: Any, key: str) -> bytes | None:
+        return None if _anew else _get_in_place(self, key)
+
+    LRUCache.get = _get  # type: ignore[method-assign]
+
+
+_anew: list[None] = []  # one for each `compiling_anew` under way
+
+
+@contextmanager
+def compiling_anew() -> Iterator[bool]:
+    """Nothing is loaded from JAX's cache meanwhile, though what is compiled is put there; whether
+    that can be had of this JAX."""
+    _anew.append(None)
+    try:
+        yield "_get_in_place" in globals()
+    finally:
+        _anew.pop()
 
 
 def _user_cache() -> Path:

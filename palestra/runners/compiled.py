@@ -13,15 +13,27 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Int, PyTree, UInt32
 
 from palestra import prng
-from palestra.core import Algorithm, Environment, Key, Spec, Transition
+from palestra.core import Algorithm, Environment, GoesOn, Key, Spec, Transition
 from palestra.faults import EnvironmentFaultError, InputError
 from palestra.parts.masks import allowed, nothing_left
 from palestra.parts.remembering import apart, remembering, without_memory
 from palestra.parts.spaces import legal
+from palestra.parts.spreading import everywhere, spread
 from palestra.runners.cache import use_compilation_cache
+from palestra.runners.devices import (
+    gathered,
+    going_on,
+    here,
+    leads,
+    over,
+    shared_out,
+    traced_for,
+)
+from palestra.runners.kept import kept
 from palestra.runners.leaves import fingerprint, rebuilt, replaced
 from palestra.runners.report import Report, Since, Tally, count, no_tally, printed
 from palestra.runners.sound import is_sound
@@ -51,35 +63,58 @@ def train(
     seeds: Sequence[int],
     since: Since | None = None,
     start: Mapping[str, np.ndarray] | None = None,
+    devices: int = 1,
 ) -> Generator[Report, None, None]:
     """Yield about `reports` reports, evenly spaced over `total_steps` steps. Leaves [seeds, ...].
 
     Steps are rounded up to whole reports. A report's learner is donated to the next epoch: copy
     what you keep. With `since`, training goes on from there, to the bit as if it had never stopped.
     Raises ValueError where that is of another run. A fresh learner takes over the arrays of
-    `start`, by name.
+    `start`, by name. Each of the `devices` has as many of the environments; in several processes
+    all call this, and what process 0 gives counts (runners/devices.py).
     """
     use_compilation_cache()
+    check_shares(num_envs, devices)
     updates, epochs, steps_per_update = plan(algorithm, num_envs, total_steps, reports)
-    numbers = np.asarray(seeds, np.uint32)
-    program = _program(env, algorithm, num_envs, updates, numbers)
+    numbers, mesh = np.asarray(seeds, np.uint32), over(devices)
+    program = _program(env, algorithm, num_envs, updates, numbers, mesh)
     if since is None:
         carry = program.start(env, algorithm, numbers)
         if start:
-            carry = carry._replace(learner=replaced(carry.learner, start))
+            learner = replaced(here(mesh, carry.learner), start)
+            carry = carry._replace(learner=shared_out(mesh, learner, None))
     else:
-        carry = rebuilt(_start.eval_shape(env, algorithm, num_envs, numbers), since.arrays)
+        form = _start.eval_shape(env, algorithm, num_envs, numbers)
+        carry = _shared(mesh, rebuilt(form, since.arrays))
     for done in ends(updates, epochs, since):
-        carry, (metrics, episodes, prints, sound, stuck) = program.epoch(env, algorithm, carry)
+        if not going_on(devices):
+            return
+        carry, told = program.epoch(env, algorithm, carry)
+        metrics, episodes, prints, sound, stuck = here(mesh, told)
         step = done * steps_per_update
         if stuck is not None and np.any(stuck):
             raise EnvironmentFaultError(
                 f"The environment's action_mask forbade every action before step {step:,}, though "
                 "the episode went on; allow one, or end the episode before."
             )
-        obs = jax.vmap(environments_first)(without_memory(carry.obs))
-        now = lambda: carry  # noqa: B023
-        yield Report(step, carry.learner, metrics, episodes, prints, sound, obs, now)
+        whole = _gathered(mesh, carry)
+        obs = jax.vmap(environments_first)(without_memory(whole.obs))
+        now = lambda: whole  # noqa: B023
+        try:
+            yield Report(step, whole.learner, metrics, episodes, prints, sound, obs, now)
+        except GeneratorExit:  # enough: the other processes wait to hear of it
+            if done < updates * epochs and leads(devices):
+                going_on(devices, False)
+            raise
+
+
+def check_shares(num_envs: int, devices: int) -> None:
+    """Raise ValueError where devices cannot have as many environments each."""
+    if num_envs % devices:
+        raise InputError(
+            f"num_envs must be a multiple of devices, so that each has as many: {num_envs} is none "
+            f"of {devices}."
+        )
 
 
 def plan(
@@ -171,7 +206,7 @@ def unroll(
         action, _ = apart(action)
         transition = Transition(obs, action, out.reward, next_obs, out.terminated, out.truncated)
         choose = lambda new, old: jnp.where(transition.done, new, old)
-        fresh = begin_episodes(env, jax.random.split(reset_key, num_envs))
+        fresh = begin_episodes(env, jax.random.split(reset_key, num_envs), env_state)
         return jax.tree.map(choose, fresh, (env_state, next_rows)), transition
 
     (env_state, obs), rollout = jax.lax.scan(step, (env_state, obs), jax.random.split(key, length))
@@ -187,14 +222,18 @@ class Rows(NamedTuple):
 MOST_ROWS = 16  # observations of more numbers stay in one array [..., E]
 
 
-def begin_episodes(env: Environment, keys: Array) -> tuple[PyTree, PyTree]:
-    """Begin an episode with each of the keys [E]; state and obs with the environments last.
+def begin_episodes(env: Environment, keys: Array, after: PyTree = None) -> tuple[PyTree, PyTree]:
+    """Begin an episode with each of the keys [E], maybe `after` states in which others have ended;
+    state and obs with the environments last.
 
     The environments are the last axis inside of the loop, and what is observed is kept row by row,
     since then XLA on a CPU computes each number of all environments in vector units, and sees that
     what is observed is often what is in the state: five to ten times faster for a small simulator.
     """
-    env_state, obs = jax.vmap(env.reset, out_axes=-1)(keys)
+    if after is not None and isinstance(env, GoesOn):
+        env_state, obs = jax.vmap(env.go_on, in_axes=(-1, 0), out_axes=-1)(after, keys)
+    else:
+        env_state, obs = jax.vmap(env.reset, out_axes=-1)(keys)
     return env_state, split_rows(obs)
 
 
@@ -224,24 +263,41 @@ _compiling = threading.Lock()
 
 
 def _program(
-    env: Environment, algorithm: Algorithm, num_envs: int, updates: int, seeds: np.ndarray
+    env: Environment,
+    algorithm: Algorithm,
+    num_envs: int,
+    updates: int,
+    seeds: np.ndarray,
+    mesh: Mesh | None = None,
 ) -> Program:
     """The program of a run; one for all runs that differ in numbers only, in whatever thread."""
     leaves, structure = jax.tree.flatten((env, algorithm))
-    key = (structure, *map(jax.typeof, leaves), num_envs, updates, len(seeds))
-    with _compiling:
+    key = (structure, mesh, *map(jax.typeof, leaves), num_envs, updates, len(seeds))
+    with _compiling, traced_for(mesh):
         program = _programs.pop(key, None)
         if program is None:
-            start = _start.lower(env, algorithm, num_envs, seeds)
-            carry = _start.eval_shape(env, algorithm, num_envs, seeds)
-            with ThreadPoolExecutor(1) as meanwhile:  # the one compiles while the other is traced
-                started = meanwhile.submit(start.compile)
-                epoch = _epoch.lower(env, algorithm, updates, carry).compile()
-            program = Program(started.result(), epoch)
+            make = partial(_made, env, algorithm, num_envs, updates, seeds, mesh)
+            program = make() if mesh else kept(("train", *key), make)
         _programs[key] = program
         if len(_programs) > MOST_PROGRAMS:
             del _programs[next(iter(_programs))]
     return program
+
+
+def _made(
+    env: Environment,
+    algorithm: Algorithm,
+    num_envs: int,
+    updates: int,
+    seeds: np.ndarray,
+    mesh: Mesh | None,
+) -> Program:
+    start = _start.lower(env, algorithm, num_envs, seeds)
+    carry = _shared(mesh, _start.eval_shape(env, algorithm, num_envs, seeds))
+    with ThreadPoolExecutor(1) as meanwhile:  # the one compiles while the other is traced
+        started = meanwhile.submit(start.compile)
+        epoch = _epoch.lower(env, algorithm, updates, carry).compile()
+    return Program(started.result(), epoch)
 
 
 def _each_seed(function: Callable, carry: PyTree) -> PyTree:
@@ -261,9 +317,33 @@ def _each_seed(function: Callable, carry: PyTree) -> PyTree:
 def _start(
     env: Environment, algorithm: Algorithm, num_envs: int, seeds: UInt32[Array, "seeds"]
 ) -> Carry:
-    return _each_seed(partial(begin, env, algorithm, num_envs), seeds)
+    return _spread(_each_seed(partial(begin, env, algorithm, num_envs), seeds))
 
 
 @partial(jax.jit, static_argnums=2, donate_argnums=3)
 def _epoch(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> tuple[Carry, Any]:
-    return _each_seed(partial(run, env, algorithm, updates), carry)
+    carry, told = _each_seed(partial(run, env, algorithm, updates), carry)
+    return _spread(carry), everywhere(told)
+
+
+def _placed(carry: Carry, whole: Callable, shares: Callable) -> Carry:
+    """The carry, with several devices: each has the `whole` learner, and a share of what plays."""
+    learner, key = whole((carry.learner, carry.key))
+    env_state, obs, tally = shares((carry.env_state, carry.obs, carry.tally))
+    return Carry(learner, env_state, obs, tally, key)
+
+
+def _shared(mesh: Mesh | None, carry: Carry) -> Carry:
+    """The carry of one device, or its shapes, on those devices."""
+    out = partial(shared_out, mesh)
+    return _placed(carry, partial(out, axis=None), partial(out, axis=-1))
+
+
+def _spread(carry: Carry) -> Carry:
+    """The carry as `_shared` has it, inside of a program."""
+    return _placed(carry, everywhere, partial(spread, axis=-1))
+
+
+def _gathered(mesh: Mesh | None, carry: Carry) -> Carry:
+    """The carry of those devices on one."""
+    return _placed(carry, partial(here, mesh), partial(gathered, mesh))

@@ -9,7 +9,7 @@ import re
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,10 +67,12 @@ class Checked:
         return "\n".join(lines)
 
 
-def check(name: str) -> Checked:
+def check(name: str, say: Callable[[str], object] = lambda part: None) -> Checked:
     """What is to be mended in an environment or an algorithm: an environment's id or module:Name,
-    whose module is imported. Raises InputError where there is none of that name."""
+    whose module is imported. `say` is told what is done. Raises InputError where there is none of
+    that name."""
     import_for(name)
+    say(f"{name}: what the contract says")
     if (own := own_algorithm(load_installed("algorithms", name) or name)) is not None:
         return Checked(name, "algorithm", faults(AlgorithmTests.of(algorithm=own)))
     task = task_of(name)
@@ -80,16 +82,19 @@ def check(name: str) -> Checked:
         found.mend += faults(EnvironmentTests.of(environment=env))
         spaces = [getattr(env, f"{word}_space", None) for word in ("observation", "action")]
     elif isinstance(task, Hosted):
-        spaces = _check_host(task, found)
+        spaces = _check_host(task, found, say)
     if all(isinstance(space, gymnasium.Space) for space in spaces):
+        say(f"{task.env_id}: which algorithms can learn it")
         _ask_algorithms(task, spaces, found)
     return found
 
 
-def _check_host(task: Hosted, found: Checked) -> list[Any]:
+def _check_host(task: Hosted, found: Checked, say: Callable[[str], object]) -> list[Any]:
     """Check one of Gymnasium's environments; its spaces, none where it cannot be made."""
     try:
+        say(f"{task.env_id}: Gymnasium's checker")
         _ask_gymnasium(task, found)
+        say(f"{task.env_id}: {STEPS:,} random steps")
         with playing(task.make_one()) as env, playing(task.make_one()) as another:
             try:
                 with warnings.catch_warnings():  # which are told already

@@ -25,6 +25,7 @@ from jaxtyping import PyTree
 
 from palestra import envs
 from palestra.core import Environment
+from palestra.envs import atari2600
 from palestra.envs.drawing.view import View, metadata
 from palestra.envs.gym.players import Compiled, Snapshot, check_fits, player, streams, with_options
 from palestra.envs.gym.vector import PalestraVectorEnv
@@ -57,6 +58,7 @@ def make(
         if render_mode is not None:
             kwargs["render_mode"] = render_mode
         return gymnasium.make(id, max_episode_steps, disable_env_checker, **kwargs)
+    kwargs = _as_gymnasium_has_it(name) | kwargs
     env = PalestraEnv(envs.make(name, limit=max_episode_steps, **kwargs), render_mode=render_mode)
     env.spec = _spec(name, max_episode_steps, render_mode, kwargs)
     return env
@@ -115,6 +117,7 @@ def _many(
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     **kwargs: Any,
 ) -> VectorEnv:
+    kwargs = _as_gymnasium_has_it(name) | kwargs
     env = envs.make(name, limit=max_episode_steps, **kwargs)
     many = form(env, num_envs, autoreset_mode=autoreset_mode, render_mode=render_mode)
     many.spec = _spec(name, max_episode_steps, render_mode, kwargs)
@@ -125,6 +128,7 @@ def _many(
 
 def entry_point(env_id: str, render_mode: Any = None, **kwargs: Any) -> "PalestraEnv":
     """What gymnasium.make calls for "palestra/..."; the time limit is its own wrapper's."""
+    kwargs = _as_gymnasium_has_it(env_id) | kwargs
     return PalestraEnv(envs.make(env_id, limit=-1, **kwargs), render_mode=render_mode)
 
 
@@ -296,15 +300,22 @@ def _our_name(id: Any) -> str | None:  # noqa: A002
     if not isinstance(id, str):
         return None
     name = envs.current(id.removeprefix("palestra/"))
-    if name in envs.ENVIRONMENTS:
+    games = atari2600.ids()
+    if name in envs.ENVIRONMENTS or name in games:
         return name
-    by_registration = {envs.registered(name): name for name in envs.ENVIRONMENTS}
+    by_registration = {envs.registered(name): name for name in (*envs.ENVIRONMENTS, *games)}
     if id in by_registration:
         return by_registration[id]
     if ":" in id or id in gymnasium.registry:
         return None
     envs.entry(name)
     raise AssertionError("not reached")
+
+
+def _as_gymnasium_has_it(name: str) -> dict[str, Any]:
+    """The parameters with which an environment has the spaces of Gymnasium's: a game shows its
+    whole screen, as ALE/Pong-v5 does, where nobody asks for a preprocessing."""
+    return {"preprocessing": "gymnasium-v5"} if name.startswith(atari2600.PREFIX) else {}
 
 
 def _spec(name: str, limit: int | None, render_mode: Any, kwargs: dict[str, Any]) -> EnvSpec:

@@ -11,9 +11,10 @@ Sources
     machado-2018: Machado et al., "Revisiting the Arcade Learning Environment", 2018.
     envpool: Weng et al., "EnvPool", 2022, the defaults of its Atari games.
     article-pong: Karpathy, "Deep Reinforcement Learning: Pong from Pixels", 2016, the picture.
+    gymnasium-v5: what `gymnasium.make("ALE/Pong-v5")` shows of a game, which is the whole screen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -117,10 +118,36 @@ SPECIFICATIONS: dict[str, Preprocessing] = {
     "article-pong": replace(NATURE, view="crop", height=80, width=80, max_pool=False),
     "laptop": replace(NATURE, height=42, width=42),  # for two cores: a quarter of the pixels
     "laptop-pong": replace(NATURE, view="crop", height=40, width=40, max_pool=False),
+    "gymnasium-v5": replace(
+        NATURE,
+        height=210,
+        width=160,
+        gray=False,
+        stack=1,
+        max_pool=False,
+        sticky=0.25,
+        noop_max=0,
+        fire_reset=False,
+        fire_life=False,
+        life_loss=False,
+        clip_reward=False,
+    ),
 }
 # What every id stands for where nobody says. Gymnasium's own ALE/...-v5 has sticky actions (0.25),
 # its -v4 none; here the specification alone says so.
 DEFAULT = "nature-2015"
+
+
+def spelled_out(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with the fields of the specification that `preprocessing` names in its place.
+    Raises InputError where there is none of that name."""
+    rest = dict(given)
+    name = rest.pop("preprocessing", DEFAULT)
+    if not isinstance(name, str) or name not in SPECIFICATIONS:  # it may come from any file
+        known = ", ".join(SPECIFICATIONS)
+        raise InputError(f"preprocessing must be one of {known}, not {name!r}.")
+    named = {field.name: getattr(SPECIFICATIONS[name], field.name) for field in fields(NATURE)}
+    return named | rest
 
 
 def halved(court: np.ndarray) -> np.ndarray:
@@ -257,6 +284,10 @@ class AtariVector(VectorEnv):
         self._lives, self._lost = info["lives"], np.zeros(self.num_envs, bool)
         self._points[:], self._steps[:] = 0, 0
         return self._obs, {k: info[k] for k in ("lives", "episode_frame_number")}
+
+    def get_action_meanings(self) -> list[str]:
+        """What each action says with the joystick, as Gymnasium's Atari games tell it."""
+        return [action.name for action in self._games.ale.get_action_set()]
 
     def step(
         self, actions: Any

@@ -19,6 +19,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
+from palestra.envs.host.actors import Actors
 from palestra.envs.host.closing import close, playing
 from palestra.envs.host.ids import find
 from palestra.envs.host.ignoring import cut
@@ -53,12 +54,14 @@ def make(
     limit: int | None = None,
     ignore: Collection[str] = (),
     mask: bool = False,
+    actors: int = 0,
 ) -> Made:
     """`num_envs` environments of an id that Gymnasium knows, or of the form module:Name-v0.
 
     `parameters` go to the environment. `limit` is the steps after which episodes are truncated, in
     place of the id's own; -1 for never. Of what they show the parts named by `ignore` are left
-    out; with `mask` they show which actions are allowed, too. Raises UnknownEnvironmentError, which
+    out; with `mask` they show which actions are allowed, too. With `actors` they play in so many of
+    Ray's. Raises UnknownEnvironmentError, which
     is a ValueError, for an unknown id; ValueError where the environment cannot be made, with its
     own reason.
     """
@@ -66,21 +69,25 @@ def make(
     one = partial(gymnasium.make, spec, max_episode_steps=limit, **given)
     make_env = beside(cut(one, ignore), mask)
     cost, kept = step_cost(env_id, make_env)
-    if spec.vector_entry_point is not None and limit is None and not (ignore or mask):
+    if spec.vector_entry_point is not None and limit is None and not (ignore or mask or actors):
         envs = with_reason(env_id, partial(_own_vector, spec, num_envs, given))
         return Made(envs, f"{env_id}: {num_envs} by its own vector form.")
-    made = _side_by_side(env_id, make_env, num_envs, cost, kept)
+    made = _side_by_side(env_id, make_env, num_envs, cost, kept, actors)
     made.envs.spec = spec  # for whoever asks what they are
     return made
 
 
 def make_from(
-    make_env: MakeEnv, num_envs: int, ignore: Collection[str] = (), mask: bool = False
+    make_env: MakeEnv,
+    num_envs: int,
+    ignore: Collection[str] = (),
+    mask: bool = False,
+    actors: int = 0,
 ) -> Made:
     """`num_envs` environments, each from a call of `make_env`. Raises ValueError as `make` does."""
     name = getattr(make_env, "__name__", "the environment")
     make_env = beside(cut(make_env, ignore), mask)
-    return _side_by_side(name, make_env, num_envs, *step_cost(name, make_env))
+    return _side_by_side(name, make_env, num_envs, *step_cost(name, make_env), actors)
 
 
 def step_cost(name: str, make_env: MakeEnv) -> tuple[float, bool]:
@@ -97,7 +104,9 @@ def step_cost(name: str, make_env: MakeEnv) -> tuple[float, bool]:
         return cost, all(hasattr(env.unwrapped, f"{word}_state") for word in ("get", "set"))
 
 
-def _side_by_side(name: str, make_env: MakeEnv, num_envs: int, cost: float, kept: bool) -> Made:
+def _side_by_side(
+    name: str, make_env: MakeEnv, num_envs: int, cost: float, kept: bool, actors: int
+) -> Made:
     cores = os.cpu_count() or 1
     here = cost * num_envs
     there = cost * -(-num_envs // cores) + ROUND_TRIP + PER_PROCESS * num_envs
@@ -105,6 +114,11 @@ def _side_by_side(name: str, make_env: MakeEnv, num_envs: int, cost: float, kept
     makers: list[MakeEnv] = [partial(lone, name, make_env)] * num_envs
     childless = multiprocessing.current_process().daemon  # as one of a multiprocessing.Pool is
     make = partial(together, makers)
+    if actors:
+        close(with_reason(name, partial(new, name, make_env)))
+        apart_by_ray = with_reason(name, partial(Actors, makers, actors))
+        where = f"{actors} of Ray's actors, on {apart_by_ray.machines} of its nodes"
+        return Made(apart_by_ray, f"{asked} in {where}.")
     if num_envs == 1 or kept or childless or here <= there:  # a state is kept in this process only
         return Made(with_reason(name, make), f"{asked} in this process.")
     close(with_reason(name, partial(new, name, make_env)))  # processes would have copies of one

@@ -20,7 +20,7 @@ from palestra.faults import RAISED, RaisedElsewhereError, elsewhere, quiet
 def apart(makers: list[MakeEnv]) -> VectorEnv:
     """Each in a process of its own; none of them a fork of this one, whose threads hold locks."""
     with main_unknown(), quiet(True):
-        return Apart([partial(unpacked, cloudpickle.dumps(make)) for make in makers])
+        return Apart([packed(make) for make in makers])
 
 
 class Apart(AsyncVectorEnv):
@@ -42,11 +42,16 @@ class Apart(AsyncVectorEnv):
             raise
 
 
+def packed(make: MakeEnv) -> MakeEnv:
+    """The same, in a form that goes to another process whole."""
+    return partial(unpacked, cloudpickle.dumps(make))
+
+
 def unpacked(make: bytes) -> gymnasium.Env:
     """What the function in it makes; unpacked where what that raises is told.
 
-    The bytes are those that `apart` has packed in this very run, of the caller's own function; they
-    come by a pipe, never from a file. Of a file there are at most JSON's values in them.
+    The bytes are those that `packed` has made in this very run, of the caller's own function; they
+    come by a pipe, or by Ray, never from a file. Of a file there are at most JSON's values in them.
     """
     return _Left(cloudpickle.loads(make)())
 

@@ -1,6 +1,7 @@
 """A policy that knows where it was learned, in memory and as a file.
 
-An agent is what greedy `act` reads of a learner's State, and nothing else: no replay, no optimizer.
+An agent is what greedy `act` reads of a learner's State, and what values the moment where there is
+such, and nothing else: no replay, no optimizer.
 Its file is safetensors: a JSON header and raw numbers, which no loader executes. The header says
 which algorithm, with which hyper-parameters, for which task, in which spaces; `load` rebuilds the
 shapes from that and refuses a file whose arrays do not fit them.
@@ -8,7 +9,8 @@ shapes from that and refuses a file whose arrays do not fit them.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -21,12 +23,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from palestra.algorithms import algorithm_class, name_of
-from palestra.core import Algorithm, Spec
+from palestra.core import Algorithm, HasValues, ScalesObservations, Spec
 from palestra.faults import InputError
+from palestra.names import by_name
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners.leaves import name_of as name_of_leaf
 from palestra.runners.switches import as_written, check_devices
-from palestra.tools.agents.policy import Policy, reads
+from palestra.tools.agents.policy import Policy, estimates, estimating, reads
 from palestra.tools.agents.spaces_json import describe, spaces_of
 from palestra.tools.environments.task import Task
 from palestra.tools.environments.whose import task_from, task_of
@@ -45,6 +48,7 @@ class Agent(Policy):
     """Something that acts. Made by `Agent.of` from a learner, or by `load` from a file."""
 
     task: Task  # where it learned
+    critic: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)  # of `estimate`
 
     @classmethod
     def of(
@@ -63,6 +67,29 @@ class Agent(Policy):
         """The id of the environment that it learned in."""
         return self.task.env_id
 
+    @by_name
+    @as_written()
+    def estimate(self, obs: Any, *, mask: Any = None, memory: PyTree = None) -> np.ndarray:
+        """What it expects from here on: the discounted return, float32 () or [n] of a batch.
+
+        Arguments are as for `predict`. Raises ValueError for agents that have learned no value, and
+        those of files from before they were kept.
+        """
+        if isinstance(self.algorithm, HasValues):
+            return self.values(obs, mask=mask, memory=memory).max(-1)
+        if not self.critic:
+            raise InputError(
+                f"this agent has no value to tell: {name_of(self.algorithm)} learned none, or its "
+                "file is from before they were kept."
+            )
+        return self._answer(self._estimates, obs, mask, memory)
+
+    @cached_property
+    def _estimates(self) -> Callable[[PyTree], np.ndarray]:
+        function = jax.jit(partial(estimates, self.algorithm, self.spec))
+        arrays = {**self.arrays, **self.critic}
+        return lambda obs: np.array(function(arrays, obs))
+
     def save(self, path: str | Path) -> None:
         """Write the agent to a .safetensors file, whole or not at all."""
         header = {
@@ -76,7 +103,8 @@ class Agent(Policy):
             "action_space": describe(self.action_space),
         }
         # One entry, because safetensors writes several in an order that changes from run to run.
-        content = save(dict(self.arrays), {"palestra": json.dumps(header, sort_keys=True)})
+        told = {"palestra": json.dumps(header, sort_keys=True)}
+        content = save({**self.arrays, **self.critic}, told)
         write_whole(Path(path), lambda part: part.write_bytes(content))
 
 
@@ -97,15 +125,19 @@ class Snapshots:
         self._task = task_of(task) if isinstance(task, str) else task
         self._seen, self._done = spaces or (spec.observation_space, spec.action_space)
         self._names = reads(algorithm, spec)
+        self._critic = estimating(algorithm, spec)
 
     def of(self, learner: PyTree, row: int | None) -> Agent:
         """As `Agent.of`."""
         leaves = jax.tree_util.tree_leaves_with_path(learner)
         place = () if row is None else row
         named = ((name_of_leaf(path), leaf) for path, leaf in leaves)
-        kept = ((name, leaf) for name, leaf in named if name in self._names)
-        arrays = {name: np.array(np.asarray(leaf)[place]) for name, leaf in kept}
-        return Agent(self._algorithm, self._spec, arrays, self._seen, self._done, self._task)
+        kept = {name: leaf for name, leaf in named if name in self._names or name in self._critic}
+        arrays = {name: np.array(np.asarray(leaf)[place]) for name, leaf in kept.items()}
+        critic = {name: arrays.pop(name) for name in self._critic}
+        return Agent(
+            self._algorithm, self._spec, arrays, self._seen, self._done, self._task, critic
+        )
 
 
 @as_written()
@@ -141,9 +173,12 @@ def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) ->
         task = task_from(header)
         if env is not None:
             task = task_of(env, ignore=task.ignore, mask=task.mask)
-        agent = Agent(algorithm, spec, arrays, spaces[0], spaces[1], task)
+        beside = estimating(algorithm, spec)
+        critic = {name: arrays.pop(name) for name in beside if name in arrays}
+        agent = Agent(algorithm, spec, arrays, spaces[0], spaces[1], task, critic)
         forms = lambda leaves: {name: (leaf.shape, leaf.dtype) for name, leaf in leaves.items()}
-        if forms(arrays) != forms(reads(algorithm, spec)):
+        fits = not critic or forms(critic) == forms(beside)  # files of before had none
+        if not fits or forms(arrays) != forms(reads(algorithm, spec)):
             raise InputError("its arrays do not fit its header")
     except UNFIT as fault:
         reason = str(fault).rstrip(".")
@@ -156,6 +191,6 @@ def algorithm_of(name: str, hyperparameters: Mapping[str, Any]) -> Algorithm:
     given = hyperparameters.items()
     fields = {key: tuple(x) if isinstance(x, list) else x for key, x in given}
     cls = algorithm_class(name)
-    if hasattr(cls, "normalize_obs"):  # files of before it was a field mean: no
+    if isinstance(cls, ScalesObservations):  # files of before it was a field mean: no
         fields = {"normalize_obs": False} | fields
     return cls(**fields)

@@ -26,6 +26,7 @@ from palestra.parts.remembering import apart, remembering
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import streams
 from palestra.runners.host import Players
+from palestra.runners.kept import call
 from palestra.tools.agents.policy import Policy, exploring, greedy
 from palestra.tools.statistics.definitions import student
 
@@ -68,7 +69,8 @@ def in_ours(
 ) -> Played:
     """Greedy episodes in one of our simulators, all side by side."""
     num_envs, arrays = policy.spec.num_envs, dict(policy.arrays)
-    totals, alive, time = _play(env, policy.algorithm, num_envs, arrays, episodes, key, explore)
+    args = env, policy.algorithm, num_envs, arrays, episodes, key, explore
+    totals, alive, time = call(_play, args, static=(2, 4, 6))
     return Played(np.asarray(totals), ~np.asarray(alive), episodes * int(time))
 
 
@@ -160,12 +162,13 @@ class InOurs:
 
     # Where a single evaluation may be as dear as the training, there are no more of them while they
     # have taken more than this many steps for each step of training.
-    SHARE = 2
+    SHARE = 2.0
     at_least = 1
 
-    def __init__(self, env: Environment, limit: int | None, episodes: int):
-        """`limit` is the steps after which episodes are cut off, if they are."""
-        self._episodes = episodes
+    def __init__(self, env: Environment, limit: int | None, episodes: int, share: float = SHARE):
+        """`limit` is the steps after which episodes are cut off, if they are; `share` is in place
+        of SHARE."""
+        self._episodes, self._share = episodes, share
         self._env, self._model = env, model_of(env)
         space = env.observation_space
         shown = space["observation"] if isinstance(space, Masked) else space
@@ -181,7 +184,7 @@ class InOurs:
 
     def affords(self, spent: int, trained: int) -> bool:
         """Whether there may be another evaluation."""
-        return not self._dear or spent <= self.SHARE * trained
+        return not self._dear or spent <= self._share * trained
 
     def close(self) -> None:
         """Nothing is open."""

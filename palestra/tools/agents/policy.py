@@ -19,8 +19,11 @@ from palestra import prng, traced
 from palestra.algorithms import name_of
 from palestra.core import (
     Algorithm,
+    Asynchronous,
+    Estimates,
     HasPolicy,
     HasValues,
+    InMinibatches,
     Key,
     Masked,
     Normalizes,
@@ -285,8 +288,11 @@ def check_exploring(algorithm: Algorithm, spec: Spec) -> None:
 
 def _alone(algorithm: Any) -> Any:
     """The algorithm with a single environment, which its other settings must fit."""
-    single = ("worker_envs", "minibatches")
-    return replace(algorithm, **{name: 1 for name in single if hasattr(algorithm, name)})
+    if isinstance(algorithm, Asynchronous):
+        return replace(algorithm, worker_envs=1)  # type: ignore[type-var]
+    if isinstance(algorithm, InMinibatches):
+        return replace(algorithm, minibatches=1)  # type: ignore[type-var]
+    return algorithm
 
 
 def greedy(algorithm: Algorithm, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:
@@ -303,6 +309,13 @@ def action_values(
 ) -> Float[Array, "n actions"]:
     """Q(obs, .) of an agent's arrays; a pure function, as `greedy`."""
     return algorithm.values(_learner(algorithm, spec, arrays), obs)
+
+
+def estimates(
+    algorithm: Any, spec: Spec, arrays: Mapping[str, Any], obs: PyTree
+) -> Float[Array, " n"]:
+    """The value of each moment, by an agent's arrays and its critic's; a pure function."""
+    return algorithm.estimate(_learner(algorithm, spec, arrays), obs)
 
 
 def probabilities(algorithm: Any, spec: Spec, arrays: Mapping[str, Any], obs: PyTree) -> PyTree:
@@ -325,11 +338,29 @@ def reads(
 ) -> dict[str, jax.ShapeDtypeStruct]:
     """Names and forms of the State's leaves that greedy `act` reads, from its traced program; or
     `act` that explores."""
+    act = lambda learner, obs: algorithm.act(learner, obs, prng.key(0), explore=explore)
+    return _read_by(act, algorithm, spec)
+
+
+def estimating(algorithm: Algorithm, spec: Spec) -> dict[str, jax.ShapeDtypeStruct]:
+    """As `reads`, of what `estimate` reads and greedy `act` does not; none where it has none."""
+    if not isinstance(algorithm, Estimates):
+        return {}
+    act = reads(algorithm, spec)
+    try:
+        read = _read_by(algorithm.estimate, algorithm, spec)
+    except InputError:  # of reinforce without a baseline
+        return {}
+    return {name: x for name, x in read.items() if name not in act}
+
+
+def _read_by(
+    program: Callable, algorithm: Algorithm, spec: Spec
+) -> dict[str, jax.ShapeDtypeStruct]:
     learner = _shapes(algorithm, spec)
     obs = jax.tree.map(lambda x: x[None], seen_by(algorithm, spec))
-    act = lambda learner, obs: algorithm.act(learner, obs, prng.key(0), explore=explore)
     leaves = jax.tree_util.tree_leaves_with_path(learner)
-    read = traced.reads(act, learner, obs)
+    read = traced.reads(program, learner, obs)
     return {
         name_of_leaf(path): x for (path, x), is_read in zip(leaves, read, strict=True) if is_read
     }

@@ -13,14 +13,14 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Annotated, Any, Literal
 
 import tyro
 
-from palestra.envs import current
 from palestra.faults import InputError, said, trace_of
 from palestra.own import installed
 from palestra.ranges import (
@@ -37,17 +37,22 @@ from palestra.ranges import (
     check,
     stretched,
 )
+from palestra.runners.kept import keep_programs
 from palestra.tools.cli.parsing import (
     Trust,
     as_named,
     changed,
+    check_once,
+    combinations_of,
     id_today,
     import_trusted,
     limit_of,
     nearest,
     parse,
+    ranges_apart,
     seeds_of,
     simulator_of,
+    value_in,
     value_of,
     whole_number,
 )
@@ -66,7 +71,9 @@ from palestra.tools.cli.results import (
     show_and_code,
     show_list,
 )
-from palestra.tools.runs.paths import agent_of, config_of, runs_in, settings_at
+from palestra.tools.runs import zoo
+from palestra.tools.runs.paths import SWEEP, agent_of, beside, config_of, runs_in, settings_at
+from palestra.tools.runs.zoo import is_named
 from palestra.version import __version__
 
 RUNS = tyro.conf.arg(metavar="RUN...", help_behavior_hint="")
@@ -76,6 +83,8 @@ HELP = """\
 usage: palestra COMMAND ...
 
   train ALGORITHM ENV   train, evaluate, and leave a run folder with agent, curve and video
+  sweep ALGORITHM ENV   train every combination of settings, with seeds; tell which is best
+  work SWEEP            take runs of a sweep, beside other workers on any machine
   resume RUN            go on with a run that was interrupted or killed
   reproduce RUN         do it once more; say whether it comes to the same
   evaluate RUN          play greedy episodes; mean and 95 % interval
@@ -84,14 +93,15 @@ usage: palestra COMMAND ...
   report RUN...         all of it in one page to mail, or in Markdown, or tables in LaTeX
   plot RUN...           draw the learning curves of one or more runs
   video RUN             record one greedy episode
+  record RUN            write episodes as a data set of Minari's, to learn from offline
   watch VIDEO RUN       show a video of an Atari game to an agent; draw its action values
   import sb3 FILE...    make a run folder of another library's curve; or tensorboard FOLDER
   export RUN            write the policy as a file of plain NumPy, or as ONNX
   solve ENV             the best values and policy of a small world, from its exact model
-  play ENV              play yourself, in a window or with typed keys
+  play ENV              play yourself, in a window or with typed keys; or against zoo:ALGORITHM/ENV
   studio [FOLDER]       a page in the browser: runs as they train, agents at play, rewind, take over
   check ENV             what to mend in an environment or algorithm of your own
-  list                  algorithms, environments and presets, with one line each
+  list [zoo]            algorithms, environments, presets, and agents that come with it
   cite ALGORITHM        BibTeX of its paper
 
   --version, --help     `palestra COMMAND --help` tells a command's flags
@@ -110,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is not None:
         return _run(list(argv))
+    keep_programs()
     try:
         code: Any = _run(sys.argv[1:])
     except SystemExit as end:  # of SIGTERM, and of --help
@@ -129,26 +140,6 @@ def _run(arguments: list[str]) -> int:
     for stream in sys.stdout, sys.stderr:
         if isinstance(stream, io.TextIOWrapper):  # where only ASCII is known, as good as it goes
             stream.reconfigure(errors="replace")
-    commands: dict[str, Callable[[list[str]], int]] = {
-        "train": train,
-        "resume": resume,
-        "reproduce": reproduce,
-        "evaluate": evaluate,
-        "runs": list_runs,
-        "compare": compare_runs,
-        "report": report,
-        "plot": plot,
-        "video": video,
-        "watch": watch,
-        "export": export,
-        "import": import_curve,
-        "solve": solve,
-        "play": play,
-        "studio": studio,
-        "check": check_it,
-        "list": list_all,
-        "cite": cite,
-    }
     try:
         match arguments:
             case [] | ["-h" | "--help" | "help", *_]:
@@ -157,10 +148,10 @@ def _run(arguments: list[str]) -> int:
             case ["-V" | "--version", *_]:
                 print(f"palestra {__version__}")
                 return 0
-            case [name, *rest] if name in commands:
-                return commands[name](rest)
+            case [name, *rest] if name in COMMANDS:
+                return COMMANDS[name](rest)
             case [name, *_]:
-                raise InputError(f"There is no command {name!r}; {nearest(name, commands)}")
+                raise InputError(f"There is no command {name!r}; {nearest(name, COMMANDS)}")
         raise AssertionError("not reached")
     except _bad_input() as fault:
         refuse(fault)
@@ -219,18 +210,36 @@ def _leave(code: int) -> None:
 
 
 @dataclass
-class TrainFlags:
-    """What `palestra train` takes beside the algorithm's hyper-parameters."""
+class Meeting:
+    """Where the processes meet that train together."""
+
+    distributed: str | None = None
+    """HOST:PORT at which several processes meet that train together, which is process 0's; or auto,
+    where Slurm tells. Each gets the same command; process 0 alone writes and tells [none]."""
+    process: CountOrZero | None = None
+    """Which of these processes this is, from 0."""
+    processes: Count | None = None
+    """How many of them there are."""
+
+    def join(self) -> None:
+        """Meet the others, if there are any, before anything computes."""
+        if self.distributed is not None:
+            from palestra.runners.devices import join
+
+            join(self.distributed, self.process, self.processes)
+        elif (self.process, self.processes) != (None, None):
+            raise InputError("--process and --processes go with --distributed HOST:PORT.")
+
+
+@dataclass
+class RunFlags:
+    """What a run is asked for beside the algorithm's hyper-parameters."""
 
     steps: Count
     """Environment steps, summed over environments; rounded up to a whole report. What falls or
     rises with time, such as --epsilon-steps and --anneal-steps, stretches with them."""
     num_envs: Count
     """Environments side by side in each seed."""
-    seed: Seed = 0
-    """The seed; the same seed on the same machine gives the same agent."""
-    seeds: str | None = None
-    """Train several seeds side by side (in place of --seed): 10 for 0 to 9, 10:20, or 3,5,8."""
     max_episode_steps: Limit = -1
     """Steps after which an episode is cut off; -1 for never."""
     ignore: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
@@ -238,13 +247,9 @@ class TrainFlags:
     network can see, such as a text, always is."""
     mask: bool = True
     """Take no action that the environment forbids, where it says which are allowed."""
-    run: Path | None = None
-    """The run folder to make [runs/<env>__<algorithm>__seed<S>__<time>]; never overwritten."""
     preset: str | None = None
     """Start from these settings: a preset, which `palestra list` names, a JSON file or a run folder
     [default, where there is one]."""
-    save_preset: Path | None = None
-    """Write the settings of this run to a new JSON file, for --preset."""
     episodes: Episodes | None = None
     """Greedy episodes of the final evaluation [100; of Atari's games 30]."""
     video: bool = True
@@ -265,12 +270,91 @@ class TrainFlags:
     keep: Count | None = None
     """Steps between agents that are kept, as agents/step<N>.safetensors in the run [none]."""
     start_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
-    """Start from the networks of this run or agent file, in place of random ones [none]."""
+    """Start from the networks of this run, agent file or zoo:ALGORITHM/ENV, in place of random ones
+    [none]."""
+    actors: str = "none"
+    """Play on the host in so many actors of Ray, as ray:16, here or on the cluster at RAY_ADDRESS;
+    --num-envs is as many, at least [in processes of this machine]."""
+    devices: Count | None = None
+    """Devices (GPUs, say) that train each seed together, each a share of the environments and of
+    every batch [1; all of several processes]."""
+    quiet: bool = False
+    """Show no progress, only the result."""
+
+
+@dataclass
+class TrainFlags(RunFlags):
+    """What `palestra train` takes beside the algorithm's hyper-parameters."""
+
+    seed: Seed = 0
+    """The seed; the same seed on the same machine gives the same agent."""
+    seeds: str | None = None
+    """Train several seeds side by side (in place of --seed): 10 for 0 to 9, 10:20, or 3,5,8."""
+    run: Path | None = None
+    """The run folder to make [runs/<env>__<algorithm>__seed<S>__<time>]; never overwritten."""
+    save_preset: Path | None = None
+    """Write the settings of this run to a new JSON file, for --preset."""
     log: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
     """A tracker that is told of the run, or several: csv, tensorboard, wandb, mlflow, trackio; with
     :sb3 or :cleanrl behind it under the names that those give."""
-    quiet: bool = False
-    """Show no progress, only the result."""
+    meeting: Annotated[Meeting, tyro.conf.OmitArgPrefixes] = field(default_factory=Meeting)
+
+
+@dataclass
+class SweepFlags(RunFlags):
+    """What `palestra sweep` takes beside the algorithm's hyper-parameters."""
+
+    seeds: str = "3"
+    """Seeds of each setting: how many, as 5, or which, as 10:20 or 3,5,8."""
+    folder: Path | None = None
+    """The sweep's folder [sweeps/<env>__<algorithm>]; where it holds this sweep already, it is gone
+    on with."""
+    workers: CountOrZero | None = None
+    """Processes that train at a time on this machine [one per core]; 0 for none, where `palestra
+    work FOLDER` trains."""
+    ray: str | None = None
+    """Train on the Ray cluster at HOST:PORT, by --workers tasks [one per core of it]; local for a
+    Ray of our own."""
+    patience: Positive = 60.0
+    """Seconds without a sign of life of a worker after which others take its run over."""
+    halving: bool = False
+    """Stop most settings early, at a ninth and a third of the steps, where the best third go on."""
+    search: Literal["tpe", "cmaes", "random", "pbt"] | None = None
+    """Let a search by Optuna choose the settings, in --range and among the values of flags; pbt,
+    population-based training, replaces the worst by copies of the best and changes their settings
+    while they train."""
+    trials: Count | None = None
+    """How many settings a search tries [100]; of pbt, how many train side by side [10]."""
+    every: Count | None = None
+    """Of pbt, the steps after which the worst are replaced [a tenth of all]."""
+    range: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
+    """Where a search looks: --range learning_rate 1e-5 1e-2 log; a name alone for its own range."""
+    slurm: bool = False
+    """Train by jobs of Slurm, --workers of them [8], and do not wait for them; needs submitit."""
+    slurm_options: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
+    """What Slurm is asked for, as partition=cpu timeout_min=600 mem_gb=4."""
+    json: bool = False
+    """Print JSON in place of the table: every trial with its scores, the best one, its command."""
+
+
+SWEEP_HELP = """\
+usage: palestra sweep ALGORITHM ENV --SETTING VALUE VALUE ... [--seeds 5] [flags]
+
+Train every combination of settings, each with several seeds, by one process per core, and
+tell which is best. Every hyper-parameter of the algorithm, --env.PARAMETER, --num-envs, --steps
+and --preset may have several values; "64 64" is one value for a pair of layers.
+
+examples: palestra sweep ppo CartPole-v1 --learning-rate 1e-4 3e-4 1e-3 --hidden "64 64" "256 256"
+          palestra sweep dqn CartPole-v1 --env.pole-mass 0.1 0.5 --seeds 5 --steps 50k
+          palestra sweep ppo CartPole-v1 --search tpe --trials 40 --halving \\
+              --range learning_rate 1e-4 1e-2 log --range entropy_coef --minibatches 1 4
+          palestra sweep ppo CartPole-v1 --search pbt --trials 10 --every 20k --seeds 1 \\
+              --range learning_rate 1e-5 1e-2 log --range gamma 0.9 0.999
+
+What is made is a folder, sweeps/<env>__<algorithm> or --folder. The same command, or `palestra
+work FOLDER` on any machine that sees it, goes on after Ctrl-C or a crash. `palestra compare
+FOLDER` tells all statistics, `palestra plot FOLDER --kind heatmap` draws two settings.
+`palestra sweep ALGORITHM ENV --help` tells every flag and its default."""
 
 
 @dataclass
@@ -305,8 +389,8 @@ class SolveFlags:
     """Print JSON: environment, method, gamma, horizon, start, values, policy."""
 
 
-def train(arguments: list[str]) -> int:
-    """palestra train ALGORITHM ENV [flags]"""
+def train(arguments: list[str], check_alone: bool = False) -> int:
+    """palestra train ALGORITHM ENV [flags]; or what of them can be checked at once."""
     usage = "palestra train ALGORITHM ENV"
     like = value_of("--like", arguments)
     if "--like" in arguments and (like is None or like.startswith("--")):
@@ -329,11 +413,43 @@ def train(arguments: list[str]) -> int:
             f"train needs an algorithm and an environment first: {usage}, "
             "for example palestra train dqn CartPole-v1."
         )
+    name, env_id = as_named(*names)
+    options, asked = _asked(TrainFlags, "train", name, env_id, arguments[2:])
+    if options.seeds is not None and value_of("--seed", arguments) is not None:
+        raise InputError("--seed and --seeds exclude each other; give one of them.")
+    seeds = None if options.seeds is None else seeds_of(options.seeds)
+    if check_alone:
+        return 0
+    options.meeting.join()
+    from palestra.tools.presets import files
+    from palestra.tools.training.train import train as run_training
+
+    if options.save_preset is not None:
+        files.check_new(options.save_preset)
+    made = run_training(
+        env_id,
+        name,
+        seed=options.seed,
+        seeds=seeds,
+        run=options.run,
+        log=options.log,
+        quiet=options.quiet,
+        **asked,
+    )
+    if options.save_preset is not None and made:
+        config = (made[0] if isinstance(made, list) else made).config
+        files.write(config, options.save_preset)
+    return show_and_code(made)
+
+
+def _asked(
+    cls: Any, command: str, name: str, env_id: str, arguments: list[str]
+) -> tuple[Any, dict[str, Any]]:
+    """The flags of a command that trains, and those settings of a run that palestra.train takes."""
     from palestra.algorithms import entry
     from palestra.tools import presets
 
-    name, env_id = as_named(*names)
-    cls = entry(name).settings
+    learner = entry(name).settings
     chosen = presets.preset(name, env_id, value_of("--preset", arguments), sketched=True)
     preset_kwargs = dict(chosen.env_kwargs) if chosen else {}
     if (seen := value_of("--env.preprocessing", arguments)) is not None:
@@ -343,69 +459,39 @@ def train(arguments: list[str]) -> int:
     flags = make_dataclass(
         "Flags",
         [
-            ("train", Annotated[TrainFlags, tyro.conf.OmitArgPrefixes]),
-            ("algorithm", Annotated[cls, tyro.conf.OmitArgPrefixes]),
+            (command, Annotated[cls, tyro.conf.OmitArgPrefixes]),
+            ("algorithm", Annotated[learner, tyro.conf.OmitArgPrefixes]),
             ("env", type(simulator)),
         ],
     )
     usual = chosen.steps if chosen else presets.STEPS
-    settings = cls(**vars(chosen.algorithm)) if chosen else cls()
-    asked = whole_number(value_of("--steps", arguments) or "")
-    if asked.isdecimal():  # what else it may be, the parser refuses
-        check("steps", int(asked), Count)
-        settings = stretched(settings, usual, int(asked))
+    settings = learner(**vars(chosen.algorithm)) if chosen else learner()
+    steps = whole_number(value_of("--steps", arguments) or "")
+    if steps.isdecimal():  # what else it may be, the parser refuses
+        check("steps", int(steps), Count)
+        settings = stretched(settings, usual, int(steps))
+    actors = 0
+    if (words := value_of("--actors", arguments)) is not None:
+        from palestra.envs.host.actors import how_many
+
+        actors = how_many(words)
     default = flags(
-        TrainFlags(
+        cls(
             steps=usual,
-            num_envs=chosen.num_envs if chosen else entry(name).num_envs,
+            num_envs=max(chosen.num_envs if chosen else entry(name).num_envs, actors),
             max_episode_steps=limit or -1,
         ),
         settings,
         simulator,
     )
-    given = parse(flags, arguments[2:], usage.replace("ALGORITHM ENV", f"{name} {env_id}"), default)
-    options, algorithm = given.train, given.algorithm
-    if options.seeds is not None and value_of("--seed", arguments) is not None:
-        raise InputError("--seed and --seeds exclude each other; give one of them.")
-    seeds = None if options.seeds is None else seeds_of(options.seeds)
+    given = parse(flags, arguments, f"palestra {command} {name} {env_id}", default)
+    options = getattr(given, command)
     if options.start_from is not None:
         agent_of(options.start_from)  # raises, before JAX is imported
-    from palestra.tools.presets import files
-    from palestra.tools.training.train import train as run_training
-
-    if options.save_preset is not None:
-        files.check_new(options.save_preset)
-    made = run_training(
-        env_id,
-        name,
-        steps=options.steps,
-        seed=options.seed,
-        seeds=seeds,
-        num_envs=options.num_envs,
-        env_kwargs=preset_kwargs | changed(simulator, given.env),
-        max_episode_steps=options.max_episode_steps,
-        ignore=options.ignore,
-        mask=options.mask,
-        run=options.run,
-        episodes=options.episodes,
-        video=options.video,
-        checkpoint_seconds=options.checkpoint_seconds,
-        on_nan=options.on_nan,
-        eval_every=options.eval_every,
-        eval_episodes=options.eval_episodes,
-        eval_envs=options.eval_envs,
-        stop_at=options.stop_at,
-        keep=options.keep,
-        start_from=options.start_from,
-        log=options.log,
-        quiet=options.quiet,
-        preset=options.preset,
-        **vars(algorithm),
-    )
-    if options.save_preset is not None:
-        config = (made[0] if isinstance(made, list) else made).config
-        files.write(config, options.save_preset)
-    return show_and_code(made)
+    asked = {one.name: getattr(options, one.name) for one in fields(RunFlags)}
+    del asked["quiet"]
+    asked["env_kwargs"] = preset_kwargs | changed(simulator, given.env)
+    return options, asked | vars(given.algorithm)
 
 
 def _as_in(run: str, arguments: Sequence[str]) -> list[str]:
@@ -446,7 +532,7 @@ def _without(flag: str, arguments: Sequence[str]) -> list[str]:
 
 
 def resume(arguments: list[str]) -> int:
-    """palestra resume RUN [--steps N] [--log NAME] [--trust MODULE] [--quiet]"""
+    """palestra resume RUN [--steps N] [--log NAME] [--actors ray:N] [--trust MODULE] [--quiet]"""
 
     @dataclass
     class Flags:
@@ -459,6 +545,11 @@ def resume(arguments: list[str]) -> int:
         or rises with time, such as epsilon, stretches with them."""
         log: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
         """A tracker that is told of it, or several, in place of those that the run had."""
+        actors: str | None = None
+        """Play in so many actors of Ray, as ray:16, or in none [as the run did]."""
+        devices: Count | None = None
+        """Train on so many devices, as in `palestra train` [as the run did]."""
+        meeting: Annotated[Meeting, tyro.conf.OmitArgPrefixes] = field(default_factory=Meeting)
         trust: Trust = None
         quiet: bool = False
         """Show no progress, only the result."""
@@ -466,11 +557,97 @@ def resume(arguments: list[str]) -> int:
     flags = parse(Flags, arguments, "palestra resume")
     for run in runs_in(flags.run):
         config_of(run)  # raises, before JAX is imported
+    flags.meeting.join()
     from palestra.tools.training.resume import resume as go_on
 
     return show_and_code(
-        go_on(flags.run, steps=flags.steps, log=flags.log or None, quiet=flags.quiet)
+        go_on(
+            flags.run,
+            steps=flags.steps,
+            log=flags.log or None,
+            actors=flags.actors,
+            devices=flags.devices,
+            quiet=flags.quiet,
+        )
     )
+
+
+def sweep(arguments: list[str]) -> int:
+    """palestra sweep ALGORITHM ENV [flags, settings with several values]"""
+    usage = "palestra sweep ALGORITHM ENV"
+    names = [a for a in arguments[:2] if not a.startswith("-")]
+    if len(names) < 2:
+        if {"-h", "--help"} & set(arguments):
+            print(SWEEP_HELP)
+            return 0
+        raise InputError(
+            f"sweep needs an algorithm and an environment first: {usage}, for example palestra "
+            "sweep ppo CartPole-v1 --learning-rate 1e-4 1e-3."
+        )
+    name, env_id = as_named(*names)
+    if {"-h", "--help"} & set(arguments):
+        print(SWEEP_HELP)
+        _asked(SweepFlags, "sweep", name, env_id, ["--help"])
+    combined, options = [], None
+    rest, ranges = ranges_apart(arguments[2:])
+    for words in combinations_of(rest):
+        options, asked = _asked(SweepFlags, "sweep", name, env_id, words.arguments)
+        values = {flag: value_in(asked, flag) for flag in words.varied}
+        combined.append((values, asked))
+    assert options is not None
+    check_once(combined)
+    if options.search is None and ranges:
+        raise InputError("--range is for a search: --search tpe, cmaes, random or pbt.")
+    if options.search is None and options.every is not None:
+        raise InputError("--every is for population-based training: --search pbt.")
+    from palestra.tools.sweeps.sweep import Sought, carry_out
+
+    sought = (
+        None
+        if options.search is None
+        else Sought(options.search, options.trials, options.every, ranges)
+    )
+    seeds = seeds_of(options.seeds)
+    found = carry_out(
+        env_id,
+        name,
+        combined,
+        list(range(seeds)) if isinstance(seeds, int) else seeds,
+        options.folder,
+        options.workers,
+        options.patience,
+        options.halving,
+        sought,
+        options.slurm_options if options.slurm else None,
+        options.ray,
+        options.quiet,
+    )
+    say(as_json(found.as_dict()) if options.json else str(found))
+    return 0
+
+
+def work(arguments: list[str]) -> int:
+    """palestra work SWEEP [--trust MODULE] [--quiet]"""
+
+    @dataclass
+    class Flags:
+        """Train runs of a sweep until none is left, beside any number of other workers, here or on
+        other machines that see the folder; runs of workers that died are gone on with."""
+
+        sweep: tyro.conf.Positional[Path]
+        """The folder that `palestra sweep` has made."""
+        trust: Trust = None
+        quiet: bool = False
+        """Say nothing of what is begun, taken over and lost."""
+
+    flags = parse(Flags, arguments, "palestra work")
+    if not (flags.sweep / SWEEP).is_file():
+        raise FileNotFoundError(f"{flags.sweep} is not a sweep: it has no {SWEEP}.")
+    from palestra.tools.sweeps.work import work as take_runs
+
+    tell = lambda text: print(text, file=sys.stderr, flush=True)
+    over = take_runs(flags.sweep, say=(lambda text: None) if flags.quiet else tell)
+    return 0 if over else INTERRUPTED
 
 
 def reproduce(arguments: list[str]) -> int:
@@ -508,7 +685,8 @@ def evaluate(arguments: list[str]) -> int:
         """Play greedy episodes with a run's best agent, or with an agent file."""
 
         run: tyro.conf.Positional[Path]
-        """A run folder, one of several seeds' runs, or an agent's .safetensors file."""
+        """A run folder, one of several seeds' runs, an agent's .safetensors file, or an agent that
+        comes with Palestra, such as zoo:dqn/CartPole-v1."""
         episodes: Episodes = 100
         """Number of episodes."""
         seed: Seed = 0
@@ -521,20 +699,18 @@ def evaluate(arguments: list[str]) -> int:
 
     flags = parse(Flags, arguments, "palestra evaluate")
     runs = _with_agents(flags.run)
-    from palestra.tools.agents.agent import load
-    from palestra.tools.agents.evaluate import judge
-    from palestra.tools.environments.whose import task_from
-    from palestra.tools.statistics.definitions import student
+    asked: Any = {"episodes": flags.episodes, "seed": flags.seed, "explore": flags.explore}
+    with busy(f"playing {flags.episodes} episodes"), printing_aside():
+        from palestra.tools.agents.agent import load
+        from palestra.tools.agents.evaluate import judge
 
-    results = []
-    for run in runs:
-        with busy(f"playing {flags.episodes} episodes"), printing_aside():
-            results.append(
-                judge(load(run), episodes=flags.episodes, seed=flags.seed, explore=flags.explore)
-            )
+        results = [judge(load(run), **asked) for run in runs]
     if flags.json:
         print(json.dumps(results[0] if runs == [flags.run] else results))
         return 0
+    from palestra.tools.environments.whose import task_from
+    from palestra.tools.statistics.definitions import student
+
     for run, result in zip(runs, results, strict=True):
         which = "" if runs == [flags.run] else f"{run.name}: "
         say(
@@ -618,7 +794,7 @@ def compare_runs(arguments: list[str]) -> int:
         threshold: float | None = None
         """Mean return whose first step is looked for [where the environment is solved]."""
         format: Literal["text", "md", "tex"] = "text"
-        """Tables for a terminal, in Markdown, or in LaTeX with booktabs."""
+        """Tables for a terminal, in Markdown, or in LaTeX with booktabs and graphicx."""
         csv: bool = False
         """Print comma-separated values, a statistic with its interval in each row."""
         json: bool = False
@@ -670,16 +846,16 @@ def report(arguments: list[str]) -> int:
     output = flags.output or Path(f"report.{flags.format}")
     if value_of("--format", arguments) and output.suffix != f".{flags.format}":
         raise InputError(f"--format {flags.format} goes with a .{flags.format} file, not {output}.")
-    from palestra.tools.report.report import report as write
+    with busy(f"writing {output.name}") as say_part:
+        from palestra.tools.report.report import report as write
 
-    with busy(f"writing {output.name}") as shown:
         made = write(
             *flags.runs,
             output=output,
             agents=flags.agents,
             threshold=flags.threshold,
             megabytes=flags.megabytes,
-            say=lambda what: shown and shown.update(f"{what} ..."),
+            say=say_part,
         )
     for sentence in made.left_out:
         print(sentence, file=sys.stderr)
@@ -723,11 +899,11 @@ def plot(arguments: list[str]) -> int:
     if not flags.runs:
         raise InputError("plot needs at least one run folder: palestra plot RUN...")
     for path in flags.runs:
-        path.exists() or config_of(path)
+        path.exists() or is_named(path) or config_of(path)
     note = lambda text: print(text, file=sys.stderr)
     alone = len(flags.runs) == 1
     name = {"curves": "curve.png" if alone else "curves.png"}.get(flags.kind, f"{flags.kind}.png")
-    target = flags.output or (flags.runs[0] / name if alone else Path(name))
+    target = flags.output or (beside(flags.runs[0], name) if alone else Path(name))
     if flags.kind == "curves":
         from palestra.tools.pictures.plot import plot as draw
 
@@ -767,7 +943,8 @@ def video(arguments: list[str]) -> int:
         """Record one greedy episode of a run's best agent, or of an agent file, as an mp4."""
 
         run: tyro.conf.Positional[Path]
-        """A run folder, one of several seeds' runs, or an agent's .safetensors file."""
+        """A run folder, one of several seeds' runs, an agent's .safetensors file, or an agent that
+        comes with Palestra, such as zoo:dqn/CartPole-v1."""
         seed: Seed = 0
         """Seed of the episode's start state."""
         output: Path | None = None
@@ -776,16 +953,51 @@ def video(arguments: list[str]) -> int:
 
     flags = parse(Flags, arguments, "palestra video")
     runs = _with_agents(flags.run)
-    from palestra.tools.agents.agent import load
-    from palestra.tools.pictures.video import record
-
     if flags.output and len(runs) > 1:
         raise InputError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
     for run in runs:
-        folder = run if run.is_dir() else run.parent
         with busy("recording an episode"), printing_aside():
-            path = record(load(run), flags.output or folder / "video.mp4", seed=flags.seed)
+            from palestra.tools.agents.agent import load
+            from palestra.tools.pictures.video import record
+
+            path = record(load(run), flags.output or beside(run, "video.mp4"), seed=flags.seed)
         say(str(path))
+    return 0
+
+
+def record(arguments: list[str]) -> int:
+    """palestra record RUN [--episodes N] [--seed S] [--output FOLDER]"""
+
+    @dataclass
+    class Flags:
+        """Write greedy episodes of a run's best agent, or of an agent file, as a data set of
+        Minari's, to learn from without an environment; needs palestra[minari]."""
+
+        run: tyro.conf.Positional[Path]
+        """A run folder, one of several seeds' runs, an agent's .safetensors file, or an agent that
+        comes with Palestra, such as zoo:dqn/CartPole-v1."""
+        episodes: Episodes = 10
+        """Number of episodes."""
+        seed: Seed = 0
+        """Seed of the first episode's start; each later one's is larger by 1."""
+        output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+        """The folder to make [data in the run folder]; minari.MinariDataset(FOLDER/data) reads
+        it."""
+        trust: Trust = None
+
+    flags = parse(Flags, arguments, "palestra record")
+    runs = _with_agents(flags.run)
+    if flags.output and len(runs) > 1:
+        raise InputError(f"--output names one folder, and {flags.run} holds {len(runs)} runs.")
+    for run in runs:
+        with busy(f"playing {flags.episodes} episodes"), printing_aside():
+            from palestra.tools.agents.agent import load
+            from palestra.tools.dataset import write
+            from palestra.tools.studio.play import episodes
+
+            folder, agent = flags.output or beside(run, "data"), load(run)
+            write(agent, episodes(agent, flags.episodes, flags.seed), folder)
+        say(str(folder))
     return 0
 
 
@@ -800,7 +1012,7 @@ def watch(arguments: list[str]) -> int:
         video: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="VIDEO")]]
         """Video of the game's picture alone, such as `palestra video` makes."""
         run: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="RUN")]]
-        """A run folder, or an agent's .safetensors file."""
+        """A run folder, an agent's .safetensors file, or zoo:ALGORITHM/ENV."""
         output: Path | None = None
         """The mp4 to write [watched-<video>.mp4 in the run folder]."""
         seconds: float | None = None
@@ -817,8 +1029,7 @@ def watch(arguments: list[str]) -> int:
     from palestra.tools.agents.agent import load
     from palestra.tools.pictures.watch import watch as look_on
 
-    folder = flags.run if flags.run.is_dir() else flags.run.parent
-    target = flags.output or folder / f"watched-{flags.video.stem}.mp4"
+    target = flags.output or beside(flags.run, f"watched-{flags.video.stem}.mp4")
     say(str(look_on(load(flags.run), flags.video, target, seconds=flags.seconds)))
     return 0
 
@@ -832,7 +1043,8 @@ def export(arguments: list[str]) -> int:
         neither Palestra nor JAX; it is put in place once it has acted as the agent does."""
 
         run: tyro.conf.Positional[Path]
-        """A run folder, one of several seeds' runs, or an agent's .safetensors file."""
+        """A run folder, one of several seeds' runs, an agent's .safetensors file, or an agent that
+        comes with Palestra, such as zoo:dqn/CartPole-v1."""
         onnx: bool = False
         """As ONNX, for onnxruntime and the like."""
         numpy: bool = False
@@ -847,20 +1059,18 @@ def export(arguments: list[str]) -> int:
     if flags.onnx and flags.numpy and flags.output:
         raise InputError("--output names one file; give it with --numpy or with --onnx alone.")
     runs = _with_agents(flags.run)
-    from palestra.tools.agents.agent import load
-    from palestra.tools.export import to_numpy, to_onnx
-
     if flags.output and len(runs) > 1:
         raise InputError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
-    kinds = (flags.numpy, ".py", to_numpy), (flags.onnx, ".onnx", to_onnx)
-    for run in runs:
-        agent = load(run)
-        stem = run / "agent" if run.is_dir() else run.with_suffix("")
-        for suffix, write in ((suffix, write) for asked, suffix, write in kinds if asked):
-            path = flags.output or stem.with_name(stem.name + suffix)
-            with busy(f"writing {path.name} and playing it beside the agent"):
-                compared = write(agent, path)
-            say(f"{path}: {compared}")
+    kinds = [".py"] * flags.numpy + [".onnx"] * flags.onnx
+    for run, suffix in ((run, suffix) for run in runs for suffix in kinds):
+        stem = "agent" if run.is_dir() or is_named(run) else run.stem
+        path = flags.output or beside(run, stem + suffix)
+        with busy(f"writing {path.name} and playing it beside the agent"):
+            from palestra.tools.agents.agent import load
+            from palestra.tools.export import to_numpy, to_onnx
+
+            compared = (to_onnx if suffix == ".onnx" else to_numpy)(load(run), path)
+        say(f"{path}: {compared}")
     return 0
 
 
@@ -914,7 +1124,8 @@ def play(arguments: list[str]) -> int:
             print(
                 f"usage: {usage} [--seed S] [--fps F] [--text] [--max-episode-steps N]\n"
                 "       [--env.<parameter> ...]\n\n"
-                "Play yourself, in a window or with typed keys; the keys are shown first.\n"
+                "Play yourself, in a window or with typed keys; the keys are shown first. With\n"
+                "zoo:ALGORITHM/ENV in place of ENV that agent plays, too, from the same starts.\n"
                 "`palestra play CartPole-v1 --help` tells every flag and its default;\n"
                 "`palestra list` names the environments."
             )
@@ -924,7 +1135,9 @@ def play(arguments: list[str]) -> int:
         )
     from palestra.envs import entry
 
-    env_id = id_today(arguments[0])
+    against = arguments[0] if is_named(arguments[0]) else None
+    known = zoo.row_of(against)["environment"] if against else arguments[0]
+    env_id = id_today(known)
     entry(env_id)  # raises: only our own can be played
     simulator = simulator_of(env_id)
     flags = make_dataclass(
@@ -940,7 +1153,12 @@ def play(arguments: list[str]) -> int:
     options = given.play
     task = task_of(env_id, changed(simulator, given.env), options.max_episode_steps)
     assert isinstance(task, Ours)
-    sit_down(task, seed=options.seed, fps=options.fps, text=options.text)
+    rival = None
+    if against is not None:
+        from palestra.tools.agents.agent import load
+
+        rival = load(against)
+    sit_down(task, seed=options.seed, fps=options.fps, text=options.text, rival=rival)
     return 0
 
 
@@ -970,15 +1188,15 @@ def solve(arguments: list[str]) -> int:
     )
     default = flags(SolveFlags(), simulator)
     given = parse(flags, arguments[1:], usage.replace("ENV", env_id), default)
-    from palestra.tools.environments.whose import task_of
-    from palestra.tools.solve import check_picture
-    from palestra.tools.solve import solve as find_best
-
     options, env_kwargs = given.solve, changed(simulator, given.env)
-    if options.output is not None:
-        check_picture(task_of(env_id, env_kwargs), options.output)
     asked = {"method": options.method, "gamma": options.gamma, "horizon": options.horizon}
     with busy(f"solving {env_id}"):
+        from palestra.tools.environments.whose import task_of
+        from palestra.tools.solve import check_picture
+        from palestra.tools.solve import solve as find_best
+
+        if options.output is not None:
+            check_picture(task_of(env_id, env_kwargs), options.output)
         found = find_best(env_id, **asked, env_kwargs=env_kwargs)
     say(as_json(found.as_dict()) if options.json else str(found))
     if options.output is not None:
@@ -1016,7 +1234,8 @@ def studio(arguments: list[str]) -> int:
         raise InputError(
             f"The studio needs {name}, which is not installed: pip install 'palestra[studio]'."
         ) from None
-    serve(flags.folder, port=flags.port, browser=flags.browser, trust=flags.trust)
+    check = partial(train, check_alone=True)
+    serve(flags.folder, check=check, port=flags.port, browser=flags.browser, trust=flags.trust)
     return 0
 
 
@@ -1035,23 +1254,32 @@ def check_it(arguments: list[str]) -> int:
 
     flags = parse(Flags, arguments, "palestra check")
     if ":" not in flags.env and flags.env not in installed("algorithms"):
-        limit_of(current(flags.env))  # raises where there is none
-    from palestra.tools.check import check
+        limit_of(id_today(flags.env))  # raises where there is none
+    with busy(f"checking {flags.env}") as say_part, printing_aside():
+        from palestra.tools.check import check
 
-    with busy(f"checking {flags.env}"), printing_aside():
-        found = check(flags.env)
+        found = check(flags.env, say_part)
     say(json.dumps(vars(found)) if flags.json else str(found))
     return 1 if found.mend else 0
 
 
 def list_all(arguments: list[str]) -> int:
-    """palestra list"""
+    """palestra list [zoo]"""
 
     @dataclass
     class Flags:
-        """Environments, algorithms and presets, with one line each."""
+        """Environments, algorithms, presets and the agents that come with it, with one line
+        each."""
 
-    parse(Flags, arguments, "palestra list")
+        what: tyro.conf.Positional[Literal["all", "zoo"]] = "all"
+        """Everything, or those agents alone."""
+
+    flags = parse(Flags, arguments, "palestra list")
+    told = lambda x: f"{interval_said(x)} in {x['simulator']}, after {x['steps']:,} steps."
+    agents = [(f"{zoo.PREFIX}{name}", told(row)) for name, row in zoo.table().items()]
+    if flags.what == "zoo":
+        show_list("Agents that come with Palestra, and the mean of 100 greedy episodes", agents)
+        return 0
     from palestra.algorithms import ALGORITHMS
     from palestra.envs import ENVIRONMENTS
     from palestra.tools.cite import in_words
@@ -1071,7 +1299,9 @@ def list_all(arguments: list[str]) -> int:
         ("LunarLander-v3, ...", "Whatever else Gymnasium knows."),
         ("my_file:Maze-v0", "One of your own, that my_file.py registers."),
     ]
-    show_list("Environments", [row for row in tasks if not probe(row)])
+    own = "Atari's games, in a console of our own: palestra[atari2600]"
+    games = [("atari/Pong-v5, atari/Breakout-v5, ...", own)]
+    show_list("Environments", [row for row in tasks if not probe(row)] + games)
     show_list("Environments on the host", others)
     show_list("Probes, which every algorithm must solve", [row for row in tasks if probe(row)])
     show_list(
@@ -1083,6 +1313,7 @@ def list_all(arguments: list[str]) -> int:
             for name, preset in known.items()
         ],
     )
+    show_list("Agents that come with it, for evaluate, video, export, train --from", agents)
     for kind in ("algorithms", "environments"):
         if points := installed(kind):
             of = lambda point: f"of the package {point.dist.name}" if point.dist else point.value
@@ -1108,6 +1339,31 @@ def cite(arguments: list[str]) -> int:
 
     print(bibtex(flags.algorithm))
     return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "train": train,
+    "sweep": sweep,
+    "work": work,
+    "resume": resume,
+    "reproduce": reproduce,
+    "evaluate": evaluate,
+    "runs": list_runs,
+    "compare": compare_runs,
+    "report": report,
+    "plot": plot,
+    "video": video,
+    "record": record,
+    "watch": watch,
+    "export": export,
+    "import": import_curve,
+    "solve": solve,
+    "play": play,
+    "studio": studio,
+    "check": check_it,
+    "list": list_all,
+    "cite": cite,
+}
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,8 @@ def show_results(results: Sequence[Any]) -> None:
 def show_and_code(made: Any) -> int:
     """Show what a run, or several, have come to; the exit code."""
     results = made if isinstance(made, list) else [made]
+    if not results:  # of a process beside the one that tells
+        return 0
     show_results(results)
     if not any(result.summary["interrupted"] for result in results):
         return 0
@@ -199,20 +202,42 @@ def as_csv(columns: Mapping[str, Sequence[Any]]) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def busy(what: str) -> AbstractContextManager:
-    """A sign of life in a terminal, for what takes some seconds."""
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from rich.console import Console
+@contextmanager
+def busy(what: str, soon: float = 1.0) -> Iterator[Callable[[str], None]]:
+    """Signs of life on standard error, for what takes some seconds: what is done, and each part
+    of it of which the function is told; outside of a terminal only after `soon` seconds."""
+    if sys.stderr.isatty():
+        from rich.console import Console
 
-    return Console(stderr=True).status(f"{what} ...")
+        with Console(stderr=True).status(f"{what} ...") as status:
+            yield lambda part: status.update(f"{part} ...")
+        return
+    doing, late = [what], threading.Event()
+
+    def tell() -> None:
+        late.set()
+        with suppress(OSError, ValueError):  # nobody reads
+            print(f"palestra: {doing[-1]} ...", file=sys.stderr, flush=True)
+
+    def then(part: str) -> None:
+        doing.append(part)
+        if late.is_set():
+            tell()
+
+    clock = threading.Timer(soon, tell)
+    clock.daemon = True
+    clock.start()
+    try:
+        yield then
+    finally:
+        clock.cancel()
 
 
 @contextmanager
 def printing_aside() -> Iterator[None]:
     """What is printed meanwhile goes to standard error: modules and environments print, their
-    libraries and processes too, and that is no answer. It may come later out of a library's own
-    buffers, or when the process ends: from then on all goes there."""
+    libraries and processes too, and that is no answer. What they print when the process ends goes
+    there too."""
     try:
         kept = os.dup(1)
     except OSError:  # there is no standard output
@@ -229,8 +254,12 @@ def printing_aside() -> Iterator[None]:
 
 
 def _turn_output(descriptor: int) -> None:
-    """What was printed goes where it was to go, and what follows to the descriptor."""
+    """What was printed, from C too, goes where it was to go, and what follows to the descriptor."""
     sys.stdout.flush()
+    if os.name == "posix":
+        import ctypes  # which few commands need
+
+        ctypes.CDLL(None).fflush(None)
     os.dup2(descriptor, 1)
 
 

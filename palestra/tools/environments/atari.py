@@ -69,6 +69,7 @@ class Atari(Hosted):
         *,
         training: bool = True,
         threads: int = 0,
+        actors: int = 0,
         render_mode: str | None = None,
     ) -> many.Made:
         """While `training` they show clipped rewards and lives as the preprocessing says, else
@@ -101,7 +102,16 @@ class Atari(Hosted):
     def check_several(self, count: int) -> None:
         """Any number of games may be open."""
 
-    def runner(self, algorithm: Algorithm) -> Callable[..., Generator[Report, None, None]]:
+    def check_actors(self, algorithm: Algorithm, num_envs: int, actors: int) -> None:
+        if actors:
+            raise InputError(
+                f"{self.env_id} plays in the emulator's own threads, beside which actors are slow: "
+                "leave out --actors."
+            )
+
+    def runner(
+        self, algorithm: Algorithm, actors: int = 0
+    ) -> Callable[..., Generator[Report, None, None]]:
         """Games go on while an algorithm learns that can learn from what was done an update ago."""
         late = isinstance(algorithm, ToldWhoActed) or entry(name_of(algorithm)).off_policy
         return threads.beside if late else host.train
@@ -119,17 +129,13 @@ class Atari(Hosted):
 
 def preprocessing(given: Mapping[str, Any]) -> atari.Preprocessing:
     """A named specification and what differs from it. Raises ValueError for what cannot be."""
-    rest = dict(given)
-    name = rest.pop("preprocessing", atari.DEFAULT)
-    if name not in atari.SPECIFICATIONS:
-        known = ", ".join(atari.SPECIFICATIONS)
-        raise InputError(f"preprocessing must be one of {known}, not {name!r}.")
+    asked = atari.spelled_out(given)
     names = [field.name for field in fields(atari.Preprocessing)]
-    for key in rest:
+    for key in asked:
         if key not in names:
             known = hint(key, names) or f"it has: {', '.join(names)}."
             raise InputError(f"Atari's preprocessing has no {key!r}; {known}")
-    return replace(atari.SPECIFICATIONS[name], **rest)
+    return atari.Preprocessing(**asked)
 
 
 def altered(given: Mapping[str, Any]) -> dict[str, Any]:

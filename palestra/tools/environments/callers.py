@@ -44,8 +44,10 @@ class Callers(Hosted):
         return packages_of(self.make_env)
 
     @as_the_user_has_it()
-    def make_envs(self, num_envs: int, *, training: bool = True, threads: int = 0) -> many.Made:
-        return many.make_from(self.given_again(), num_envs, self.ignore, self.mask)
+    def make_envs(
+        self, num_envs: int, *, training: bool = True, threads: int = 0, actors: int = 0
+    ) -> many.Made:
+        return many.make_from(self.given_again(), num_envs, self.ignore, self.mask, actors)
 
     @as_the_user_has_it()
     def make_one(self, render_mode: str | None = None) -> gymnasium.Env:

@@ -50,9 +50,12 @@ class Foreign(Hosted):
         return packages_of(ids.creator(ids.find(self.env_id)))
 
     @as_the_user_has_it()
-    def make_envs(self, num_envs: int, *, training: bool = True, threads: int = 0) -> many.Made:
+    def make_envs(
+        self, num_envs: int, *, training: bool = True, threads: int = 0, actors: int = 0
+    ) -> many.Made:
         limit = self.max_episode_steps
-        return many.make(self.env_id, num_envs, self.env_kwargs, limit, self.ignore, self.mask)
+        given = self.env_kwargs, limit, self.ignore, self.mask
+        return many.make(self.env_id, num_envs, *given, actors)
 
     @as_the_user_has_it()
     def make_one(self, render_mode: str | None = None) -> gymnasium.Env:

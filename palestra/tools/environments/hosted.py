@@ -15,8 +15,9 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from palestra.core import Algorithm, Asynchronous, Spec
+from palestra.core import Algorithm, Asynchronous, FarFromActors, Spec
 from palestra.envs.host import many
+from palestra.envs.host.actors import Actors, check_ray
 from palestra.envs.host.closing import close, playing
 from palestra.envs.host.one import try_out
 from palestra.faults import RAISED, EnvironmentFaultError, InputError
@@ -40,10 +41,13 @@ class Hosted(Task):
     simulator_name: ClassVar[str] = "gymnasium"  # in files
 
     @abstractmethod
-    def make_envs(self, num_envs: int, *, training: bool = True, threads: int = 0) -> many.Made:
+    def make_envs(
+        self, num_envs: int, *, training: bool = True, threads: int = 0, actors: int = 0
+    ) -> many.Made:
         """So many environments, to train in or to judge in. Raises ValueError.
 
-        `threads` are the emulator's own, where it has such; 0 for as many as it likes.
+        `threads` are the emulator's own, where it has such; 0 for as many as it likes. `actors` are
+        Ray's, in which they play; 0 for none.
         """
 
     @abstractmethod
@@ -80,6 +84,13 @@ class Hosted(Task):
                 "(--num-envs 1), and one seed after another."
             ) from None
 
+    def check_devices(self, num_envs: int, devices: int) -> None:
+        if devices > 1:
+            raise InputError(
+                f"{self} is stepped by one processor, so that one device learns from it (leave out "
+                "devices); several train in environments in JAX, which `palestra list` names."
+            )
+
     def together(self, algorithm: Algorithm, num_envs: int) -> int:
         # Each worker updates by itself.
         return algorithm.worker_envs if isinstance(algorithm, Asynchronous) else num_envs
@@ -94,12 +105,31 @@ class Hosted(Task):
     def goes_on_exactly(self, kept: Iterable[str]) -> bool:
         return any(name.startswith("playing.") for name in kept)
 
-    def runner(self, algorithm: Algorithm) -> Callable[..., Generator[Report, None, None]]:
+    def check_actors(self, algorithm: Algorithm, num_envs: int, actors: int) -> None:
+        if not actors:
+            return
+        if isinstance(algorithm, Asynchronous):
+            raise InputError(
+                f"{type(algorithm).__name__} has threads that play by themselves, and takes no "
+                "actors; impala learns from actors that are far away."
+            )
+        if num_envs < actors:
+            raise InputError(
+                f"{actors} actors need at least {actors} environments, one each, not {num_envs}: "
+                f"--num-envs {actors}."
+            )
+        check_ray()
+
+    def runner(
+        self, algorithm: Algorithm, actors: int = 0
+    ) -> Callable[..., Generator[Report, None, None]]:
         """What trains in a vector environment."""
-        return host.train
+        return threads.beside if actors and isinstance(algorithm, FarFromActors) else host.train
 
     @contextmanager
-    def opened(self, algorithm: Algorithm, num_envs: int, say: Say) -> Iterator[Train]:
+    def opened(
+        self, algorithm: Algorithm, num_envs: int, say: Say, actors: int = 0
+    ) -> Iterator[Train]:
         if isinstance(algorithm, Asynchronous):
             each = algorithm.worker_envs
             workers = num_envs // each
@@ -109,10 +139,13 @@ class Hosted(Task):
             run = partial(threads.train, make_envs, algorithm, workers=workers, close=closed)
             yield partial(of_one_seed, run)
             return
-        made = self.make_envs(num_envs)
+        made = self.make_envs(num_envs, actors=actors)
         try:
             say(made.how)
-            yield partial(of_one_seed, partial(self.runner(algorithm), made.envs, algorithm))
+            if isinstance(made.envs, Actors):
+                made.envs.say = say
+            train = self.runner(algorithm, actors)
+            yield partial(of_one_seed, partial(train, made.envs, algorithm))
         finally:
             close(made.envs, say)
 
@@ -180,6 +213,8 @@ class Hosted(Task):
 
     def filmed(self) -> VectorEnv:
         """One environment in a vector, which gives pictures and is not begun anew."""
+        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo by itself asks for a display
         make_env = partial(self.make_one, render_mode="rgb_array")
         return SyncVectorEnv([make_env], autoreset_mode=AutoresetMode.DISABLED)
 
@@ -188,17 +223,19 @@ class Hosted(Task):
     def film(self, policy: Policy, seed: int) -> tuple[Iterator[np.ndarray], float]:
         from palestra.tools.pictures import film  # which draws: nothing before needs that
 
-        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo by itself asks for a display
         first = streams.first(seed, streams.EXAM)
         made = self.filmed()
         return film.on_host(self.env_id, made, policy, seed=first, captions=self.captions)
 
 
 def of_one_seed(
-    run: Callable[..., Generator[Report, None, None]], *, seeds: Sequence[int], **settings: Any
+    run: Callable[..., Generator[Report, None, None]],
+    *,
+    seeds: Sequence[int],
+    devices: int,
+    **settings: Any,
 ) -> Generator[Report, None, None]:
-    """The reports of a runner that trains one seed, as those of several are."""
+    """The reports of a runner that trains one seed on one device, as those of several are."""
     (seed,) = seeds
     with closing(run(seed=seed, **settings)) as reports:
         yield from map(as_one_seed, reports)

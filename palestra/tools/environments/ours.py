@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, PyTree
 
 from palestra import envs, prng
-from palestra.core import Algorithm, Environment, HasInfo, Key, Spec, Step, hyperparameters
+from palestra.core import Algorithm, Environment, HasInfo, Judged, Key, Spec, Step, hyperparameters
 from palestra.envs.drawing import drawable
 from palestra.envs.host import ignoring, masking
 from palestra.envs.toy_text.model import Model
@@ -97,6 +97,7 @@ class Ours(Task):
     """An environment in JAX, of the table or a class from outside."""
 
     seeds_at_once = os.cpu_count() or 1
+    seeds_share = True
     report_steps = 20_000  # a second or two, also for Ctrl-C
     may_fail = False
 
@@ -137,7 +138,15 @@ class Ours(Task):
     def env(self) -> Environment:
         """The environment in spaces that algorithms know; Flat where its own are others. Raises
         ValueError as `simulator` does."""
+        return self._flat(self.simulator())
+
+    @cached_property
+    def judged(self) -> Environment:
+        """That, or what the environment says its agents are judged by."""
         env = self.simulator()
+        return self._flat(env.judged) if isinstance(env, Judged) else self.env
+
+    def _flat(self, env: Environment) -> Environment:
         flat: Any = Flat(env=env, ignore=self.ignore, mask=self.mask)
         spaces = flat.observation_space, flat.action_space
         return env if spaces == (env.observation_space, env.action_space) else flat
@@ -167,6 +176,16 @@ class Ours(Task):
     def check_several(self, count: int) -> None:
         """Any number may."""
 
+    def check_actors(self, algorithm: Algorithm, num_envs: int, actors: int) -> None:
+        if actors:
+            raise InputError(
+                f"{self.env_id} is simulated inside of the compiled program, many thousand times "
+                "faster than actors are reached: leave out --actors."
+            )
+
+    def check_devices(self, num_envs: int, devices: int) -> None:
+        compiled.check_shares(num_envs, devices)
+
     def check_repeats(self, name: str, algorithm: Algorithm) -> None:
         """It always does."""
 
@@ -174,7 +193,9 @@ class Ours(Task):
         return True
 
     @contextmanager
-    def opened(self, algorithm: Algorithm, num_envs: int, say: Say) -> Iterator[Train]:
+    def opened(
+        self, algorithm: Algorithm, num_envs: int, say: Say, actors: int = 0
+    ) -> Iterator[Train]:
         train = partial(compiled.train, self.env, algorithm, num_envs=num_envs)
         yield lambda profile, **settings: train(**settings)
 
@@ -200,7 +221,7 @@ class Ours(Task):
         say: Say,
     ) -> judging.Judge:
         each = self.episodes if episodes is None else episodes
-        return judging.InOurs(self.env, self.limit, each)
+        return judging.InOurs(self.judged, self.limit, each)
 
     def score(
         self,
@@ -219,7 +240,7 @@ class Ours(Task):
             played = judging.in_gymnasium(self.env_id, policy, seed=first, **asked)
             scores["gymnasium"] = played.as_json()
         if both or not scores:
-            played = judging.in_ours(self.env, policy, key=key, **asked)
+            played = judging.in_ours(self.judged, policy, key=key, **asked)
             scores["palestra"] = played.as_json()
         return scores
 
@@ -244,7 +265,7 @@ class Ours(Task):
     def film(self, policy: Policy, seed: int) -> tuple[Iterator[np.ndarray], float]:
         from palestra.tools.pictures import film  # which draws: nothing before needs that
 
-        return film.of_ours(self.env, policy, key=streams.key(seed, streams.EXAM))
+        return film.of_ours(self.judged, policy, key=streams.key(seed, streams.EXAM))
 
 
 class Instance(Ours):

@@ -46,6 +46,7 @@ class Train(Protocol):
         since: Since | None,
         start: Mapping[str, np.ndarray],
         profile: Profile,
+        devices: int,
     ) -> Generator[Report, None, None]: ...
 
 
@@ -71,6 +72,7 @@ class Task(ABC):
 
     episodes: ClassVar[int] = EPISODES  # of the final evaluation, unless asked otherwise
     seeds_at_once: ClassVar[int] = 1  # trained side by side
+    seeds_share: ClassVar[bool] = False  # one program may train several of them
     report_steps: ClassVar[int]  # environment steps between two reports, at most
     may_fail: ClassVar[bool]  # so that the agent of each report is kept
 
@@ -135,15 +137,24 @@ class Task(ABC):
     def check_several(self, count: int) -> None:
         """Raises ValueError where so many shall train side by side, but only one can be open."""
 
+    @abstractmethod
+    def check_actors(self, algorithm: Algorithm, num_envs: int, actors: int) -> None:
+        """Raises ValueError where so many environments do not play in so many of Ray's actors."""
+
+    @abstractmethod
+    def check_devices(self, num_envs: int, devices: int) -> None:
+        """Raises ValueError where so many devices cannot train in so many of them."""
+
     def together(self, algorithm: Algorithm, num_envs: int) -> int:
         """How many of them play for one update."""
         return num_envs
 
     @abstractmethod
     def opened(
-        self, algorithm: Algorithm, num_envs: int, say: Say
+        self, algorithm: Algorithm, num_envs: int, say: Say, actors: int = 0
     ) -> AbstractContextManager[Train]:
-        """So many environments, and the runner that trains in them."""
+        """So many environments, in this process, or in `actors`, and the runner that trains in
+        them."""
 
     @abstractmethod
     def goes_on_exactly(self, kept: Iterable[str]) -> bool:

@@ -8,11 +8,13 @@ import gymnasium
 
 from palestra import envs
 from palestra.core import Environment, plain
+from palestra.envs.atari2600 import PREFIX
 from palestra.envs.host import atari, ids
 from palestra.faults import InputError
 from palestra.own import ENVIRONMENT, is_like, own_environment
 from palestra.tools.environments.atari import Atari
 from palestra.tools.environments.callers import Callers
+from palestra.tools.environments.console import Console
 from palestra.tools.environments.foreign import Foreign
 from palestra.tools.environments.ours import Instance, Ours, of_class
 from palestra.tools.environments.task import Task, as_kept, check_words, named_parts
@@ -49,6 +51,7 @@ def task_of(
     env_id, given = envs.current(env), as_kept(given)
     kind: Any = Foreign if atari.game_of(env_id) is None else Atari
     kind = Ours if envs.is_ours(env_id) else kind
+    kind = Console if env_id.startswith(PREFIX) else kind
     return replace(kind.of(env_id, given, limit, names), mask=mask)
 
 

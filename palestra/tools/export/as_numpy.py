@@ -19,7 +19,8 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 from palestra.algorithms import name_of
 from palestra.core import Masked
 from palestra.envs import ENVIRONMENTS, registered
-from palestra.envs.host.atari import is_atari
+from palestra.envs.atari2600 import PREFIX
+from palestra.envs.host.atari import DEFAULT, is_atari
 from palestra.faults import InputError
 from palestra.parts.remembering import nothing
 from palestra.parts.spaces import MOST_CHOICES, flat_observation_space, flatten_observation
@@ -212,7 +213,11 @@ def _settings(agent: Agent) -> tuple[str, str, str | None]:
     settings: dict[str, Any] = dict(task.env_kwargs)
     if task.max_episode_steps is not None:
         settings["max_episode_steps"] = task.max_episode_steps
-    if name in ENVIRONMENTS and (task.altered or not gymnasium_has(name)):
+    if name.startswith(PREFIX):
+        whole = {"life_loss": False, "clip_reward": False}  # games, with all of their points
+        settings = {"preprocessing": DEFAULT, **settings, **whole}
+    known = name in ENVIRONMENTS or name.startswith(PREFIX)
+    if known and (task.altered or not gymnasium_has(name)):
         name, register = registered(name), "    import palestra  # registers its environments\n"
     if is_atari(name):
         settings = {}

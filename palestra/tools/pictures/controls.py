@@ -1,5 +1,6 @@
 """The keys of our games, and what they do."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +41,30 @@ def _number(x: float) -> np.ndarray:
     return np.array([x], np.float32)
 
 
+# What the custom of Atari's `get_action_meanings` says, and in words.
+STICK = {"UP": "up", "RIGHT": "right", "LEFT": "left", "DOWN": "down"}
+MEANINGS = {"NOOP": "wait", "FIRE": "fire"} | {x: f"go {to}" for x, to in STICK.items()}
+MEANINGS |= {
+    y + x: f"go {STICK[y]} and {STICK[x]}" for y in ("UP", "DOWN") for x in ("RIGHT", "LEFT")
+}
+MEANINGS |= {f"{x}FIRE": f"{MEANINGS[x]}, firing" for x in [*MEANINGS][2:]}
+
+
+def meanings(env: Any) -> list[str]:
+    """What an environment's actions mean, where it tells that by the custom of Atari's."""
+    told: Any = getattr(env, "get_action_meanings", list)()
+    return [str(x) for x in told]
+
+
+def joystick(meanings: Sequence[str]) -> Controls:
+    """The keys of actions that are a joystick's, told by their meanings; none of others."""
+    if "NOOP" not in meanings:
+        return Controls(())
+    keys = {x: KEYS[to] for x, to in STICK.items()} | {"FIRE": "space f"}
+    moves = [Move(keys[x], i, MEANINGS[x]) for i, x in enumerate(meanings) if x in keys]
+    return Controls(tuple(moves), idle=(meanings.index("NOOP"),))
+
+
 SQUARES = [f"{y} {x}" for y in ("top", "middle", "bottom") for x in ("left", "middle", "right")]
 
 
@@ -69,6 +94,7 @@ CONTROLS: dict[str, Controls] = {  # by the simulator's module, below palestra.e
     "toy_text.frozen_lake": Controls(directions("go {}", left=0, down=1, right=2, up=3)),
     "toy_text.cliff_walking": Controls(directions("go {}", up=0, right=1, down=2, left=3)),
     "toy_text.maze": Controls(directions("go {}", left=0, down=1, right=2, up=3)),
+    "toy_text.t_maze": Controls(directions("go {}", up=0, right=1, down=2, left=3)),
     "toy_text.bandit": Controls(
         tuple(Move(str(arm), arm, f"pull arm {arm}") for arm in range(10)),
     ),

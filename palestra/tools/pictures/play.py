@@ -17,7 +17,9 @@ from gymnasium.error import DependencyNotInstalled
 from palestra.envs import drawing, entry
 from palestra.envs.drawing.window import Window, pygame
 from palestra.envs.gym.single import PalestraEnv
+from palestra.envs.host import masking
 from palestra.faults import InputError
+from palestra.tools.agents.agent import Agent
 from palestra.tools.environments.ours import Ours
 from palestra.tools.pictures.controls import CONTROLS, Controls
 
@@ -157,8 +159,11 @@ def _key_press() -> str:
     return "" if letter == "\x04" else letter
 
 
-def play(task: Ours, *, seed: int | None, fps: int | None, text: bool) -> None:
-    """Play until the player leaves, and tell how it went.
+def play(
+    task: Ours, *, seed: int | None, fps: int | None, text: bool, rival: Agent | None = None
+) -> None:
+    """Play until the player leaves, and tell how it went, and how it goes for a rival from the
+    same starts.
 
     Raises ValueError or DependencyNotInstalled where it cannot be played in that way.
     """
@@ -170,7 +175,7 @@ def play(task: Ours, *, seed: int | None, fps: int | None, text: bool) -> None:
     scores: list[float] = []
     try:
         print(f"{task}. {hand.how}\n{controls}\n", flush=True)
-        for score in _episodes(env, hand, seed):
+        for score in _episodes(env, hand, seed, rival):
             scores.append(score)
     except (KeyboardInterrupt, EOFError):
         print()
@@ -185,10 +190,12 @@ def play(task: Ours, *, seed: int | None, fps: int | None, text: bool) -> None:
         print("No episode finished.")
 
 
-def _episodes(env: PalestraEnv, hand: Hand, seed: int | None) -> Iterator[float]:
+def _episodes(
+    env: PalestraEnv, hand: Hand, seed: int | None, rival: Agent | None
+) -> Iterator[float]:
     """The score of one episode after another."""
     number, total, steps = 1, 0.0, 0
-    env.reset(seed=seed)
+    start = env.reset(seed=seed), env.get_state()
     hand.begin()
     hand.show(env.render(), "score 0")
     while (action := hand.action()) is not None:
@@ -200,10 +207,27 @@ def _episodes(env: PalestraEnv, hand: Hand, seed: int | None) -> Iterator[float]
             print(f"Episode {number}: score {total:.6g}; {how} after {_steps(steps)}.\n")
             hand.end()
             yield total
+            if rival is not None:
+                print(f"The agent, from the same start: {_of_rival(env, rival, start):.6g}.\n")
             number, total, steps = number + 1, 0.0, 0
-            env.reset()
+            start = env.reset(), env.get_state()
             hand.begin()
             hand.show(env.render(), "score 0")
+
+
+def _of_rival(env: PalestraEnv, rival: Agent, start: tuple[Any, Any]) -> float:
+    """The score of an agent's episode from a start."""
+    ((obs, info), state), total, memory, over = start, 0.0, None, False
+    env.set_state(state)
+    while not over:
+        told: dict[str, Any] = {"memory": memory} if rival.remembers else {}
+        if rival.task.mask and masking.KEY in info:
+            told["mask"] = info[masking.KEY]
+        action = rival.predict(obs, **told)
+        action, memory = action if rival.remembers else (action, None)
+        obs, reward, terminated, truncated, info = env.step(action)
+        total, over = total + reward, terminated or truncated
+    return total
 
 
 def _steps(count: int) -> str:

@@ -182,7 +182,7 @@ def _draw(
         label += f", {len(judged)} seeds" if len(judged) > 1 else ""
         label += f" (without {curve.again} more of the same seed)" if curve.again else ""
         _episodes(axes, courses, color, max(dots, 50), legend=len(curves) == 1)
-        if judged and (end := _evaluations(axes, judged, (color, dash), label, width, smooth)):
+        if judged and (end := draw_evaluations(axes, judged, (color, dash), label, width, smooth)):
             say(f"{name} on {task}: drawn up to {end}, as far as each of its seeds has come.")
     if task.threshold is not None:
         solved = f"solved: {task.threshold:g}"
@@ -220,7 +220,7 @@ def _spread(columns: np.ndarray, most: int) -> np.ndarray:
     return columns[:, np.linspace(0, count - 1, min(count, most)).astype(int)]
 
 
-def _evaluations(
+def draw_evaluations(
     axes: Any,
     courses: Sequence[Course],
     look: tuple[str, Any],

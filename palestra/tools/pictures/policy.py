@@ -6,11 +6,12 @@
     strip       an episode: how likely, or how good, each action is at each step
     paths       the greedy way of several agents through the same world (their figure 6.4's example)
 
-Values are those that agents choose by, the largest of `agent.values`; agents of algorithms without
-such, as ppo, have choices alone.
+Values are what agents expect from there on, `agent.estimate`; those that have learned no such have
+choices alone.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
@@ -48,6 +49,12 @@ class Plane(NamedTuple):
     x: tuple[str, float, float]  # name and unit, least, largest
     y: tuple[str, float, float]
     seen: Callable[[np.ndarray, np.ndarray], list[np.ndarray]]  # x, y -> the numbers observed
+    place: Callable[[np.ndarray], tuple[float, float]]  # the numbers observed -> x, y
+
+    def points(self, count: int = POINTS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """x and y [count, count], y growing with the row, and what is observed there."""
+        x, y = np.meshgrid(*(np.linspace(*axis[1:], count) for axis in (self.x, self.y)))
+        return x, y, np.stack(self.seen(x.ravel(), y.ravel()), -1).astype(np.float32)
 
 
 PLANES = {
@@ -55,14 +62,19 @@ PLANES = {
         ("angle of the pole [rad]", -0.21, 0.21),
         ("its speed [rad/s]", -2.0, 2.0),
         lambda x, y: [0 * x, 0 * x, x, y],
+        lambda seen: (seen[2], seen[3]),
     ),
     "MountainCar": Plane(
-        ("position [m]", -1.2, 0.6), ("speed [m/step]", -0.07, 0.07), lambda x, y: [x, y]
+        ("position [m]", -1.2, 0.6),
+        ("speed [m/step]", -0.07, 0.07),
+        lambda x, y: [x, y],
+        lambda seen: (seen[0], seen[1]),
     ),
     "Pendulum": Plane(
         ("angle from upright [rad]", -np.pi, np.pi),
         ("its speed [rad/s]", -8.0, 8.0),
         lambda x, y: [np.cos(x), np.sin(x), y],
+        lambda seen: (np.arctan2(seen[1], seen[0]), seen[2]),
     ),
 }
 PLANES["MountainCarContinuous"] = PLANES["MountainCar"]
@@ -125,8 +137,7 @@ def phase(agent: Agent) -> Any:
     """A figure of choices, and values where there are such, over two numbers of the state."""
     world = _world(agent, "phase", None, list(PLANES))
     plane = PLANES[type(world).__name__]
-    x, y = np.meshgrid(*(np.linspace(*axis[1:], POINTS) for axis in (plane.x, plane.y)))
-    seen = np.stack(plane.seen(x.ravel(), y.ravel()), -1).astype(np.float32)
+    x, y, seen = plane.points()
     panels = [("choice", *_choices(agent, seen))]
     if (values := _best(agent, seen)) is not None:
         panels.append(("value of the choice", values, style.VALUES, None))
@@ -338,9 +349,9 @@ def _number(axes: Any, x: float, y: float, text: str) -> None:
 
 def _best(agent: Agent, seen: Any) -> np.ndarray | None:
     """The value of the greedy choice for each observation, where the agent has such."""
-    if not isinstance(agent.algorithm, HasValues):
-        return None
-    return np.asarray(agent.values(seen)).max(-1)
+    with suppress(InputError):
+        return agent.estimate(seen)
+    return None
 
 
 def _choices(agent: Agent, seen: np.ndarray) -> tuple[np.ndarray, Any, list[str] | None]:

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from palestra import envs
+from palestra.envs.atari2600 import PREFIX
 from palestra.envs.host.atari import DEFAULT
 from palestra.envs.host.games import is_atari
 from palestra.tools.training.start import NAME as STARTED
 
 # Of what a run was asked for beside what it learns, all that makes a difference to what it leaves.
 FLAGS = ["episodes", "eval_every", "eval_episodes", "eval_envs", "stop_at", "keep"]
-FLAGS += ["on_nan", "video"]
-USUAL = {"on_nan": "stop", "video": True}  # what needs no flag
+FLAGS += ["on_nan", "video", "devices"]
+USUAL = {"on_nan": "stop", "video": True, "devices": 1}  # what needs no flag
 
 
 def script(runs: Iterable[tuple[Path, Mapping[str, Any]]], report: Sequence[str]) -> str:
@@ -40,7 +41,7 @@ def script(runs: Iterable[tuple[Path, Mapping[str, Any]]], report: Sequence[str]
             continue
         folders.append(_new(f"{each[0]['algorithm']}-{each[0]['environment']}", folders))
         if words[1] == "train":
-            words += ["--seeds", _seeds(config["seed"] for config in each)]
+            words += ["--seeds", seeds_of(config["seed"] for config in each)]
         lines.append(shlex.join([*words, "--run", folders[-1]]))
     return "\n".join([*lines, shlex.join(["palestra", "report", *folders, *report])])
 
@@ -67,17 +68,17 @@ def _training(folder: Path, config: Mapping[str, Any]) -> Sequence[str]:
     asked = config.get("flags", {})
     plain = {name: config.get(name) for name in ("steps", "num_envs", "max_episode_steps")}
     plain |= {x: asked.get(x) for x in FLAGS if asked.get(x) != USUAL.get(x)}
-    words += _flags({name: value for name, value in plain.items() if value is not None})
+    words += flags_of({name: value for name, value in plain.items() if value is not None})
     words += [word for part in config.get("ignore", []) for word in ("--ignore", str(part))]
     words += ["--from", str(folder / STARTED)] if (folder / STARTED).is_file() else []
-    words += _flags(config.get("hyperparameters", {}))
+    words += flags_of(config.get("hyperparameters", {}))
     kwargs = config.get("env_kwargs") or {}
-    if is_atari(environment):  # where the default preset might say another
+    if is_atari(environment) or environment.startswith(PREFIX):  # its preset might say another
         kwargs = {"preprocessing": DEFAULT, **kwargs}
-    return words + _flags(kwargs, "env.", "" if envs.is_ours(environment) else "[]")
+    return words + flags_of(kwargs, "env.", "" if envs.is_ours(environment) else "[]")
 
 
-def _flags(values: Mapping[str, Any], prefix: str = "", around: str = "") -> list[str]:
+def flags_of(values: Mapping[str, Any], prefix: str = "", around: str = "") -> list[str]:
     """Names and values as flags; lists stand between the brackets `around`."""
     words = list[str]()
     for name, value in values.items():
@@ -118,7 +119,7 @@ def _comment(text: str) -> str:
     return f"# {' '.join(''.join(x if x.isprintable() else ' ' for x in text).split())}"
 
 
-def _seeds(seeds: Iterable[int]) -> str:
+def seeds_of(seeds: Iterable[int]) -> str:
     """Seeds as --seeds takes them."""
     each = sorted(set(seeds))
     if len(each) > 1 and each == list(range(each[0], each[-1] + 1)):

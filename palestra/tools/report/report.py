@@ -503,7 +503,8 @@ def _appendix(path: Path, content: Content, megabytes: float, say: Say) -> list[
 def _tables(path: Path, content: Content, megabytes: float, say: Say) -> list[str]:
     """Write tables in LaTeX."""
     tables = [table.as_tex() for section in content.results for table in section.tables]
-    text = "\n\n".join([f"% {MARK} {__version__}; needs the package booktabs", *tables]) + "\n"
+    needs = f"% {MARK} {__version__}; needs the packages booktabs, graphicx"
+    text = "\n\n".join([needs, *tables]) + "\n"
     write_whole(path, lambda part: part.write_bytes(text.encode(errors="replace")))
     return []
 

@@ -80,6 +80,7 @@ def _is_run(folder: Path, files: Sequence[str]) -> bool:
 def row_of(folder: Path) -> Row:
     """What the table says of one run."""
     row: Row = dict.fromkeys(COLUMNS) | {"folder": str(folder), "state": "damaged"}
+    running = is_written(folder)  # before all else: if it is not, what there is is at its end
     try:
         config = _told(folder / "config.json", Config)
         summary = _told(folder / "summary.json", Summary)
@@ -97,7 +98,7 @@ def row_of(folder: Path) -> Row:
         else:
             row |= _on_the_way(folder)
             state = "died"
-        row["state"] = "running" if is_written(folder) else state
+        row["state"] = "running" if running else state
     except (OSError, ValueError):
         pass
     return row

@@ -20,24 +20,20 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any, TypedDict
-from uuid import uuid4
 
 import jax
 import numpy as np
 
-from palestra.core import Algorithm
 from palestra.faults import InputError
 from palestra.runners.report import PRINTED, Report
 from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.episodes import Played
-from palestra.tools.environments.task import Task
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import Whole, write_json
 from palestra.tools.runs.paths import runs_in as runs_in
@@ -66,8 +62,9 @@ def folder_for(env_id: str, algorithm: str, seed: int) -> Path:
     return next(name for name in names if not name.exists())
 
 
-def create(folder: Path) -> None:
-    """Make a new run folder. ValueError, in one sentence, if it exists or cannot be made."""
+def create(folder: Path, flag: str = "--run") -> None:
+    """Make a new folder, named by a flag. ValueError, in one sentence, if it exists or cannot be
+    made."""
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
@@ -76,38 +73,19 @@ def create(folder: Path) -> None:
         ) from None
     except OSError as fault:
         raise InputError(
-            f"The run folder {folder} cannot be made ({fault.strerror}); choose another --run."
+            f"The folder {folder} cannot be made ({fault.strerror}); choose another {flag}."
         ) from None
 
 
-def write_config(
-    folder: Path,
-    task: Task,
-    name: str,
-    algorithm: Algorithm,
-    num_envs: int,
-    steps: int,
-    seed: int,
-    flags: Mapping[str, Any],
-) -> None:
-    """Record what repeats the run, and where it ran."""
-    packages = ["palestra", "jax", "jaxlib", "equinox", "optax", "gymnasium", "numpy"]
-    packages += task.packages()
-    config = {
-        **task.as_json(),
-        **task.details(),
-        "algorithm": name,
-        "hyperparameters": asdict(algorithm),  # type: ignore[call-overload]
-        "num_envs": num_envs,
-        "steps": steps,
-        "seed": seed,
-        "id": uuid4().hex[:12],  # by which a tracker knows the run
-        "flags": dict(flags),
-        "seeds": task.seeds(seed),
-        **surroundings(packages),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
-    write_json(folder / "config.json", config)
+_HELD: dict[Path, IO[str]] = {}  # metrics.jsonl of runs that have no Recorder yet
+
+
+def hold(folder: Path) -> None:
+    """Lock a new run's folder for the Recorder of this process, so that whoever sees the run sees
+    that it goes on."""
+    file = (folder / "metrics.jsonl").open("a", buffering=1)
+    fcntl.flock(file, fcntl.LOCK_EX)
+    _HELD[folder.absolute()] = file
 
 
 def surroundings(packages: Iterable[str]) -> dict[str, Any]:
@@ -180,8 +158,9 @@ class Recorder:
         path = folder / "metrics.jsonl"
         if path.is_symlink():  # a stranger's: ours would be cut off and written to
             raise InputError(f"{path} is a link to another file; put the file itself there.")
-        self._file = path.open("a", buffering=1)
-        if not _locked(self._file):  # for as long as it is open
+        held = _HELD.pop(folder.absolute(), None)
+        self._file = held or path.open("a", buffering=1)
+        if not held and not _locked(self._file):  # for as long as it is open
             self._file.close()
             raise InputError(f"{folder} is being written by another process; stop it first.")
         self._size, self._best = since["metrics_bytes"], best

@@ -88,3 +88,5 @@ REFERENCES = {
     for source, table in _REFERENCES.items()
     for env_id, returns in table.items()
 }
+_games = {x: reference for x, reference in REFERENCES.items() if x.startswith("ALE/")}
+REFERENCES |= {x.replace("ALE/", "atari/"): reference for x, reference in _games.items()}

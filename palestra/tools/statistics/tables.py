@@ -47,17 +47,18 @@ class Table(NamedTuple):
         return "\n".join([f"**{markdown(self.title)}**", "", *rows])
 
     def as_tex(self) -> str:
-        """As LaTeX with the package booktabs reads it."""
+        """As LaTeX with the packages booktabs and graphicx reads it, no wider than the text."""
         line = lambda cells: " & ".join(map(tex, cells)) + r" \\"
         columns = "".join("r" if right else "l" for right in self.right)
         return "\n".join(
             [
                 r"\begin{table}",
                 rf"\caption{{{tex(self.title)}}}",
+                r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
                 rf"\begin{{tabular}}{{{columns}}}",
                 *(r"\toprule", line(self.header), r"\midrule"),
                 *map(line, self.rows),
-                *(r"\bottomrule", r"\end{tabular}", r"\end{table}"),
+                *(r"\bottomrule", r"\end{tabular}}", r"\end{table}"),
             ]
         )
 

@@ -49,6 +49,11 @@ def reproduce(
             f"{folder} went on to other steps, and its schedules with them, after it had begun; "
             "that cannot be repeated."
         )
+    if "copied_from" in config:
+        raise InputError(
+            f"{folder} began as a copy of {config['copied_from']}, with other settings; that "
+            "cannot be repeated."
+        )
     with tempfile.TemporaryDirectory(prefix="palestra-") as scratch:
         again = Path(scratch) / "again"
         job, flags = settings.settings_of(folder, config, env)

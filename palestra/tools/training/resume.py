@@ -11,18 +11,27 @@ import gymnasium
 from palestra.core import Count, check, plain, schedules, stretched
 from palestra.faults import InputError
 from palestra.names import by_name
+from palestra.runners.devices import leading, leads
 from palestra.runners.leaves import MisfitError
 from palestra.runners.switches import as_written, check_devices
 from palestra.tools.json_files import fit, write_json
 from palestra.tools.loggers import Logger, logged, loggers, words
 from palestra.tools.runs import checkpoint, reading
 from palestra.tools.runs.checkpoint import Checkpoint
-from palestra.tools.runs.paths import runs_in
+from palestra.tools.runs.paths import SWEEP, runs_in
 from palestra.tools.runs.run import Run
 from palestra.tools.training.events import Events, Reported
 from palestra.tools.training.seed_run import Header
-from palestra.tools.training.session import carry_out
-from palestra.tools.training.settings import Flags, Job, goes_with, identity, plan_of, settings_of
+from palestra.tools.training.session import beside, carry_out
+from palestra.tools.training.settings import (
+    Flags,
+    Job,
+    checked,
+    goes_with,
+    identity,
+    plan_of,
+    settings_of,
+)
 from palestra.tools.training.train import displayed
 
 
@@ -34,6 +43,8 @@ def resume(
     env: Callable[[], gymnasium.Env] | None = None,
     steps: int | None = None,
     log: str | Logger | Sequence[str | Logger] | None = None,
+    actors: str | None = None,
+    devices: int | None = None,
     quiet: bool = False,
 ) -> Run | list[Run]:
     """Go on with a run that was interrupted or killed; returns it, or those of its seeds.
@@ -43,6 +54,8 @@ def resume(
     steps  go on to so many steps in place of those that it was begun for, finished or not; its
            schedules (epsilon_steps, anneal_steps, ...) are stretched in proportion
     log    trackers that are told of it, as in `train` [those that the run had]
+    actors   where environments on the host play, as in `train` [where they did]
+    devices  as in `train` [as many as the run had]; on others it goes on to rounding
     quiet  show nothing
 
     On our own environments the run ends as if it had never stopped, to the last bit of its agents
@@ -53,17 +66,20 @@ def resume(
     check_devices()
     given = run if isinstance(run, Run) else Run(Path(run), env)
     run, env, steps = given.folder, env or given.env, plain(steps)
-    if steps is not None:
-        check("steps", steps, Count)
+    for name, number in (("steps", steps), ("devices", devices)):
+        if number is not None:
+            check(name, number, Count)
+    if (run / SWEEP).is_file():
+        raise InputError(f"{run} is a sweep; palestra work {run} goes on with it.")
     folders = runs_in(run)
     several = folders != [run]
     unfinished = [f for f in folders if not (several and is_finished(f) and steps is None)]
     together: list[list[Standing]] = []  # those of one setting, which differ in their seed alone
-    for one in (standing(folder, env, steps, log) for folder in unfinished):
+    for one in (standing(folder, env, steps, log, actors, devices) for folder in unfinished):
         alike = next((group for group in together if group[0].goes_beside(one)), None)
         together.append([one]) if alike is None else alike.append(one)
     for group in together:
-        go_on(group, loggers(group[0].flags.log if log is None else log), quiet)
+        displayed(go_on(group, loggers(group[0].flags.log if log is None else log)), quiet)
     made = [Run(folder, env) for folder in folders]
     return made if several else made[0]
 
@@ -95,15 +111,22 @@ def standing(
     env: Callable[[], gymnasium.Env] | None,
     steps: int | None,
     log: str | Logger | Sequence[str | Logger] | None = None,
+    actors: str | None = None,
+    devices: int | None = None,
 ) -> Standing:
     """How the run in a folder goes on. Raises ValueError where it cannot; nothing is altered."""
     config = reading.read_config(folder)
-    job, flags = settings_of(folder, config, env)
+    job, flags = settings_of(folder, config, env, devices)
+    kept = flags
     seed, notes = config["seed"], list[str]()
     longer: dict[str, Any] = {}
     loggers(flags.log if log is None else log)  # raises where one is not known
     if log is not None and words(log) != words(flags.log):
         flags = flags._replace(log=words(log))
+    if actors is not None:
+        flags = checked(flags._replace(actors=actors))
+    job.task.check_actors(job.algorithm, job.num_envs, flags.num_actors)
+    if flags != kept:
         longer |= {"flags": flags._asdict()}
     if steps is not None and steps != job.steps:
         algorithm = stretched(job.algorithm, job.steps, steps)
@@ -142,9 +165,9 @@ def standing(
     return Standing(folder, seed, job, flags, since, longer, notes)
 
 
-def go_on(group: Sequence[Standing], told: Sequence[Logger], quiet: bool) -> None:
-    """Resume runs that differ in their seed alone, side by side. Raises ValueError where a
-    checkpoint does not fit its run."""
+def go_on(group: Sequence[Standing], told: Sequence[Logger], until: int | None = None) -> Events:
+    """Resume runs that differ in their seed alone, side by side, as far as a report at or after
+    `until`. Raises ValueError where a checkpoint does not fit its run."""
     longer = {one.folder: dict(one.longer) for one in group}
 
     def settled(events: Events) -> Events:
@@ -158,10 +181,14 @@ def go_on(group: Sequence[Standing], told: Sequence[Logger], quiet: bool) -> Non
 
     job, flags = group[0].job, group[0].flags
     folders = {one.seed: one.folder for one in group}
+    if not leads(flags.devices):
+        yield from beside(job, flags)
+        return
     since = {one.seed: one.since for one in group if one.since is not None}
     notes = list(dict.fromkeys(note for one in group for note in one.notes))
     try:
-        displayed(logged(settled(carry_out(job, folders, since, flags, notes)), told), quiet)
+        with leading(flags.devices):
+            yield from logged(settled(carry_out(job, folders, since, flags, notes, until)), told)
     except MisfitError as fault:
         where = ", ".join(map(str, folders.values()))
         raise InputError(f"{where} cannot go on from its checkpoint: {fault}.") from None

@@ -179,10 +179,18 @@ class Book:
         return Checkpoint(header, arrays)
 
     def close(self) -> None:
-        """Training is over."""
+        """Training is over. The folder stays locked until the summary is written, so that the run
+        is seen to go on, and then to have ended."""
         self._seconds, self._begun = self.seconds, time.perf_counter()
         self.keeper.close()
+
+    def release(self) -> None:
+        """Nothing of this run is written any more but pictures."""
         self.recorder.close()
+
+    def _conclude(self) -> None:
+        write_json(self.folder / "summary.json", self.summary)
+        self.release()
 
     def _head(self) -> dict[str, Any]:
         return {
@@ -204,7 +212,7 @@ class Book:
             "findings": [found._asdict() for found in self.findings],
             "resumed": self.resumed,
         }
-        write_json(self.folder / "summary.json", self.summary)
+        self._conclude()
         if self.recorder.step:
             self.draw("learning curve", Run(self.folder).plot)
 
@@ -246,7 +254,7 @@ class Book:
             "best": {"step": recorder.best_step, **best, **exact_best},
             "last": {"step": recorder.step, **last, **exact_last},
         }
-        write_json(self.folder / "summary.json", self.summary)
+        self._conclude()
         if not interrupted:
             checkpoint.finished(self.folder)
         if self.flags.video:

@@ -1,18 +1,20 @@
 """A training session: the seeds of a job, trained, recorded, judged and told, event by event."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
 from palestra.faults import EnvironmentFaultError
-from palestra.runners.cache import use_compilation_cache
+from palestra.runners.cache import forget_programs, use_compilation_cache
+from palestra.runners.devices import in_processes, others_here, told
 from palestra.runners.host import Profile
-from palestra.runners.report import Report
+from palestra.runners.report import Report, Since
 from palestra.runners.sound import floats
 from palestra.runners.switches import on_cpu
 from palestra.tools.agents.agent import Snapshots
@@ -35,9 +37,12 @@ def carry_out(
     since: dict[int, Checkpoint],
     flags: Flags,
     notes: Sequence[str] = (),
+    until: int | None = None,
 ) -> Events:
-    """Train every seed in its folder, from the beginning or from its checkpoint; judge and draw."""
+    """Train every seed in its folder, from the beginning or from its checkpoint; judge and draw.
+    Where it is to go on `until` a step, it is interrupted at the first report from there on."""
     use_compilation_cache()
+    forget_programs()  # of the hundreds of runs that a worker, say, has trained before
     seeds = list(folders)
     title = f"{job.name} on {job.task}" + (f", {len(seeds)} seeds" if len(seeds) > 1 else "")
     runs = {seed: Run(folder, job.task.make_env) for seed, folder in folders.items()}
@@ -46,18 +51,39 @@ def carry_out(
     over = learning_over(job.algorithm, job.steps)
     yield from map(Said, (*notes, *([over] if over else [])))
     books = {s: Book(job, s, folder, since.get(s), flags) for s, folder in folders.items()}
-    with stop_on_signal(books[seeds[0]].say) as stop:
+    with ExitStack() as held:
+        for book in books.values():
+            held.callback(book.release)
+        stood = {since[s].header["updates"] if s in since else 0 for s in seeds}
+        together = (
+            job.task.seeds_share and len(stood) == 1
+        )  # who stands elsewhere goes on by itself
+        shared = groups(seeds) if together else [[seed] for seed in seeds]
+        yield from _to_the_end(job, books, shared, until)
+    for seed, book in books.items():
+        book.draw("learning curve", Run(book.folder).plot)
+        yield from book.told()
+        yield Ended(seed, runs[seed])
+
+
+def _to_the_end(
+    job: Job, books: dict[int, Book], shared: list[list[int]], until: int | None
+) -> Events:
+    """Train what shares a program together, then judge each seed for its summary."""
+    folders = [book.folder for book in books.values()]
+    with stop_on_signal(books[shared[0][0]].say) as stop:
         try:
-            # What goes on from a checkpoint goes on by itself, from where it stood.
-            shared = [[seed] for seed in seeds] if since else groups(seeds)
-            works = [follow(job, [books[seed] for seed in group], stop) for group in shared]
-            yield from side_by_side(works, stop, job.task.seeds_at_once)
+            works = [follow(job, [books[seed] for seed in group], stop, until) for group in shared]
+            # What all devices compute together is computed in the same order on each.
+            one = books[shared[0][0]].flags.devices == 1
+            lanes = job.task.seeds_at_once if one else 1
+            yield from side_by_side(works, stop, lanes)
         except (EnvironmentFaultError, DivergedError) as fault:
             trace = fault.trace if isinstance(fault, EnvironmentFaultError) else ""
             for book in books.values():
                 book.give_up(str(fault), trace)
                 yield from book.told()
-            kept = ", ".join(str(folder) for folder in folders.values())
+            kept = ", ".join(map(str, folders))
             told = f"{fault} What was learned is in {kept}"
             told += f", the whole traceback in {book.folder / TRACEBACK}." if trace else "."
             raise type(fault)(told) from fault
@@ -65,15 +91,11 @@ def carry_out(
             for book in books.values():
                 book.close()
     if stop.terminated:
-        yield Said(f"Stopped. palestra resume {' '.join(map(str, folders.values()))} goes on.")
+        yield Said(f"Stopped. palestra resume {' '.join(map(str, folders))} goes on.")
         raise SystemExit(128 + signal.SIGTERM)
     yield Finishing(stop.is_set())
     endings = [ending(book, stop.is_set()) for book in books.values()]
     yield from side_by_side(endings, stop, job.task.seeds_at_once)
-    for seed, book in books.items():
-        book.draw("learning curve", Run(book.folder).plot)
-        yield from book.told()
-        yield Ended(seed, runs[seed])
 
 
 def ending(book: "Book", interrupted: bool) -> Events:
@@ -90,21 +112,35 @@ def groups(seeds: Sequence[int]) -> list[list[int]]:
     return [list(seeds)]
 
 
-def follow(job: Job, books: Sequence[Book], stop: Stop) -> Events:
+def joined(books: Sequence[Book]) -> Since | None:
+    """Where the seeds of a group go on, all at the same update; None where they begin."""
+    found = [book.since for book in books if book.since is not None]
+    if not found:
+        return None
+    of = lambda name: np.concatenate([one.arrays[name] for one in found])
+    return (
+        found[0]
+        if len(found) == 1
+        else Since(found[0].updates, {name: of(name) for name in found[0].arrays})
+    )
+
+
+def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Events:
     """Train the seeds of one group, and record, evaluate and tell each report."""
     first, seeds, profile = books[0], [book.seed for book in books], Profile()
     agents = Snapshots(job.algorithm, job.spec, job.task, job.spaces)
     schedule = Schedule.of(job, first.flags)
+    actors = first.flags.num_actors
     with ExitStack() as stack:
-        train = stack.enter_context(job.task.opened(job.algorithm, job.num_envs, first.say))
+        train = stack.enter_context(job.task.opened(job.algorithm, job.num_envs, first.say, actors))
         yield from first.told()
+        begins = hand_out(first.flags.devices, seeds, joined(books), start.read(first.folder))
         reports = train(
-            seeds=seeds,
             total_steps=job.steps,
             reports=schedule.reports,
             profile=profile,
-            since=first.since,
-            start=start.read(first.folder),
+            devices=first.flags.devices,
+            **begins,
         )
         stack.enter_context(closing(reports))  # before environments in which it may still play
         judge: Judge | None = None
@@ -112,6 +148,8 @@ def follow(job: Job, books: Sequence[Book], stop: Stop) -> Events:
         for report in reports:
             if judge is None:  # now that the environments that train are open
                 judge = stack.enter_context(closing(first.judge()))
+            if until is not None and until <= report.step < job.steps:
+                stop.set()
             stopped, trained = stop.is_set(), report.step * len(books)
             affordable = judge.affords(sum(book.spent for book in books), trained)
             least = judge.at_least
@@ -125,6 +163,52 @@ def follow(job: Job, books: Sequence[Book], stop: Stop) -> Events:
                 reached.append((yield from take))
             if stopped or all(reached):
                 return
+
+
+def hand_out(
+    devices: int, seeds: Sequence[int], since: Since | None, given: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    """Which seeds are trained, and from what on, as runners take it; other processes are told."""
+    if in_processes(devices):
+        arrays = {"seeds": np.asarray(seeds), **{f"start.{name}": x for name, x in given.items()}}
+        if since is not None:
+            arrays |= {"updates": np.asarray(since.updates)}
+            arrays |= {f"since.{name}": x for name, x in since.arrays.items()}
+        told(arrays)
+    return {"seeds": seeds, "since": since, "start": given}
+
+
+def taken(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What `hand_out` has told."""
+    of = lambda kind: {
+        name.removeprefix(kind): x for name, x in arrays.items() if name.startswith(kind)
+    }
+    since = Since(int(arrays["updates"]), of("since.")) if "updates" in arrays else None
+    return {"seeds": arrays["seeds"].tolist(), "since": since, "start": of("start.")}
+
+
+def beside(job: Job, flags: Flags) -> Events:
+    """Train along in a process that is not the first one of several, which alone tells and writes,
+    until that has nothing more to train."""
+    yield Begun(f"{job.name} on {job.task}, beside process 0", job.steps, {})
+    schedule = Schedule.of(job, flags)
+    with (
+        stop_on_signal(lambda _: None) as stop,  # process 0 stops, and says so here
+        job.task.opened(job.algorithm, job.num_envs, lambda _: None) as train,
+        others_here(),
+    ):
+        while arrays := told({}):
+            reports = train(
+                total_steps=job.steps,
+                reports=schedule.reports,
+                profile=Profile(),
+                devices=flags.devices,
+                **taken(arrays),
+            )
+            for _ in reports:
+                pass
+    if stop.terminated:
+        raise SystemExit(128 + signal.SIGTERM)
 
 
 def one_of(report: Report, row: int) -> Report:

@@ -2,10 +2,12 @@
 
 import json
 import reprlib
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_type_hints
+from uuid import uuid4
 
 import gymnasium
 import jax
@@ -18,6 +20,7 @@ from palestra.algorithms import ALGORITHMS, algorithm_class, entry, name_of, ser
 from palestra.algorithms import named as named_algorithm
 from palestra.core import (
     Algorithm,
+    Anneals,
     Count,
     CountOrZero,
     Finite,
@@ -30,6 +33,7 @@ from palestra.core import (
     stretched,
 )
 from palestra.envs import current
+from palestra.envs.host.actors import how_many
 from palestra.envs.host.ids import import_for
 from palestra.envs.host.masking import choices
 from palestra.faults import InputError
@@ -38,10 +42,13 @@ from palestra.parts.remembering import transition_of
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.ranges import Episodes, Seeds
 from palestra.runners import compiled
+from palestra.runners.devices import to_train_on
 from palestra.tools import presets
 from palestra.tools.agents.agent import UNFIT, algorithm_of
 from palestra.tools.environments.task import Task, seen_of
 from palestra.tools.environments.whose import task_from, task_of
+from palestra.tools.json_files import write_json
+from palestra.tools.runs.run_folder import surroundings
 
 REPORTS = 100  # per run, at least; between two of them all stays inside one compiled program
 
@@ -77,26 +84,32 @@ OnNan = Literal["stop", "continue"]
 class Flags(NamedTuple):
     """What a run was asked for beside what it learns."""
 
-    episodes: int
+    episodes: Episodes
     video: bool
-    checkpoint_seconds: float
+    checkpoint_seconds: NonNegative
     on_nan: OnNan
-    eval_every: int | None = None  # which older runs do not have
-    eval_episodes: int | None = None
-    eval_envs: int | None = None
-    stop_at: float | None = None
-    keep: int | None = None
+    eval_every: Count | None = None  # which older runs do not have
+    eval_episodes: Episodes | None = None
+    eval_envs: CountOrZero | None = None
+    stop_at: Finite | None = None
+    keep: Count | None = None
     log: Sequence[str] = ()
+    actors: str = "none"
+    devices: Count = 1
+
+    @property
+    def num_actors(self) -> int:
+        """How many; 0 for none."""
+        return how_many(self.actors)
 
 
 def learning_over(algorithm: Algorithm, steps: int) -> str | None:
     """A sentence for a learning rate that is zero long before a run of `steps` ends."""
-    end = getattr(algorithm, "anneal_steps", 0)
+    end = algorithm.anneal_steps if isinstance(algorithm, Anneals) else 0
     if not 0 < end < 0.99 * steps:
         return None
-    what = "rate and clip are" if getattr(algorithm, "anneal_clip", False) else "rate is"
     return (
-        f"The learning {what} zero after {end:,} of {steps:,} steps, so the rest learns nothing: "
+        f"The learning rate is zero after {end:,} of {steps:,} steps, so the rest learns nothing: "
         f"set anneal_steps to {steps}, or to 0 for a rate that stays."
     )
 
@@ -132,11 +145,35 @@ def which(seed: int, seeds: int | Iterable[int] | None) -> list[int]:
     return [int(one) for one in each]
 
 
+def write_config(folder: Path, job: Job, seed: int, flags: Flags) -> None:
+    """Record what repeats the run, and where it ran."""
+    packages = ["palestra", "jax", "jaxlib", "equinox", "optax", "gymnasium", "numpy"]
+    config = {
+        **job.task.as_json(),
+        **job.task.details(),
+        "algorithm": job.name,
+        "hyperparameters": asdict(job.algorithm),  # type: ignore[call-overload]
+        "num_envs": job.num_envs,
+        "steps": job.steps,
+        "seed": seed,
+        "id": uuid4().hex[:12],  # by which a tracker knows the run
+        "flags": flags._asdict(),
+        "seeds": job.task.seeds(seed),
+        **surroundings(packages + job.task.packages()),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    write_json(folder / "config.json", config)
+
+
 def settings_of(
-    folder: Path, config: dict[str, Any], env: Callable[[], gymnasium.Env] | None
+    folder: Path,
+    config: dict[str, Any],
+    env: Callable[[], gymnasium.Env] | None,
+    devices: int | None = None,
 ) -> tuple[Job, Flags]:
-    """What a config.json asks for; `env` makes the environment where a function did. Raises
-    ValueError. Nothing is imported for it, whoever wrote it."""
+    """What a config.json asks for; `env` makes the environment where a function did, and `devices`
+    are other ones than the run had. Raises ValueError. Nothing is imported for it, whoever wrote
+    it."""
     if "imported" in config:
         raise InputError(f"{folder} was imported from another library; there is nothing to run.")
     try:
@@ -151,7 +188,10 @@ def settings_of(
         flags = checked(Flags(**config["flags"]))
     except UNFIT as fault:
         raise InputError(f"{folder}/config.json is not one that can be run: {fault}.") from None
-    return planned(task, config["algorithm"], algorithm, config["num_envs"], config["steps"]), flags
+    job = planned(task, config["algorithm"], algorithm, config["num_envs"], config["steps"])
+    flags = flags._replace(devices=to_train_on(flags.devices if devices is None else devices))
+    task.check_devices(job.num_envs, flags.devices)
+    return job, flags
 
 
 def identity(job: Job, seed: int) -> dict[str, Any]:
@@ -177,34 +217,19 @@ def goes_with(kept: Any, run: dict[str, Any], job: Job) -> bool:
 
 def checked(flags: Flags) -> Flags:
     """The flags. Raises ValueError for what cannot be."""
-    check("episodes", flags.episodes, Episodes)
-    check("video", flags.video, bool)
-    check("checkpoint_seconds", flags.checkpoint_seconds, NonNegative)
-    check("on_nan", flags.on_nan, OnNan)
-    kinds = {"eval_every": Count, "eval_episodes": Episodes, "eval_envs": CountOrZero}
-    for name, kind in (kinds | {"stop_at": Finite, "keep": Count}).items():
-        if (given := getattr(flags, name)) is not None:
-            check(name, given, kind)
+    for name, kind in get_type_hints(Flags, include_extras=True).items():
+        check(name, getattr(flags, name), kind)
+    how_many(flags.actors)
     return flags
 
 
-def settle(
-    env: str | Callable[[], gymnasium.Env],
-    env_kwargs: Mapping[str, Any] | None,
-    max_episode_steps: int | None,
-    algorithm: str | Algorithm,
-    steps: int | None,
-    num_envs: int | None,
-    preset: str | Path | None,
-    ignore: str | Sequence[str],
-    mask: bool,
-    changes: Mapping[str, Any],
-    options: Sequence[str] = (),
-) -> Job:
-    """The settings of a run, from what was asked and the preset. Raises ValueError, and TypeError
-    for a change of what is no hyper-parameter, whose message may name one of the `options`."""
-    chosen, by_word = None, isinstance(algorithm, str)
-    if isinstance(algorithm, str):
+def settle(asked: Any, options: Sequence[str] = ()) -> Job:
+    """The settings of a run, from what `train` was asked, by the names that it has, and the preset.
+    Raises ValueError, and TypeError for a change of what is no hyper-parameter, whose message may
+    name one of the `options`."""
+    env, algorithm, preset = asked.env, asked.algorithm, asked.preset
+    steps, num_envs, env_kwargs, chosen = asked.steps, asked.num_envs, asked.env_kwargs, None
+    if by_word := isinstance(algorithm, str):
         import_for(algorithm)
         name, cls = named_algorithm(algorithm), algorithm_class(algorithm)
         if isinstance(env, str) or (preset is not None and presets.is_file(preset)):
@@ -216,21 +241,21 @@ def settle(
     else:
         raise InputError("a preset goes with an algorithm's name, not with an instance of it.")
     usual = chosen.steps if chosen else presets.STEPS
-    if steps is None:
-        steps = usual
+    steps = usual if steps is None else steps
     check("steps", steps, Count)
     if by_word:
         algorithm = stretched(algorithm, usual, steps)
-    if changes:
-        refuse("train", changes, [*vars(algorithm), *options])
-        algorithm = replace(algorithm, **changes)  # type: ignore[type-var]
+    if asked.changes:
+        refuse("train", asked.changes, [*vars(algorithm), *options])
+        algorithm = replace(algorithm, **asked.changes)
     known = chosen.env_kwargs if chosen else {}
     if known and isinstance(env_kwargs, Mapping | None):
         env_kwargs = {**known, **(env_kwargs or {})}
-    check("mask", mask, bool)
-    task = task_of(env, env_kwargs, max_episode_steps, ignore, mask and entry(name).masks)
-    usual = chosen.num_envs if chosen else entry(name).num_envs
-    num_envs = num_envs if num_envs is not None else usual
+    check("mask", asked.mask, bool)
+    mask = asked.mask and entry(name).masks
+    task = task_of(env, env_kwargs, asked.max_episode_steps, asked.ignore, mask)
+    if num_envs is None:
+        num_envs = max(chosen.num_envs if chosen else entry(name).num_envs, how_many(asked.actors))
     check("num_envs", num_envs, Count)
     return planned(task, name, algorithm, num_envs, steps)
 

@@ -5,11 +5,12 @@ from contextlib import closing
 from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 
-from palestra.core import Algorithm, plain
+from palestra.core import Algorithm, Count, check, plain
+from palestra.runners.devices import leading, leads, to_train_on
 from palestra.runners.switches import as_written, check_devices, throughout
 from palestra.tools import presets
 from palestra.tools.agents.agent import Agent
@@ -20,7 +21,7 @@ from palestra.tools.runs.run import Run
 from palestra.tools.training import start
 from palestra.tools.training.events import Begun, Events
 from palestra.tools.training.progress import Display
-from palestra.tools.training.session import carry_out
+from palestra.tools.training.session import beside, carry_out
 from palestra.tools.training.settings import (
     Flags,
     Job,
@@ -29,6 +30,7 @@ from palestra.tools.training.settings import (
     of_another_task,
     settle,
     which,
+    write_config,
 )
 
 
@@ -58,6 +60,8 @@ def train(
     keep: int | None = None,
     start_from: str | Path | Run | Agent | None = None,
     log: str | Logger | Sequence[str | Logger] = (),
+    actors: str = "none",
+    devices: int | None = None,
     quiet: bool = False,
     **changes: Any,
 ) -> Run | list[Run]:
@@ -104,6 +108,14 @@ def train(
     log                trackers that are told of the run, as it goes on: csv, tensorboard, wandb,
                        mlflow, trackio; with ":sb3" or ":cleanrl" behind the name under the names
                        that those give; or objects with tell(event) and close()
+    actors             where environments on the host play: "ray:16" for 16 actors of Ray, on this
+                       machine or on the cluster at RAY_ADDRESS (docs/machines.md); "none" for
+                       here. There are as many environments as actors then, at least
+    devices            of these that JAX finds (GPUs, say), so many train each seed together: each
+                       has a share of the environments and of every batch, and what is learned is
+                       what one learns, to rounding [1]. Where jax.distributed.initialize has joined
+                       several processes, all of theirs; each process calls `train` alike, and the
+                       first one alone writes and tells: the others return []
     quiet              show nothing, but for a picture that could not be made
     changes            hyper-parameters, such as learning_rate=1e-3, in place of the preset's
 
@@ -115,7 +127,7 @@ def train(
     asked = dict(locals())  # the parameters, all of which `training` takes
     events = training(**asked.pop("changes"), **asked)
     made = displayed(events, quiet)
-    return made[0] if seeds is None else made
+    return made[0] if seeds is None and made else made
 
 
 @throughout
@@ -132,31 +144,48 @@ def training(
             if isinstance(event, Evaluated) and event.mean >= 475:
                 break
     """
+    asked = plan(env, algorithm, **options)
+    run, alone = options.get("run"), options.get("seeds") is None
+    if not leads(asked.flags.devices):
+        yield from beside(asked.job, asked.flags)
+        return
+    with leading(asked.flags.devices):
+        folders = claim(asked.job, asked.seeds, run, alone, asked.flags, asked.started, held=True)
+        yield from logged(carry_out(asked.job, folders, {}, asked.flags, asked.notes), asked.told)
+
+
+class Plan(NamedTuple):
+    """What a training was asked for, checked."""
+
+    job: Job
+    seeds: list[int]
+    flags: Flags
+    started: start.Start | None
+    notes: list[str]
+    told: Sequence[Logger]
+
+
+def plan(
+    env: str | Callable[[], gymnasium.Env], algorithm: str | Algorithm = "dqn", **options: Any
+) -> Plan:
+    """What `train` would do, of which nothing is written yet; takes and raises what it does."""
     check_devices()
     bound = signature(train).bind(env, algorithm, **options)
     bound.apply_defaults()
     asked = SimpleNamespace(**{name: plain(x) for name, x in bound.arguments.items()})
-    job = settle(
-        env,
-        asked.env_kwargs,
-        asked.max_episode_steps,
-        algorithm,
-        asked.steps,
-        asked.num_envs,
-        asked.preset,
-        asked.ignore,
-        asked.mask,
-        asked.changes,
-        [*bound.signature.parameters][:-1],
-    )
+    job = settle(asked, [*bound.signature.parameters][:-1])
     each = which(asked.seed, asked.seeds)
     if asked.episodes is None:
         asked.episodes = job.task.episodes
     told, asked.log = loggers(asked.log), words(asked.log)
+    if asked.devices is not None:
+        check("devices", asked.devices, Count)
+    asked.devices = to_train_on(asked.devices)
     flags = checked(Flags(*(getattr(asked, name) for name in Flags._fields)))
+    job.task.check_actors(job.algorithm, job.num_envs, flags.num_actors)
     job.task.check_several(job.num_envs * len(each))
+    job.task.check_devices(job.num_envs, flags.devices)
     started = None if asked.start_from is None else start.start_of(asked.start_from, job)
-    folders = claim(job, each, asked.run, asked.seeds is None, flags, started)
     notes = [] if started is None else [started.said]
     if unseen := [name for name in job.task.ignore if name not in named_parts(asked.ignore)]:
         notes.append(
@@ -174,7 +203,7 @@ def training(
             f"{job.name!r}) would begin from the preset, and learning_rate=... change a part of it."
         )
     notes += of_another_task(job, asked.preset) if isinstance(algorithm, str) else []
-    yield from logged(carry_out(job, folders, {}, flags, notes), told)
+    return Plan(job, each, flags, started, notes, told)
 
 
 def displayed(events: Events, quiet: bool) -> list[Run]:
@@ -196,8 +225,10 @@ def claim(
     alone: bool,
     flags: Flags,
     started: start.Start | None = None,
+    held: bool = False,
 ) -> dict[int, Path]:
-    """Make one run folder per seed and write its config. Raises ValueError."""
+    """Make one run folder per seed and write its config; `held` by this process, where it trains
+    them at once. Raises ValueError."""
     if run is None:
         folders = {seed: run_folder.folder_for(job.task.env_id, job.name, seed) for seed in seeds}
     elif alone:
@@ -207,16 +238,9 @@ def claim(
         folders = {seed: Path(run) / f"seed{seed}" for seed in seeds}
     for seed, folder in folders.items():
         run_folder.create(folder)
-        run_folder.write_config(
-            folder,
-            job.task,
-            job.name,
-            job.algorithm,
-            job.num_envs,
-            job.steps,
-            seed,
-            flags._asdict(),
-        )
+        if held:
+            run_folder.hold(folder)
+        write_config(folder, job, seed, flags)
         if started is not None:
             start.write(folder, started)
     return folders
