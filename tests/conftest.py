@@ -16,11 +16,20 @@ CACHE = Path(__file__).parents[1] / ".cache"  # the only folder of the repositor
 os.environ["PALESTRA_CACHE"] = str(CACHE / "jax")
 os.environ["PALESTRA_DEBUG"] = "1"  # a fault of ours is to be seen
 os.environ["MPLCONFIGDIR"] = str(CACHE / "matplotlib")
+os.environ["XDG_STATE_HOME"] = str(CACHE / "state")
 os.environ["XDG_CACHE_HOME"] = str(CACHE)  # so that nothing is written into the user's home
+# What runs for moments had better compile fast than run fast. Processes of tests inherit it.
+QUICKLY = "JAX_DISABLE_MOST_OPTIMIZATIONS"
+os.environ[QUICKLY] = "1"
+OLDER = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
+_older = "".join(f" --{name}={x}" for name, x in OLDER.items())
+FLAGS = os.environ.get("XLA_FLAGS", "").replace(_older, "")  # without what workers are given below
+os.environ["XLA_FLAGS"] = FLAGS
 
 import jax
 import optax
 import pytest
+from jax._src import compiler
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -29,6 +38,21 @@ jax.config.update("jax_debug_key_reuse", True)  # off beside vmap of scan: see `
 jax.config.update("jax_compilation_cache_dir", str(CACHE / "jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+# XLA's older emitters, and one piece of code instead of 32, take half of the compiler's time; they
+# make slow code, and with all optimizations take longer.
+_options = compiler.get_compile_options
+
+
+def options(*args: Any, env_options_overrides: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+    older = OLDER if jax.config.values[QUICKLY.lower()] else {}
+    overrides = older | (env_options_overrides or {})
+    return _options(*args, env_options_overrides=overrides, **kwargs)
+
+
+compiler.get_compile_options = options
+jax.jit(lambda: 0)()  # XLA reads its flags once, now: what follows is for tests' processes
+os.environ["XLA_FLAGS"] = FLAGS + _older
 
 # Adam raises a float to an integer's power, which strict promotion forbids: Optax's own affair.
 optax.tree.bias_correction = jax.numpy_dtype_promotion("standard")(optax.tree.bias_correction)
@@ -45,7 +69,12 @@ optax.radam = radam
 CHECKED = ["core", "parts", "envs", "algorithms", "runners"]
 # The numeric tower: an int is welcome where a float is asked for, as the typing rules say.
 BEARTYPE = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-install_import_hook([f"palestra.{name}" for name in CHECKED], BEARTYPE)
+checked = install_import_hook([f"palestra.{name}" for name in CHECKED], BEARTYPE).hook
+among = checked.should_instrument
+KERNELS = (
+    "palestra.envs.atari2600."  # Warp compiles these functions' source: checks are no part of it
+)
+checked.should_instrument = lambda name: among(name) and not name.startswith(KERNELS)
 
 from palestra import core
 
@@ -71,7 +100,7 @@ passed: list[type] = []
 core.hyperparameters = unchecked
 import palestra.algorithms
 import palestra.envs
-import palestra.runners.cache  # entries are written whole: two workers share the cache
+from palestra.runners import cache  # entries are written whole: two workers share the cache
 
 simulators = [row.simulator for row in palestra.envs.ENVIRONMENTS.values()]  # imported now
 learners = [row.learner for row in palestra.algorithms.ALGORITHMS.values()]
@@ -79,16 +108,24 @@ for cls in passed:  # the hook has passed; the mark would hide the fields' types
     del cls.__no_type_check__
 
 
-MAPS = Path("/proc/self/maps")  # of Linux, which allows a process 65,530 of them
-
-
 @pytest.fixture(scope="module", autouse=True)  # to count takes too long to do after every test
 def few_programs():
-    """Forget compiled programs before they exhaust memory maps: XLA dies without a word of it."""
+    """Forget compiled programs before they exhaust memory maps."""
     yield
-    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > 30_000:
-        jax.clear_caches()
-        gc.collect()
+    cache.forget_programs()
+
+
+@pytest.fixture(scope="module")
+def optimized():
+    """Compile as for users, where bits are held to another program's, or much is computed."""
+    jax.clear_caches()  # a program is optimized, or not, when it is made
+    jax.config.update(QUICKLY.lower(), False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(QUICKLY)
+        patch.setenv("XLA_FLAGS", FLAGS)
+        yield
+    jax.config.update(QUICKLY.lower(), True)
+    jax.clear_caches()
 
 
 @pytest.fixture

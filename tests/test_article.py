@@ -16,8 +16,11 @@ import palestra
 from palestra.tools.cli import main
 
 FOLDER = Path(__file__).parents[1] / "examples" / "article"
-pytestmark = [  # imageio's readers leave their pipes to the garbage collector
-    pytest.mark.filterwarnings("ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.usefixtures(
+        "optimized"
+    ),  # imageio's readers leave their pipes to the garbage collector
+    pytest.mark.filterwarnings("ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning"),
 ]
 
 

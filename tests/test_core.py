@@ -176,11 +176,7 @@ def test_who_has_what_the_contract_does_not_ask_for():
     assert {room(home) for home in where(HasModel)} == {"toy_text"}
     assert len(where(HasOptions)) == 5
     assert {room(home) for home in where(HasOptions)} == {"classic"}
-    memory = {
-        "probes:Cue",
-        "probes:Forget",
-        "probes:TMaze",
-    }  # where no one observation has a best action
+    memory = {"probes:Cue", "probes:Forget"}  # where no one observation has a best action
     assert where(Probe) == {home for home in simulators if home.startswith("probes:")} - memory
     assert where(HasInfo)
     assert not where(Drawn | Written)  # they have files of their own

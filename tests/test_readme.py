@@ -12,6 +12,8 @@ from sizes import sizes
 
 from palestra.tools.cli import main
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.S)
@@ -52,7 +54,7 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     commands = {"train", "resume", "reproduce", "evaluate", "export"}
     commands |= {"plot", "video", "play", "watch", "check", "list", "cite", "runs"}
-    commands |= {"compare", "report", "solve"}
+    commands |= {"compare", "report", "solve", "sweep", "work"}
     (tmp_path / "my_file.py").write_text(MAZE)
     monkeypatch.delitem(sys.modules, "my_file", raising=False)  # another test's, and its Maze
     monkeypatch.delitem(gymnasium.registry, "Maze-v0", raising=False)
@@ -66,6 +68,11 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
             with pytest.raises(SystemExit, match="0"):
                 main(arguments)
             continue
+        if arguments[0] == "sweep":
+            arguments[arguments.index("--seeds") + 1] = "1"
+            arguments += ["--steps", "600", "--no-video", "--workers", "0"]
+        if arguments[0] == "work":
+            (arguments[1],) = map(str, Path("sweeps").iterdir())
         if arguments[0] == "play" and "--text" not in arguments:
             arguments += ["--text"]
         if arguments[0] == "watch":

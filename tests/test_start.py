@@ -25,6 +25,7 @@ WRONG = {
     "trian": "There is no command 'trian'; did you mean train?",
     "train dqm CartPole-v1": "did you mean dqn?",
     "train dqn CartPole-v2": "There is no environment 'CartPole-v2'; did you mean CartPole-v1?",
+    "train dqn Foo-v0": "There is no environment 'Foo-v0'",
     "play CartPole-v2": "did you mean CartPole-v1?",
     "check CartPole-v2": "did you mean CartPole-v1?",
     "train dqn": "train needs an algorithm and an environment first",
@@ -54,6 +55,7 @@ WRONG = {
     "reproduce nowhere": "nowhere is not a run folder",
     "cite sak": "did you mean sac?",
 }
+FOREIGN = ["train dqn Foo-v0"]  # Gymnasium knows ids that we do not
 
 
 def alone(code: str) -> subprocess.CompletedProcess:
@@ -87,7 +89,7 @@ def test_what_cannot_be_is_said_without_jax(command):
     assert said.startswith("palestra: ")
     assert said.count("\n") == 1
     assert WRONG[command] in said
-    assert loaded in ([], ["gymnasium"])  # which knows ids that we do not
+    assert loaded == (["gymnasium"] if command in FOREIGN else [])
 
 
 @pytest.mark.parametrize(
@@ -117,3 +119,10 @@ def test_gymnasiums_names_are_ours_too():
     same, *names = alone(code).stdout.split()
     assert same == "True"
     assert {"spaces", "wrappers", "DQN", "train", "__version__"} <= set(names)
+
+
+def test_a_version_that_gymnasium_alone_has_is_left_to_it():
+    code = "from palestra.envs import ENVIRONMENTS, check_version\n"
+    code += "check_version('CartPole-v0')\ndel ENVIRONMENTS['CartPole-v0']\n"
+    assert alone(f"{code}check_version('CartPole-v0'); {LOADED}").stdout == "[]\n"
+    assert "did you mean CartPole-v1?" in alone(f"{code}check_version('CartPole-v2')").stderr

@@ -31,12 +31,12 @@ def test_targets():
     terminated, truncated = column(*[False] * 3, True, False), column(*[False] * 5)
     steps = Transition(None, None, reward, None, terminated, truncated)
     best = column(0.0, 0.0, 16.0, 32.0, 64.0)
-    y = algorithm._targets(steps, best)
+    y = algorithm.targets(steps, best)
     #  1 + 2/2 + 16/4,  2 + 4/2,  4
     np.testing.assert_allclose(y[:, 0], [6.0, 4.0, 4.0])
     cut = steps._replace(terminated=truncated, truncated=terminated)
-    np.testing.assert_allclose(algorithm._targets(cut, best)[:, 0], [6.0, 12.0, 20.0])
-    pressed = replace(algorithm, rescale=True)._targets(steps, rescaled(best))
+    np.testing.assert_allclose(algorithm.targets(cut, best)[:, 0], [6.0, 12.0, 20.0])
+    pressed = replace(algorithm, rescale=True).targets(steps, rescaled(best))
     np.testing.assert_allclose(pressed, rescaled(y), rtol=1e-4)
 
 
@@ -49,7 +49,7 @@ def test_values_on_another_scale():
 @pytest.mark.parametrize("end", [None, 1, 3])
 def test_what_is_learned_from_was_remembered_along_the_burn_in(end):
     """As along the whole sequence, also where an episode ends with the burn-in, or after it."""
-    steps = kept(experience(SPEC, 0, SMALLER._length, SMALLER))
+    steps = kept(experience(SPEC, 0, SMALLER.length_drawn, SMALLER))
     no = jnp.zeros_like(steps.done)
     ends = no if end is None else no.at[end].set(True)
     steps = steps._replace(terminated=ends, truncated=no)
@@ -63,7 +63,7 @@ def test_what_is_learned_from_was_remembered_along_the_burn_in(end):
     learned = pick(values, steps.action)[first : first + SMALLER.sequence_length]
     np.testing.assert_allclose(metrics["q"], learned.mean(), rtol=1e-4, atol=1e-6)
     best = pick(next_values, ahead(state.q, steps)[0].argmax(-1))
-    error = np.abs(learned - SMALLER._targets(steps, best))
+    error = np.abs(learned - SMALLER.targets(steps, best))
     expected = 0.9 * error.max(0) + 0.1 * error.mean(0)
     np.testing.assert_allclose(priority, expected, rtol=1e-3, atol=1e-5)
 

@@ -51,7 +51,7 @@ def policy():
 
 def test_every_run_has_a_program_and_runs_that_share_a_cache_come_together(benchmark, monkeypatch):
     monkeypatch.setattr(
-        sys, "argv", ["training.py", "--seeds", "2", "--only", "dqn,a2c,sbx,palestra"]
+        sys, "argv", ["training.py", "--seeds", "2", "--only", "dqn,a2c,recurrent_ppo,sbx,palestra"]
     )
     runs = [
         [run.name for run in together] for together in benchmark["plan"](benchmark["arguments"]())
@@ -61,7 +61,13 @@ def test_every_run_has_a_program_and_runs_that_share_a_cache_come_together(bench
         [f"line-dqn-sbx-{seed}"],
         [f"line-dqn-palestra-cold-{seed}", f"line-dqn-palestra-warm-{seed}"],
     ]
-    rates = [["rate-a2c-palestra-0"], ["rate-dqn-sbx-0"], ["rate-dqn-palestra-0"]]
+    # Without a line recurrent PPO has a rate alone.
+    rates = [
+        ["rate-recurrent_ppo-palestra-0"],
+        ["rate-a2c-palestra-0"],
+        ["rate-dqn-sbx-0"],
+        ["rate-dqn-palestra-0"],
+    ]
     assert runs == rates + lines(0) + lines(1)
     for system in benchmark["SYSTEMS"].values():
         assert (BENCHMARKS / "peers" / system.program).exists()
@@ -146,8 +152,8 @@ def test_the_report_says_medians_ratios_and_what_failed(benchmark):
         {**result("line", "rejax"), "error": "no such thing"},
     ]
     lines = benchmark["markdown"](results).splitlines()
-    assert "| Stable-Baselines3 | 1,000 |  |  |  |  |" in lines
-    assert "| *Palestra, times Stable-Baselines3* | 52.0 |  |  |  |  |" in lines
+    assert "| Stable-Baselines3 | 1,000 |  |  |  |  |  |" in lines
+    assert "| *Palestra, times Stable-Baselines3* | 52.0 |  |  |  |  |  |" in lines
     row = "| PPO, 475 in CartPole-v1:"
     assert (
         f"{row} Stable-Baselines3 | 100,000 | 90.0 (60.0–not reached) | 2/3 | 500 | 22.5, 45.0 |"

@@ -487,5 +487,5 @@ def test_every_specification_is_plain_data_and_differs_from_the_rest():
     rows = atari.differences().splitlines()
     assert rows[0].split(" | ")[1:] == [*list(SPECIFICATIONS)[:-1], f"{[*SPECIFICATIONS][-1]} |"]
     assert len(rows) == 2 + len(fields(Preprocessing))
-    assert "| `sticky` | 0.0 | 0.25 | 0.0 | 0.0 | 0.0 | 0.0 |" in rows
-    assert "| `full_action_space` | no | yes | no | no | no | no |" in rows
+    assert "| `sticky` | 0.0 | 0.25 | 0.0 | 0.0 | 0.0 | 0.0 | 0.25 |" in rows
+    assert "| `full_action_space` | no | yes | no | no | no | no | no |" in rows

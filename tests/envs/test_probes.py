@@ -121,22 +121,3 @@ def test_the_first_step_is_answered_otherwise_than_those_after_it():
     assert [pays(first, 0), pays(first, 1), pays(later, 0), pays(later, 1)] == [-1, 1, 0, -1]
     ends = [bool(env.step(first, jnp.int32(1), prng.key(i))[1].terminated) for i in range(64)]
     assert 16 < sum(ends) < 48
-
-
-def test_the_way_through_the_t_maze():
-    env = envs.make("probe/TMaze-v0")
-    for seed in range(4):
-        state, sign = env.reset(prng.key(seed))
-        south = sign.tolist() == [1, 1, 0]
-        assert south or sign.tolist() == [0, 1, 1]
-        _, bump = env.step(state, jnp.int32(3), prng.key(0))  # west, into the wall
-        assert (bump.obs.tolist(), bump.terminated) == (sign.tolist(), False)
-        np.testing.assert_allclose(bump.reward, -0.1)
-        for i in range(10):
-            state, step = env.step(state, jnp.int32(1), prng.key(0))
-            assert step.obs.tolist() == ([0, 1, 0] if i == 9 else [1, 0, 1])
-            assert (float(step.reward), bool(step.terminated)) == (0, False)
-        north, turned = (env.step(state, jnp.int32(a), prng.key(0))[1] for a in (0, 2))
-        right, wrong = (turned, north) if south else (north, turned)
-        assert (float(right.reward), bool(right.terminated), bool(wrong.terminated)) == (4, 1, 1)
-        np.testing.assert_allclose(wrong.reward, -0.1)

@@ -92,22 +92,25 @@ def test_the_opponent_is_perfect():
 @pytest.mark.parametrize("mistakes", [0.0, 0.5])
 def test_games_are_as_the_rules_say(mistakes):
     env, games = TicTacToe(mistakes=mistakes), 512
-    state, obs = jax.vmap(env.reset)(jax.random.split(prng.key(0), games))
-    step, rng = jax.jit(jax.vmap(env.step)), np.random.default_rng(0)
+    state, obs = jax.tree.map(
+        np.asarray, jax.jit(jax.vmap(env.reset))(jax.random.split(prng.key(0), games))
+    )
+    step, info = jax.jit(jax.vmap(env.step)), jax.jit(jax.vmap(env.info))
+    rng = np.random.default_rng(0)
     begun = (np.asarray(obs) == 2).sum(-1)
     assert 0.4 < begun.mean() < 0.6
     running, totals = np.ones(games, bool), []
     for time in range(5):
-        before = np.asarray(state.board)
-        masks = np.asarray(jax.vmap(env.info)(state)["action_mask"])
+        before = state.board
+        masks = np.asarray(info(state)["action_mask"])
         assert (masks == (before == 0)).all()
         action = np.array([rng.choice(np.flatnonzero(m)) if m.any() else 0 for m in masks])
         keys = jax.random.split(prng.key(1 + time), games)
-        state, out = step(state, action.astype(np.int32), keys)
+        state, out = jax.tree.map(np.asarray, step(state, action.astype(np.int32), keys))
         for i in np.flatnonzero(running):
             moved, now = (
                 put(tuple(before[i].tolist()), action[i], 1),
-                tuple(np.asarray(out.obs[i]).tolist()),
+                tuple(out.obs[i].tolist()),
             )
             reward, over = float(out.reward[i]), bool(out.terminated[i])
             if won(moved, 1) or not free(moved):
@@ -118,7 +121,7 @@ def test_games_are_as_the_rules_say(mistakes):
                 lost = won(now, 2)
                 assert (reward, over) == (-float(lost), lost or not free(now))
             totals += [reward] if over else []
-        running &= ~np.asarray(out.terminated)
+        running &= ~out.terminated
     assert not running.any()
     assert len(totals) == games
     assert {-1.0, 0.0, 1.0} == {*totals} if mistakes else max(totals) == 0

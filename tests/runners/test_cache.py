@@ -1,12 +1,16 @@
-"""Where the compilation cache is, that its entries are whole, and that nothing fails without."""
+"""Where the compilation cache is, that its entries are whole, and that nothing fails without; and
+that a process forgets what it has compiled before it is too much."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jax
 import pytest
 from jax._src.lru_cache import LRUCache
 
 from palestra.runners import cache
+from palestra.tools.training import session
 
 
 @pytest.fixture
@@ -57,3 +61,29 @@ def test_an_entry_that_a_killed_process_left_half_written_is_mended(tmp_path):
     (tmp_path / "key-cache").write_bytes(b"wh")
     LRUCache(str(tmp_path), max_size=-1).put("key", b"whole")
     assert LRUCache(str(tmp_path), max_size=-1).get("key") == b"whole"
+
+
+@pytest.fixture
+def maps(monkeypatch, tmp_path):
+    """What stands in for the numbers of maps that the process has, and may have."""
+    monkeypatch.setattr(cache, "MAPS", tmp_path / "maps")
+    monkeypatch.setattr(cache, "ALLOWED", tmp_path / "allowed")
+    (tmp_path / "allowed").write_text("20\n")
+    return tmp_path / "maps"
+
+
+@pytest.mark.parametrize(("count", "forgets"), [(10, False), (11, True)])
+def test_programs_are_forgotten_where_half_of_the_memory_maps_are_taken(
+    count, forgets, maps, monkeypatch
+):
+    """By whatever trains, first of all: a worker of a sweep trains hundreds of programs."""
+    cleared = []
+    monkeypatch.setattr(cache.jax, "clear_caches", lambda: cleared.append(count))
+    maps.write_text("a map\n" * count)
+    job: Any = SimpleNamespace(name="ppo", task="a task", steps=1)
+    next(session.carry_out(job, {}, {}, job))
+    assert cleared == [count] * forgets
+
+
+def test_where_nobody_counts_maps_nothing_is_forgotten(maps):
+    cache.forget_programs()

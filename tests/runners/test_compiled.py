@@ -6,15 +6,16 @@ runner did.
 
 from dataclasses import replace
 
+import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from palestra import envs
+from palestra import envs, prng
 from palestra.algorithms.dqn import DQN
 from palestra.algorithms.q_learning import QLearning
-from palestra.core import Environment, Transition, hyperparameters
+from palestra.core import Environment, Step, Transition, hyperparameters
 from palestra.envs.classic.cartpole import MAX_ANGLE, CartPole
 from palestra.envs.transforms import TimeLimit
 from palestra.runners import compiled
@@ -246,3 +247,30 @@ def test_programs_used_least_recently_are_let_go(monkeypatch):
     one, _, again, _ = (make(num_envs) for num_envs in (1, 2, 1, 3))
     assert again is one
     assert [key[-3] for key in kept] == [1, 3]
+
+
+class Lives:
+    """Counts steps; every third one ends an episode, and the next goes on with the count."""
+
+    observation_space = gymnasium.spaces.Box(0, 100, (1,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, key):
+        return jnp.zeros(1), jnp.zeros(1)
+
+    def go_on(self, state, key):
+        return state + 0.5, state + 0.5
+
+    def step(self, state, action, key):
+        state = state + 1.0
+        over = state[0].astype(int) % 3 == 0
+        return state, Step(state, jnp.float32(0), over, jnp.zeros((), bool))
+
+
+def test_where_a_game_goes_on_the_next_episode_begins_in_it():
+    env, keys = Lives(), jax.random.split(prng.key(0), 2)
+    begun = compiled.begin_episodes(env, keys)
+    still = lambda obs, key: jnp.zeros(2, int)
+    *_, rollout = compiled.unroll(env, still, *begun, 7, prng.key(1))
+    assert rollout.obs[:, 0, 0].tolist() == [0, 1, 2, 3.5, 4.5, 5.5, 7.0]
+    assert rollout.next_obs[:, 1, 0].tolist() == [1, 2, 3, 4.5, 5.5, 6.5, 8.0]

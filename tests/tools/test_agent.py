@@ -29,7 +29,7 @@ from palestra.envs import make
 from palestra.envs.classic.cartpole import CartPole
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.tools.agents.agent import Agent, Snapshots, load
-from palestra.tools.agents.policy import reads
+from palestra.tools.agents.policy import estimating, reads
 from palestra.tools.agents.spaces_json import describe, spaces_of
 from palestra.tools.cli import main
 from palestra.tools.environments.whose import task_of
@@ -446,9 +446,58 @@ def test_probabilities_of_several_choices_and_of_numbers():
         agent_of("sac", Box(-1, 1, (2,))).probabilities(np.zeros(3, np.float32))
 
 
-def agent_of(name: str, actions) -> Agent:
+CRITICS = {"actor_critic", "a2c", "a3c", "impala", "ppo", "reinforce", "recurrent_ppo"}
+CRITICS |= {"ddpg", "td3", "sac"}
+
+
+def test_who_learns_a_value_of_the_moment_beside_a_policy():
+    acts, kept = (Discrete(3), Box(-1, 1, (1,))), set()
+    for name in ALGORITHMS:
+        algorithm = ALGORITHMS[name].learner()
+        seen = Box(-1, 1, (3,)) if "vector" in ALGORITHMS[name].observations else Discrete(3)
+        act = acts["discrete" not in ALGORITHMS[name].actions]
+        kept |= {name} if estimating(algorithm, Spec(seen, act, 4)) else set()
+    assert kept == CRITICS
+
+
+def test_what_values_the_moment_is_kept_with_the_agent_and_apart(tmp_path):
+    obs = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    agent = agent_of("ppo", Discrete(3))
+    assert set(agent.arrays) == set(reads(agent.algorithm, agent.spec))
+    assert not agent.critic.keys() & agent.arrays.keys()
+    agent.save(tmp_path / "a.safetensors")
+    again, told = load(tmp_path / "a.safetensors"), agent.estimate(obs)
+    assert told.shape == (5,)
+    np.testing.assert_array_equal(again.estimate(obs), told)
+    np.testing.assert_allclose(agent.estimate(obs[0]), told[0], rtol=1e-5, atol=1e-6)
+    replace(agent, critic={}).save(tmp_path / "a.safetensors")  # as before they were kept
+    again = load(tmp_path / "a.safetensors")
+    assert again.arrays.keys() == agent.arrays.keys()
+    with pytest.raises(ValueError, match=r"this agent has no value to tell: "):
+        again.estimate(obs)
+
+
+def test_a_value_is_in_the_rewards_of_the_task():
+    """The same networks, which know rewards as they are, or in deviations of 5."""
+    obs, told = np.ones(3, np.float32), []
+    for scaled in (False, True):
+        algorithm = PPO(hidden=(4,), normalize_reward=scaled)
+        spec = Spec(Box(-1, 1, (3,)), Discrete(2), 1)
+        state = algorithm.init(spec, prng.key(0))
+        if scaled:
+            moments = state.reward_scale.moments
+            moments = moments._replace(variance=np.full_like(moments.variance, 25.0))
+            state = state._replace(reward_scale=state.reward_scale._replace(moments=moments))
+        told.append(Agent.of(algorithm, spec, "CartPole-v1", state, None).estimate(obs))
+    assert told[1] == pytest.approx(5 * told[0], rel=1e-5)
+    best = agent_of("dqn", Discrete(2))
+    assert best.estimate(obs) == best.values(obs).max()
+    assert not agent_of("reinforce", Discrete(2), baseline=False).critic
+
+
+def agent_of(name: str, actions, **settings) -> Agent:
     """An agent that has not learned."""
-    algorithm = ALGORITHMS[name].learner(hidden=(4,))
+    algorithm = ALGORITHMS[name].learner(hidden=(4,), **settings)
     spec = Spec(Box(-1, 1, (3,)), actions, 1)
     learner = jax.jit(lambda: algorithm.init(spec, prng.key(0)))()
     return Agent.of(algorithm, spec, task_of("CartPole-v1"), learner, None)

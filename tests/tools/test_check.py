@@ -222,6 +222,15 @@ def test_one_of_ours(capsys):
     assert capsys.readouterr().out.startswith("probe/Action-v0: nothing to mend.")
 
 
+def test_what_is_looked_at_is_said():
+    parts = []
+    check(f"{MODULE}:Refusing-v0", parts.append)
+    assert [part.rpartition(": ")[2] for part in parts] == [
+        "what the contract says",
+        "Gymnasium's checker",
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -201,7 +201,7 @@ def test_plot_draws_one_run_and_several(run: Path, tmp_path: Path, capsys) -> No
 def test_plot_keeps_other_parameters_apart(run: Path, altered: Path, tmp_path, monkeypatch) -> None:
     drawn = []
     draw = lambda axes, runs, look, label, *how: drawn.append((len(runs), label))
-    monkeypatch.setattr("palestra.tools.pictures.plot._evaluations", draw)
+    monkeypatch.setattr("palestra.tools.pictures.plot.draw_evaluations", draw)
     both = [str(run), str(altered), str(run)]
     assert main(["plot", *both, "--output", str(tmp_path / "both.png")]) == 0
     assert drawn[0] == (1, "dqn on CartPole-v1")  # the same run twice is one

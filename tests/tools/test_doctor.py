@@ -18,7 +18,6 @@ from gymnasium.wrappers import FlattenObservation
 
 import palestra
 from palestra import envs
-from palestra.algorithms import ALGORITHMS
 from palestra.algorithms.ddpg import DDPG
 from palestra.algorithms.dqn import DQN
 from palestra.algorithms.ppo import PPO
@@ -246,20 +245,9 @@ def test_environments_on_the_host_are_looked_at_too(fault):
     assert all(is_sentence(finding.said) for finding in found)
 
 
-# Healthy runs
+# Healthy runs: tests/learning/test_short.py shows one of each algorithm
 
-FASTEST = {
-    **dict.fromkeys(ALGORITHMS, "CartPole-v1"),
-    **dict.fromkeys(("recurrent_ppo", "r2d2"), "Positions/CartPole-v1"),
-    **dict.fromkeys(("q_learning", "expected_sarsa", "dyna_q"), "CliffWalking-v1"),
-    **dict.fromkeys(
-        ("sarsa", "monte_carlo", "double_q_learning", "n_step_sarsa", "sarsa_lambda"),
-        "FrozenLake-v1",
-    ),
-    "bandits": "Bandit-v0",
-    **dict.fromkeys(("ddpg", "td3", "sac"), "Pendulum-v1"),
-}
-REPORTS = 25  # as in tests/learning/test_short.py: then its programs are these
+REPORTS = 25
 
 
 def chosen(name: str, env_id: str) -> Iterator[list[Finding]]:
@@ -277,10 +265,9 @@ def chosen(name: str, env_id: str) -> Iterator[list[Finding]]:
         yield looker.look(said(report.step, learner, *parts))
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
-def test_nothing_is_found_in_a_healthy_run(name):
-    slow = ALGORITHMS[name].off_policy and ALGORITHMS[name].observations != ("discrete",)
-    assert gathered(islice(chosen(name, FASTEST[name]), 3 if slow else 8)) == []
+@pytest.mark.parametrize(("name", "count"), [("recurrent_ppo", 8), ("r2d2", 3)])
+def test_nothing_is_found_where_little_is_seen(name, count):
+    assert gathered(islice(chosen(name, "Positions/CartPole-v1"), count)) == []
 
 
 def test_a_policy_that_is_certain_and_good_is_left_alone():
@@ -683,7 +670,6 @@ def test_the_replay_is_never_read():
     ("algorithm", "steps", "told"),
     [
         (PPO(anneal_steps=100_000), 300_000, "learning rate is zero after 100,000 of 300,000"),
-        (PPO(anneal_steps=100, anneal_clip=True), 300, "learning rate and clip are zero"),
         (PPO(anneal_steps=100_000), 100_000, None),
         (PPO(), 300_000, None),
         (DQN(), 300_000, None),

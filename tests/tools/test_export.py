@@ -570,3 +570,9 @@ def test_a_file_plays_in_ours_whose_id_has_a_slash(tmp_path: Path) -> None:
     agent = agent_of("ppo", (env.observation_space, env.action_space), "MinAtar/Breakout-v1")
     to_numpy(agent, tmp_path / "agent.py")
     assert "ENVIRONMENT = 'palestra/MinAtar-Breakout-v1'" in (tmp_path / "agent.py").read_text()
+    agent = replace(agent, task=task_of("atari/Breakout-v5", {"preprocessing": "laptop"}))
+    to_numpy(agent, tmp_path / "game.py")
+    told = runpy.run_path(str(tmp_path / "game.py"))
+    assert told["ENVIRONMENT"] == "palestra/atari-Breakout-v5"
+    seen = {"preprocessing": "laptop", "life_loss": False, "clip_reward": False}
+    assert told["SETTINGS"] == seen  # what it learned to see, of whole games

@@ -302,6 +302,13 @@ BAD = {
     ),
     "a foreign flag": (["LunarLander-v3", "--env.gravty", "1"], "did you mean --env.gravity?"),
     "what it refuses": (["LunarLander-v3", "--env.gravity", "5"], "LunarLander-v3 cannot be made:"),
+    "actors of a game": (["ALE/Pong-v5", "--actors", "ray:2"], "in the emulator's own threads"),
+    "actors of ours": (["CartPole-v1", "--actors", "ray:2"], "inside of the compiled program"),
+    "more actors than environments": (
+        ["LunarLander-v3", "--actors", "ray:9", "--num-envs", "8"],
+        "9 actors need at least 9 environments, one each, not 8: --num-envs 9.",
+    ),
+    "no actors": (["LunarLander-v3", "--actors", "ray:0"], "such as ray:16, or none; not 'ray:0'"),
     "a crop in color": (
         ["ALE/Pong-v5", "--env.preprocessing", "article-pong", "--env.height", "84"],
         "the view 'crop' is 80 x 80 or 40 x 40 in gray, not 84 x 80.",
@@ -427,7 +434,10 @@ def test_what_an_environment_prints_does_not_come_between_json(tmp_path: Path, s
     ran = subprocess.run(
         [sys.executable, "-m", "palestra", *words.split()],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(palestra.__file__).parents[1])},
+        # Otherwise C would keep nothing back, for which there is no need to wait.
+        env=os.environ
+        | {"PYTHONPATH": str(Path(palestra.__file__).parents[1])}
+        | {"PYTHONUNBUFFERED": ""},
         capture_output=True,
         text=True,
     )

@@ -9,6 +9,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 from masked_games import Board, Field, Pair, Steps
 
 import palestra
+from palestra import faults
 from palestra.core import Masked
 from palestra.envs.host import masking
 from palestra.faults import EnvironmentFaultError, InputError
@@ -157,8 +158,9 @@ class Fading(Steps):
 def test_a_mask_that_fails_on_the_way_is_said(told, said):
     env = masking.Masking(Fading(told))
     obs, info = env.reset(seed=0)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=said) as raised:
         env.step(masking.draw(env, obs, info))
+    assert faults.said(raised.value) == str(raised.value)  # without a class's name
 
 
 def test_at_an_end_nothing_need_be_allowed():

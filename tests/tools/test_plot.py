@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from palestra.faults import InputError
 from palestra.tools.cli import main
 from palestra.tools.pictures import style
-from palestra.tools.pictures.plot import DOTS, _evaluations, course, plot
+from palestra.tools.pictures.plot import DOTS, course, draw_evaluations, plot
 
 
 def made(
@@ -84,7 +84,7 @@ def test_the_legend_says_over_how_many_episodes(tmp_path):
     folders = [made(tmp_path / f"{seed}", seed=seed, value=3.0) for seed in range(2)]
     for some, over in ((folders[:1], "2 episodes"), (folders, "seeds")):
         axes = Figure().add_subplot()
-        _evaluations(axes, [course(folder) for folder in some], ("black", "-"), "dqn", 64)
+        draw_evaluations(axes, [course(folder) for folder in some], ("black", "-"), "dqn", 64)
         assert axes.get_legend_handles_labels()[1] == [f"dqn: greedy, 95 % over {over}"]
         assert axes.lines[0].get_ydata().tolist() == [3.5, 3.5, 3.5]
 
@@ -192,7 +192,7 @@ def test_smoothing_is_a_running_mean_and_said(tmp_path):
         line["evaluation"] = [value, value]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
     axes = Figure().add_subplot()
-    _evaluations(axes, [course(folder)], ("black", "-"), "dqn", 64, smooth=2)
+    draw_evaluations(axes, [course(folder)], ("black", "-"), "dqn", 64, smooth=2)
     assert axes.lines[0].get_ydata().tolist() == [1.0, 1.5, 4.0]
     label = "dqn: greedy, running mean of 2, 95 % over 4 episodes"
     assert axes.get_legend_handles_labels()[1] == [label]

@@ -1,5 +1,6 @@
 """Pictures of what agents have learned show what they do."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium as gym
@@ -73,8 +74,8 @@ def test_blackjacks_letters_are_its_policy(agents):
 
 
 def test_a_phase_plane_shows_choices_and_values_where_there_are_such(agents):
-    for name, panels in (("values", 2), ("policy", 1)):
-        agent = agents[name]
+    without = replace(agents["policy"], critic={})
+    for agent, panels in ((agents["values"], 2), (agents["policy"], 2), (without, 1)):
         shown = [x for x in policy.phase(agent).axes if x.get_xlabel()]
         assert len(shown) == panels
         assert shown[0].collections[0].get_clim() == (-0.5, 1.5)  # each name in its color's middle

@@ -10,7 +10,7 @@ import pytest
 from palestra.algorithms import ALGORITHMS, served
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.tools.environments.whose import task_of
-from palestra.tools.presets import presets
+from palestra.tools.presets import preset, presets, presets_of
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS, PRESETS_FOLDER = ROOT / "benchmarks", ROOT / "palestra" / "tools" / "presets"
@@ -40,6 +40,12 @@ def test_each_score_can_be_found_and_replaced(learning):
             source = (PRESETS_FOLDER / f"{cell.algorithm}.py").read_text()
             node = learning["score_node"](ast.parse(source), cell.task.env_id, cell.task.preset)
             assert ast.literal_eval(node) == chosen.score
+
+
+def test_a_game_in_our_console_has_the_presets_of_the_same_in_ale_py():
+    assert presets_of("ppo", "atari/Pong-v5") == presets_of("ppo", "ALE/Pong-v5") != {}
+    assert preset("ppo", "atari/Pong-v5", "laptop") == preset("ppo", "ALE/Pong-v5", "laptop")
+    assert presets_of("ppo", "atari/Klax-v5") == {}
 
 
 def test_the_page_of_results_is_up_to_date(learning):

@@ -2,7 +2,9 @@
 
 import io
 import sys
+import time
 
+from palestra.tools.cli.results import busy
 from palestra.tools.training.progress import Display
 
 
@@ -38,3 +40,18 @@ def test_brackets_in_a_parameter_are_shown_as_they_are(capsys) -> None:
     display = Display("dqn on Maze with rows=[/b][red]", 10, [0], quiet=False)
     display.console.print(display._bar.get_renderable(), soft_wrap=True)
     assert "[/b][red]" in capsys.readouterr().err
+
+
+def test_what_takes_long_is_said_and_so_is_each_part_after_it(capsys):
+    with busy("counting sheep", 0.0) as say:
+        while not (told := capsys.readouterr().err):  # by a thread of its own
+            time.sleep(0.001)
+        say("counting the black ones")
+    assert told == "palestra: counting sheep ...\n"
+    assert capsys.readouterr().err == "palestra: counting the black ones ...\n"
+
+
+def test_of_what_is_quick_nothing_is_said(capsys):
+    with busy("counting sheep", 60.0) as say:
+        say("counting the black ones")
+    assert capsys.readouterr().err == ""

@@ -23,6 +23,7 @@ from palestra.tools.runs import checkpoint
 from palestra.tools.runs.checkpoint import NAME, PREVIOUS, Checkpoint, Keeper
 from palestra.tools.runs.reading import read_metrics
 from palestra.tools.training import session
+from palestra.tools.training.events import Reported
 from palestra.tools.training.progress import Display
 
 REPORTS = 8
@@ -382,6 +383,33 @@ def test_seeds_that_stopped_go_on_side_by_side(quick, tmp_path, monkeypatch):
     assert courses == [[0, 1]]
     assert [run.config["steps"] for run in made] == [4_096, 4_096]
     assert all(run.summary["resumed"] for run in made)
+
+
+@pytest.mark.usefixtures("seeds_side_by_side")
+def test_seeds_in_one_program_go_on_in_it(quick, tmp_path, monkeypatch):
+    """As on an accelerator, to the bit."""
+    monkeypatch.setattr(session, "on_cpu", lambda: False)
+    task, often = ("FrozenLake-v1", SMALL["q_learning"]), {"steps": 2_048, "num_envs": E}
+    whole = palestra.train(*task, **often, **settings(tmp_path / "whole", seeds=2))
+    stopped = settings(tmp_path / "stopped", seeds=2, checkpoint_seconds=0)
+    for event in palestra.training(*task, **often, **stopped):
+        if isinstance(event, Reported) and event.step >= 1_000:  # seed 0's: the other stands there
+            break
+    made = palestra.resume(tmp_path / "stopped", quiet=True)
+    for one, other in zip(whole, made, strict=True):
+        assert other.summary["resumed"]
+        for name in KEPT:
+            assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
+
+
+def test_on_an_accelerator_each_seed_has_its_own_environments_on_the_host(
+    quick, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(session, "on_cpu", lambda: False)
+    make = lambda: gymnasium.make("FrozenLake-v1")
+    run = settings(tmp_path / "seeds", seeds=2)
+    made = palestra.train(make, SMALL["q_learning"], steps=128, num_envs=1, **run)
+    assert [run.summary["seed"] for run in made] == [0, 1]
 
 
 def test_no_room_for_a_checkpoint_does_not_end_training(quick, tmp_path, capsys, monkeypatch):

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas
 import pytest
@@ -13,6 +14,7 @@ from run_folders import write_run
 
 import palestra
 from palestra.tools.cli import main
+from palestra.tools.runs import listing
 from palestra.tools.runs.listing import COLUMNS
 
 CURVE = [[100.0], [480.0, 500.0], [300.0]]
@@ -141,3 +143,32 @@ def test_it_needs_no_jax():
     code = "import palestra, sys; palestra.runs; print('jax' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"
+
+
+def test_a_run_is_seen_to_go_on_from_its_first_file_to_its_summary(tmp_path, monkeypatch):
+    """Looked at wherever something of it is written."""
+    states, put = [], Path.replace
+
+    def put_and_look(part, path):
+        put(part, path)
+        states.extend(palestra.runs(tmp_path)["state"])
+
+    monkeypatch.setattr(Path, "replace", put_and_look)
+    settings = {"steps": 64, "episodes": 1, "eval_episodes": 1, "video": False, "quiet": True}
+    palestra.train("FrozenLake-v1", "q_learning", run=tmp_path / "a", **settings)
+    assert set(states) == {"running", "finished"}
+    assert states == sorted(states, reverse=True)  # and never back
+    folder = write_run(tmp_path / "b", state="died")
+    held = (folder / "metrics.jsonl").open("a")
+    fcntl.flock(held, fcntl.LOCK_EX)
+
+    def ends(path):  # the run comes to its end while somebody looks at it
+        write_run(tmp_path / "c", state="finished")
+        (tmp_path / "c" / "summary.json").rename(folder / "summary.json")
+        held.close()
+        return read(path)
+
+    read = listing.read_curve
+    monkeypatch.setattr(listing, "read_curve", ends)
+    assert listing.row_of(folder)["state"] == "running"
+    assert listing.row_of(folder)["state"] == "finished"

@@ -76,7 +76,8 @@ class Seen(NamedTuple):
 
 def run(capsys, *words: str) -> Seen:
     code = main(["solve", *words])
-    return Seen(code, *capsys.readouterr())
+    out, err = capsys.readouterr()
+    return Seen(code, out, err.replace(f"palestra: solving {words[0]} ...\n", "") if words else err)
 
 
 @pytest.mark.parametrize("env_id", ["FrozenLake-v1", "CliffWalking-v1", "Taxi-v4"])

@@ -1,5 +1,7 @@
 """What training does around learning: how often it evaluates."""
 
+from types import SimpleNamespace
+
 import gymnasium
 import numpy as np
 import pytest
@@ -15,6 +17,19 @@ from palestra.tools.training.session import EVALUATIONS
 from palestra.tools.training.settings import Schedule, settle
 
 TINY = PQN(hidden=(), rollout_length=4, epochs=1, minibatches=1)
+
+
+def settled(env, algorithm, *, steps, num_envs=None, **changes):
+    """The job of what was asked, all else as `train` has it by default."""
+    asked = {
+        "env_kwargs": None,
+        "max_episode_steps": None,
+        "preset": None,
+        "ignore": (),
+        "actors": "none",
+    }
+    asked |= {"steps": steps, "num_envs": num_envs, "mask": True, "changes": changes}
+    return settle(SimpleNamespace(env=env, algorithm=algorithm, **asked))
 
 
 def evaluated(env_id: str, folder, **settings) -> list[int]:
@@ -74,20 +89,19 @@ class Unscaled(gymnasium.Env):
 def test_defaults_are_for_a_task_without_a_preset(name):
     """In any unit; of those that step for each of its steps, one environment."""
     for algorithm in (name, algorithm_class(name)()):
-        job = settle(Unscaled, None, None, algorithm, 100, None, None, (), True, {})
+        job = settled(Unscaled, algorithm, steps=100)
         assert job.num_envs == (8 if name == "ppo" else 1)
         assert job.algorithm.normalize_obs
-    assert settle(Unscaled, None, None, name, 100, 3, None, (), True, {}).num_envs == 3
+    assert settled(Unscaled, name, steps=100, num_envs=3).num_envs == 3
 
 
 def test_schedules_go_with_the_steps_where_the_algorithm_is_a_word():
-    def settled(algorithm, **changes):
-        job = settle("CartPole-v1", None, None, algorithm, 2_000, None, None, (), True, changes)
-        return job.algorithm.anneal_steps
+    def annealing(algorithm, **changes):
+        return settled("CartPole-v1", algorithm, steps=2_000, **changes).algorithm.anneal_steps
 
-    assert settled("ppo") == 2_000  # the preset's are 100,000, of a run of as many
-    assert settled("ppo", anneal_steps=7) == 7
-    assert settled(palestra.PPO(anneal_steps=7)) == 7
+    assert annealing("ppo") == 2_000  # the preset's are 100,000, of a run of as many
+    assert annealing("ppo", anneal_steps=7) == 7
+    assert annealing(palestra.PPO(anneal_steps=7)) == 7
 
 
 def test_what_is_due_hangs_on_the_steps_alone():

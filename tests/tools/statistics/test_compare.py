@@ -178,6 +178,9 @@ def test_names_cannot_break_a_table():
     table = Table("100 %", ["a_b", "x|y"], [["$1 & {2}", "\\end"]])
     assert table.as_markdown().endswith("| a_b | x\\|y |\n|---|---|\n| \\$1 & {2} | \\\\end |")
     assert r"\$1 \& \{2\} & \textbackslash{}end \\" in table.as_tex()
+    inside = table.as_tex().split(r"\resizebox{", 1)[1]  # no table runs over the edge of the page
+    assert inside.index(r"\linewidth") < inside.index(r"\begin{tabular}")
+    assert r"\end{tabular}}" in inside
     assert r"\caption{100 \%}" in table.as_tex()
     table = Table("t", ["a", "b"], [["[5cm]", "![x](y) <b>\n| c"]])
     assert "\n{}[5cm] & " in table.as_tex()

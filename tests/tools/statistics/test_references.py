@@ -9,7 +9,9 @@ from palestra.tools.statistics.references import LIMIT, MODEL, REFERENCES
 
 
 def test_they_are_of_environments_that_there_are():
-    others = {x for x in REFERENCES if not x.startswith("ALE/")} - envs.ENVIRONMENTS.keys()
+    assert REFERENCES["atari/Pong-v5"] == REFERENCES["ALE/Pong-v5"]
+    games = {x for x in REFERENCES if x.startswith(("ALE/", "atari/"))}
+    others = REFERENCES.keys() - games - envs.ENVIRONMENTS.keys()
     assert others <= {f"{x}-v5" for x in ("HalfCheetah", "Hopper", "Walker2d")} | {"LunarLander-v3"}
     for env_id, reference in REFERENCES.items():
         assert reference.random < reference.best, env_id
