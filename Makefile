@@ -3,14 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 PEERS := .bench/test-peers
 LOGGERS := .bench/test-loggers
+RAY := .bench/test-ray
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo test tiny slow learning test-peers test-loggers test-browser lint format bench fuzz size clean
+.PHONY: demo test tiny slow learning test-peers test-loggers test-ray test-browser lint format bench fuzz size clean
 
 demo: .venv/.installed  ## train DQN on CartPole and show that it learned
 	$(BIN)/palestra train dqn CartPole-v1
 
-test: .venv/.dev  ## the whole suite: 40 minutes on two cores the first time
+test: .venv/.dev  ## the whole suite: half an hour on two cores the first time
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 tiny: .venv/.tiny  ## the fifteen-second check
@@ -19,14 +20,18 @@ tiny: .venv/.tiny  ## the fifteen-second check
 slow: .venv/.dev  ## learning at full length: minutes
 	$(BIN)/python -m pytest -m slow -n 0
 
-learning: .venv/.installed  ## every algorithm on every task, ten seeds: hours; resumable
+learning: .venv/.installed  ## every algorithm on every task, ten seeds, and the zoo: hours; resumable
 	$(BIN)/python benchmarks/learning.py
+	$(BIN)/python benchmarks/zoo.py
 
 test-peers: $(PEERS)/.installed  ## other libraries train on our environments; installs them: 1 GB
 	$(PEERS)/bin/python -m pytest -n 0 tests/peers
 
 test-loggers: $(LOGGERS)/.installed  ## trackers read back what we log; installs them: 2 GB
 	$(LOGGERS)/bin/python -m pytest -n 0 -W default tests/loggers
+
+test-ray: $(RAY)/.installed  ## actors on a cluster of three nodes, all on loopback; installs it: 300 MB
+	$(RAY)/bin/python -m pytest -n 0 -W default tests/ray
 
 test-browser: .venv/.browser  ## a real Chromium opens our pages, without a network; installs it: 350 MB
 	@command -v chromium || command -v google-chrome || { $(ROOT) apt-get update -qq && \
@@ -95,4 +100,9 @@ $(LOGGERS)/.installed: pyproject.toml
 	test -d $(LOGGERS) || $(PYTHON) -m venv $(LOGGERS)
 	$(LOGGERS)/bin/python -m pip install --quiet torch==2.13.0
 	$(LOGGERS)/bin/python -m pip install --quiet 'stable-baselines3==2.9.*' --editable '.[tiny,tensorboard,wandb,mlflow,trackio]'
+	touch $@
+
+$(RAY)/.installed: pyproject.toml
+	test -d $(RAY) || $(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --editable '.[tiny,ray]'
 	touch $@

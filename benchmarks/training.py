@@ -68,9 +68,9 @@ class System(NamedTuple):
 SYSTEMS = {
     "sb3": System(
         "Stable-Baselines3",
-        ("stable-baselines3==2.9.*", TORCH),
+        ("stable-baselines3==2.9.*", "sb3-contrib==2.9.*", TORCH),
         "sb3_training.py",
-        ("ppo", "a2c", "dqn", "ddpg", "sac"),
+        ("ppo", "recurrent_ppo", "a2c", "dqn", "ddpg", "sac"),
     ),
     "sbx": System(
         "SBX",
@@ -88,7 +88,7 @@ SYSTEMS = {
         "Palestra",
         ("--editable", str(ROOT), JAX),
         "palestra_training.py",
-        ("ppo", "a2c", "dqn", "ddpg", "sac"),
+        ("ppo", "recurrent_ppo", "a2c", "dqn", "ddpg", "sac"),
     ),
 }
 
@@ -179,6 +179,8 @@ def plan(options: Namespace) -> Iterator[tuple[Run, ...]]:
             if seed >= (options.rate_seeds if measure == "rate" else options.seeds):
                 continue
             for algorithm in options.algorithms:
+                if measure == "line" and TASKS[algorithm].line is None:
+                    continue
                 for system in options.systems:
                     if algorithm not in SYSTEMS[system].algorithms:
                         continue
@@ -264,7 +266,8 @@ def rates(results: list[dict]) -> Iterator[str]:
     number = lambda x, form: "" if x is None else format(x, form)
     yield "Environment steps per second while learning, in the same setting:"
     yield ""
-    yield "| | " + " | ".join(f"{a.upper()}, {t.env_id}" for a, t in TASKS.items()) + " |"
+    names = [f"{a.upper().replace('_', ' ')}, {task.env_id}" for a, task in TASKS.items()]
+    yield f"| | {' | '.join(names)} |"
     yield "|---" + "|--:" * len(TASKS) + "|"
     for system, (title, *_) in SYSTEMS.items():
         cells = [number(rate.get((system, algorithm)), ",.0f") for algorithm in TASKS]

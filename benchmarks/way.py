@@ -22,6 +22,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 COMMAND = "train dqn CartPole-v1 --steps 2000 --episodes 2 --no-video --quiet"
+COMMAND += " --checkpoint-seconds 1e9"  # none on the way, however slow the machine is
 LEGS = "command to runner", "runner to gradient", "gradient to agent.safetensors"
 Definition = tuple[str, str, int, int]  # file, name, first and last line
 

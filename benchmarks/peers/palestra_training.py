@@ -32,6 +32,19 @@ SAME = {
             "normalize_reward": False,
         },
     ),
+    "recurrent_ppo": (
+        4,
+        {
+            "learning_rate": 2.5e-4,
+            "entropy_coef": 0.01,
+            "rollout_length": 128,
+            "epochs": 4,
+            "minibatches": 4,
+            "cell": "lstm",
+            **AS_SEEN,
+            "normalize_reward": False,
+        },
+    ),
     "a2c": (8, {**AS_SEEN, "normalize_reward": False}),
     "dqn": (
         1,

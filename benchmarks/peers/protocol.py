@@ -19,13 +19,16 @@ class Task(NamedTuple):
     """What an algorithm is measured on."""
 
     env_id: str
-    line: float  # the score to reach: Gymnasium's threshold; Pendulum-v1, without one, is solved
+    # The score to reach: Gymnasium's threshold; Pendulum-v1, without one, is solved. Without a line
+    # the rate alone is measured.
+    line: float | None
     score_interval: int  # environment steps between two scores
     rate_interval: int  # environment steps between two looks at the clock: whole updates
 
 
 TASKS = {
     "ppo": Task("CartPole-v1", 475.0, 2_560, 10_240),
+    "recurrent_ppo": Task("CartPole-v1", None, 2_560, 2_048),
     "a2c": Task("CartPole-v1", 475.0, 5_000, 10_000),
     "dqn": Task("CartPole-v1", 475.0, 2_500, 2_560),
     "ddpg": Task("Pendulum-v1", -200.0, 500, 500),
@@ -38,6 +41,7 @@ SHORT, SHORT_INTERVAL = 3, 1_000
 PACKAGES = (
     "palestra",
     "stable-baselines3",
+    "sb3-contrib",
     "sbx-rl",
     "rejax",
     "gymnax",

@@ -2,7 +2,7 @@
 
 One file, since SBX has the same interface. To the line they go in rl-baselines3-zoo's settings.
 What differs between the two: SBX's DQN does not clip gradients, it takes a step of its own for
-policy and for value in PPO, and it has no A2C.
+policy and for value in PPO, and it has no A2C. Recurrent PPO is sb3-contrib's.
 """
 
 import sys
@@ -104,6 +104,24 @@ SAME = {
             "learning_rate": 2.5e-4,
         },
     ),
+    # One memory for policy and value, of 64 units, and a layer of 64 for each behind it.
+    "recurrent_ppo": Setting(
+        4,
+        10_000_000,
+        {
+            "n_steps": 128,
+            "batch_size": 128,
+            "n_epochs": 4,
+            "ent_coef": 0.01,
+            "learning_rate": 2.5e-4,
+            "policy_kwargs": {
+                "lstm_hidden_size": 64,
+                "shared_lstm": True,
+                "enable_critic_lstm": False,
+                "net_arch": [64],
+            },
+        },
+    ),
     "a2c": A2C._replace(steps=10_000_000),
     "dqn": DQN,
     # Learns sooner than in the zoo, so that little time is spent on random steps.
@@ -134,13 +152,22 @@ class Report(BaseCallback):
 STATES = ("actor_state", "vf_state", "qf_state")  # what SBX learns
 
 
+def algorithm_of(name: str) -> tuple[type, str]:
+    """Its class, and its policy's name."""
+    if name != "recurrent_ppo":
+        return getattr(library, name.upper()), "MlpPolicy"
+    from sb3_contrib import RecurrentPPO  # here, because only this one needs it
+
+    return RecurrentPPO, "MlpLstmPolicy"
+
+
 def main() -> None:
     asked = arguments("sb3", "sbx")
     setting = (SAME if asked.measure == "rate" else ZOO)[asked.algorithm]
     trial = Trial(asked, setting.steps)
     envs = make_vec_env(trial.task.env_id, setting.num_envs, seed=asked.seed)
-    algorithm = getattr(library, asked.algorithm.upper())
-    model = algorithm("MlpPolicy", envs, seed=asked.seed, verbose=0, **setting.parameters)
+    algorithm, policy = algorithm_of(asked.algorithm)
+    model = algorithm(policy, envs, seed=asked.seed, verbose=0, **setting.parameters)
     model.learn(setting.steps, callback=Report(trial), progress_bar=False)
     trial.finish(setting_steps=setting.steps)
 
