@@ -15,9 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from tempfile import mkstemp
+
+from palestra.version import __version__
 
 RAISED = Exception, SystemExit  # what environments raise
 LONGEST = 500  # letters that are told of what an error says
+DEBUG = "PALESTRA_DEBUG"  # in the environment: faults of ours are shown with their traceback
 
 
 class InputError(ValueError):
@@ -25,6 +29,31 @@ class InputError(ValueError):
 
     The command line tells the sentence, with exit code 2. Any other error is a fault of ours.
     """
+
+
+def bad_input() -> tuple[type[BaseException], ...]:
+    """What is told in one sentence; what else is raised is a fault of ours, or of the machine."""
+    ours = InputError, FileNotFoundError, PermissionError
+    theirs = sys.modules.get("gymnasium.error")  # which raises nothing before it is imported
+    return (*ours, theirs.DependencyNotInstalled, theirs.NameNotFound) if theirs else ours
+
+
+def fault_of_ours(fault: BaseException, asked: str) -> str:
+    """The sentence about a fault of ours; a file gets what was asked and the traceback."""
+    path = _written(f"palestra {__version__}: {asked}\n\n{trace_of(fault)}")
+    return (
+        f"This is a fault of Palestra, not of what was asked: {said(fault)}. Please report it with "
+        f"{path}, which holds the traceback."
+    )
+
+
+@cache
+def _written(text: str) -> str:
+    """The path of a file that holds a text: the same one where a fault comes again and again."""
+    handle, path = mkstemp(prefix="palestra-fault-", suffix=".txt")
+    with open(handle, "w") as file:
+        file.write(text)
+    return path
 
 
 class EnvironmentFaultError(InputError):

@@ -11,6 +11,8 @@ from run_folders import write_run
 from studios import agent_of, serving
 
 from palestra.algorithms.dqn import DQN
+from palestra.tools.studio import detail
+from palestra.tools.studio.play import Game
 
 PAGES = {
     "runs": "#/runs",
@@ -256,3 +258,35 @@ def test_a_network_learns_over_a_plane(studio, visits):
     expect(seen.locator(".score b")).to_have_text(re.compile(r"\d[\d,]+"), timeout=SLOW)
     assert seen.eval_on_selector("canvas", PIXELS) != before
     expect(seen.locator(".planes")).to_contain_text("position [m]")
+
+
+def test_a_fault_of_ours_is_told_on_the_page_which_goes_on(studio, visits, monkeypatch, tmp_path):
+    monkeypatch.delenv("PALESTRA_DEBUG", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def failing(*_):
+        raise RuntimeError("shapes (3,) and (4,)")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(detail, "of", failing)
+        seen = visits.open(studio.address + PAGES["run"])
+        expect(seen.locator("main")).to_contain_text("a fault of Palestra, not of what was asked")
+        (file,) = tmp_path.iterdir()
+        expect(seen.locator("main")).to_contain_text(str(file))
+        seen.select_option("#language", "zh")
+        expect(seen.locator("main")).to_contain_text("这是 Palestra 自身的错误")
+        seen.select_option("#language", "en")
+    seen.get_by_role("link", name="Runs").first.click()
+    expect(seen.locator("a.name").first).to_be_visible()
+    assert all("500" in said for said in visits.said)  # the console tells of it too
+    visits.said.clear()
+    with monkeypatch.context() as broken:
+        broken.setattr(Game, "seek", failing)
+        seen = visit(visits, studio, "play")
+        shown = lambda at: expect(seen.locator("canvas")).to_have_attribute("data-at", str(at))
+        seen.click("#step")
+        shown(1)
+        seen.click("#back")
+        expect(seen.locator("#said")).to_contain_text("a fault of Palestra")
+    seen.click("#back")
+    shown(0)

@@ -16,12 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, make_dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Annotated, Any, Literal
 
 import tyro
 
-from palestra.faults import InputError, said, trace_of
+from palestra.faults import DEBUG, InputError, bad_input, fault_of_ours
 from palestra.own import installed
 from palestra.ranges import (
     Count,
@@ -77,7 +76,6 @@ from palestra.tools.runs.zoo import is_named
 from palestra.version import __version__
 
 RUNS = tyro.conf.arg(metavar="RUN...", help_behavior_hint="")
-DEBUG = "PALESTRA_DEBUG"  # in the environment: raise what is a fault of ours
 
 HELP = """\
 usage: palestra COMMAND ...
@@ -153,7 +151,7 @@ def _run(arguments: list[str]) -> int:
             case [name, *_]:
                 raise InputError(f"There is no command {name!r}; {nearest(name, COMMANDS)}")
         raise AssertionError("not reached")
-    except _bad_input() as fault:
+    except bad_input() as fault:
         refuse(fault)
         return 2
     except BrokenPipeError:  # the reader went away, as `head` does
@@ -168,26 +166,9 @@ def _run(arguments: list[str]) -> int:
     except Exception as fault:
         if DEBUG in os.environ:
             raise
-        print(_fault(fault, arguments), file=sys.stderr)
+        told = fault_of_ours(fault, shlex.join(arguments))
+        print(f"palestra: {told} {DEBUG}=1 shows it here.", file=sys.stderr)
         return 1
-
-
-def _bad_input() -> tuple[type[BaseException], ...]:
-    """What is told in one sentence; what else is raised is a fault of ours."""
-    ours = InputError, FileNotFoundError, PermissionError
-    theirs = sys.modules.get("gymnasium.error")  # which raises nothing before it is imported
-    return (*ours, theirs.DependencyNotInstalled, theirs.NameNotFound) if theirs else ours
-
-
-def _fault(fault: Exception, arguments: Sequence[str]) -> str:
-    """What is said of a fault of ours; a file gets the command and the traceback."""
-    handle, path = mkstemp(prefix="palestra-fault-", suffix=".txt")
-    with open(handle, "w") as file:
-        file.write(f"palestra {__version__}: {shlex.join(arguments)}\n\n{trace_of(fault)}")
-    return (
-        f"palestra: this is a fault of Palestra, not of what was asked: {said(fault)}. Please "
-        f"report it with {path}, which holds the traceback; {DEBUG}=1 shows it here."
-    )
 
 
 def _leave(code: int) -> None:

@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from palestra.faults import InputError
 from palestra.tools.json_files import NotJsonError, parsed
-from palestra.tools.studio.words import words
+from palestra.tools.studio.words import address, sentence, words
 
 PICTURES = 30.0  # a second, at most
 
@@ -28,6 +29,14 @@ class Shown(Protocol):
     def close(self) -> None: ...
 
 
+async def give(send: Callable[..., Awaitable[None]], *what: Any) -> None:
+    """To a page; WebSocketDisconnect where it is gone, which Starlette says as any fault."""
+    try:
+        await send(*what)
+    except RuntimeError as fault:
+        raise WebSocketDisconnect from fault
+
+
 class Table:
     """One page at a game, or at a lesson. All that touches the game happens in one thread of its
     own, since some environments want that."""
@@ -43,16 +52,10 @@ class Table:
         hears = asyncio.create_task(self._hear())
         game: Shown | None = None
         try:
-            try:
-                game = self.game = await self._do(self._open_game)
-                await self._send({"about": await self._do(game.about)})
-                await self._show()
-                await self._play()
-            except InputError as fault:
-                await self._send({"refused": str(fault)})
-                await self._give(self.ws.close)
-        except WebSocketDisconnect:  # the page was closed
-            pass
+            game = self.game = await self._do(self._open_game)
+            await self._send({"about": await self._do(game.about)})
+            await self._show()
+            await self._play()
         finally:
             hears.cancel()
             if game is not None:
@@ -68,44 +71,46 @@ class Table:
             try:
                 asked = await asyncio.wait_for(self._asked.get(), wait)
             except TimeoutError:
-                pass
+                beat = max(1 / PICTURES, 1 / pace)
+                due = max(due + beat, time.monotonic() - beat)  # no hurry after a pause
+                owed += beat * pace
+                steps, owed = int(owed + 1e-6), owed - int(owed + 1e-6)
+                if steps:
+                    await self._go_on({"do": "advance"}, self.game.advance, steps)
             else:
                 if asked is None:
                     return
-                try:
-                    if await self._do(self.game.obey, asked):
-                        owed, due = 0.0, time.monotonic()
-                        await self._show()
-                except InputError as fault:
-                    await self._send({"said": str(fault)})
-                continue
-            beat = max(1 / PICTURES, 1 / pace)
-            due = max(due + beat, time.monotonic() - beat)  # no hurry after a pause
-            owed += beat * pace
-            steps, owed = int(owed + 1e-6), owed - int(owed + 1e-6)
-            try:
-                if steps and await self._do(self.game.advance, steps):
-                    await self._show()
-            except InputError as fault:
-                await self._do(self.game.obey, {"do": "pause"})
-                await self._send({"said": str(fault)})
+                if await self._go_on(asked, self.game.obey, asked):
+                    owed, due = 0.0, time.monotonic()
+
+    async def _go_on(self, asked: dict[str, Any], call: Callable[..., bool], *args: Any) -> bool:
+        """Whether anything has changed, which is shown then; what cannot be is told."""
+        try:
+            if changed := await self._do(call, *args):
                 await self._show()
+            return changed
+        except WebSocketDisconnect:
+            raise
+        except Exception as fault:
+            told = sentence(fault, address(self.ws.scope), words(asked))
+            await self._send({"said": told})
+            if call == self.game.advance or not isinstance(fault, InputError):
+                await self._stand()
+        return False
+
+    async def _stand(self) -> None:
+        """Wait, after a fault that has been told, at a moment from which one may go back."""
+        with suppress(Exception):  # what is at fault may be what shows it
+            await self._do(self.game.obey, {"do": "pause"})
+            await self._show()
 
     async def _show(self) -> None:
         """Tell of the moment that is shown, and send its picture behind it."""
-        told, picture = await self._do(lambda: (self.game.told(), self.game.png()))
-        await self._send(told)
-        await self._give(self.ws.send_bytes, picture)
+        await self._send(await self._do(self.game.told))
+        await give(self.ws.send_bytes, await self._do(self.game.png))
 
     async def _send(self, content: dict[str, Any]) -> None:
-        await self._give(self.ws.send_text, words(content))
-
-    async def _give(self, send: Callable[..., Awaitable[None]], *what: Any) -> None:
-        """To a page that is gone, which Starlette says as any fault; those of games go on."""
-        try:
-            await send(*what)
-        except RuntimeError as fault:
-            raise WebSocketDisconnect from fault
+        await give(self.ws.send_text, words(content))
 
     async def _hear(self) -> None:
         try:

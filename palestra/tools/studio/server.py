@@ -23,23 +23,23 @@ from typing import Any
 
 import uvicorn
 import websockets  # noqa: F401 - uvicorn's, said to be missing here rather than later
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from palestra.faults import InputError
+from palestra.faults import InputError, bad_input
 from palestra.tools.json_files import NotJsonError, parsed
 from palestra.tools.runs import zoo
 from palestra.tools.studio import detail, form, queue
 from palestra.tools.studio.jobs import Jobs
 from palestra.tools.studio.live import Curve
-from palestra.tools.studio.pace import Table
+from palestra.tools.studio.pace import Table, give
 from palestra.tools.studio.shelf import Shelf
-from palestra.tools.studio.words import words
+from palestra.tools.studio.words import address, sentence, words
 
 HOST = "127.0.0.1"
 LARGEST = 64 * 1024  # bytes of a message to us
@@ -103,7 +103,7 @@ def told(content: Any, status: int = 200) -> Response:
     return Response(words(content), status, HEADERS, "application/json")
 
 
-def application(shelf: Shelf, jobs: Jobs) -> Starlette:
+def application(shelf: Shelf, jobs: Jobs) -> ASGIApp:
     """What answers, for those who may ask."""
     pages = {path.name: path for path in PAGE.iterdir() if path.suffix in (".html", ".css", ".js")}
 
@@ -176,14 +176,12 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
                     if await run_in_threadpool(curve.follow) or name not in sent:
                         news = curve.since(*sent.get(name, (-1, 0)))
                         sent[name] = curve.epoch, len(curve.points)
-                        await ws.send_text(words({"run": name, **news}))
+                        await give(ws.send_text, words({"run": name, **news}))
                     state = await run_in_threadpool(detail.standing, folders[name])
                     if states.get(name) != state:
                         states[name] = state
-                        await ws.send_text(words({"run": name, "standing": state}))
+                        await give(ws.send_text, words({"run": name, "standing": state}))
                 await asyncio.wait([gone], timeout=TICK)
-        except (WebSocketDisconnect, RuntimeError):  # the page was closed
-            pass
         finally:
             gone.cancel()
 
@@ -238,20 +236,24 @@ def application(shelf: Shelf, jobs: Jobs) -> Starlette:
         Route("/{name}", page),
     ]
 
-    async def refused(asked: Request | WebSocket, fault: Exception) -> Response | None:
-        if isinstance(asked, WebSocket):
-            with suppress(WebSocketDisconnect, RuntimeError):  # the page was closed
-                await asked.accept()
-                await asked.send_text(words({"refused": str(fault)}))
-                await asked.close()
-            return None
-        kinds = (FileNotFoundError, 404), (TooLargeError, 413)
-        return told(
-            {"said": str(fault)}, next((x for kind, x in kinds if isinstance(fault, kind)), 400)
-        )
+    handlers: Any = {Exception: refused}
+    return ExceptionMiddleware(Router(routes), handlers)
 
-    handlers: Any = {InputError: refused, FileNotFoundError: refused, PermissionError: refused}
-    return Starlette(routes=routes, exception_handlers=handlers)
+
+async def refused(asked: Request | WebSocket, fault: Exception) -> Response | None:
+    """What was raised in answering, told in a sentence: bad input, or a fault of ours."""
+    if isinstance(fault, ClientDisconnect | WebSocketDisconnect):  # nobody is there to be told
+        return None if isinstance(asked, WebSocket) else Response()
+    said = sentence(fault, address(asked.scope))
+    if isinstance(asked, WebSocket):
+        with suppress(WebSocketDisconnect, RuntimeError):  # the page was closed
+            if asked.application_state is WebSocketState.CONNECTING:
+                await asked.accept()
+            await asked.send_text(words({"refused": said}))
+            await asked.close()
+        return None
+    kinds = (FileNotFoundError, 404), (TooLargeError, 413), (bad_input(), 400)
+    return told({"said": said}, next((x for kind, x in kinds if isinstance(fault, kind)), 500))
 
 
 async def _asked(request: Request) -> dict[str, Any]:

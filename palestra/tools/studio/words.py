@@ -3,13 +3,36 @@
 import io
 import json
 import math
+import os
+import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from palestra.faults import InputError
+from palestra.faults import DEBUG, InputError, bad_input, fault_of_ours, trace_of
+
+
+def sentence(fault: Exception, *asked: str) -> str:
+    """What a person is told of what was raised; of a fault of ours in the terminal too."""
+    if isinstance(fault, (*bad_input(), OSError)):
+        return str(fault)
+    told = fault_of_ours(fault, " ".join(["studio", *asked]))
+    _tell(trace_of(fault) if DEBUG in os.environ else told)
+    return told
+
+
+def address(scope: Mapping[str, Any]) -> str:
+    """What a page has asked for; without the token, since faults are reported with it."""
+    return f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+
+
+@cache
+def _tell(text: str) -> None:
+    """In the terminal; once what comes again each time a page asks."""
+    print(f"palestra: {text}", file=sys.stderr, flush=True)
 
 
 def words(content: Any) -> str:

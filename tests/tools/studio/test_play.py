@@ -15,7 +15,6 @@ from gymnasium.envs.classic_control import CartPoleEnv
 from gymnasium.error import DependencyNotInstalled
 from gymnasium.spaces import Tuple
 from studios import agent_of
-from websockets.exceptions import ConnectionClosed
 
 from palestra import envs
 from palestra.algorithms.dqn import DQN
@@ -26,7 +25,7 @@ from palestra.envs import ENVIRONMENTS
 from palestra.envs.transforms import simulator
 from palestra.faults import InputError
 from palestra.tools.environments.whose import task_of
-from palestra.tools.studio.play import OBSERVED, game
+from palestra.tools.studio.play import OBSERVED, Game, game
 
 BANDITS = "Bandit-v0", "BanditTestbed-v0"  # where nothing is observed
 pytestmark = pytest.mark.filterwarnings("ignore:.*rgb_array.*:UserWarning")
@@ -351,14 +350,49 @@ def test_a_browser_that_goes_before_a_refusal_is_told_leaves_no_trace(watched, c
     assert [x.getMessage() for x in caplog.records if x.levelname == "ERROR"] == []
 
 
-def test_a_fault_of_a_game_is_told_in_the_terminal(watched, caplog, monkeypatch):
+@pytest.fixture
+def reported(monkeypatch, tmp_path):
+    """Where faults of ours are written to, as users have it."""
+    monkeypatch.delenv("PALESTRA_DEBUG")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_fault_in_opening_a_game_is_told_as_one_of_ours(watched, reported, monkeypatch):
     """Such as XLA's, which is a RuntimeError as Starlette's of a page that is closed."""
 
     def failing(*_):
-        raise RuntimeError("a fault of ours")
+        raise RuntimeError("no memory")
 
     monkeypatch.setattr("palestra.tools.studio.play.game", failing)
-    with watched.listen("play?run=one") as page, pytest.raises(ConnectionClosed):
-        page.recv(timeout=60)
-    faults = [x.exc_info[1] for x in caplog.records if x.levelname == "ERROR" and x.exc_info]
-    assert [str(x) for x in faults] == ["a fault of ours"]
+    with watched.listen("play?run=one") as page:
+        told = json.loads(page.recv(timeout=60))["refused"]
+    (file,) = reported.iterdir()
+    assert "a fault of Palestra, not of what was asked: RuntimeError: no memory" in told
+    assert str(file) in told
+    assert "/play?run=one" in file.read_text()
+
+
+def test_a_game_stands_at_a_fault_of_ours_and_goes_on_after_it(watched, reported, monkeypatch):
+    draw = Game.picture
+
+    def failing(played):
+        if played.at == 5:
+            raise ZeroDivisionError("division by zero")
+        return draw(played)
+
+    monkeypatch.setattr(Game, "picture", failing)
+    with watched.listen("play?run=one&seed=3") as page:
+        ask = lambda **message: page.send(json.dumps(message))
+        ask(do="play")
+        told = heard(page, lambda x: "said" in x)["said"]
+        assert "a fault of Palestra, not of what was asked: ZeroDivisionError" in told
+        stands = heard(page)
+        assert (stands["at"], stands["moving"]) == (5, False)
+        ask(do="seek", at=3)
+        assert heard(page)["at"] == 3
+        ask(do="seek", at=5)
+        assert "ZeroDivisionError" in heard(page, lambda x: "said" in x)["said"]
+        ask(do="step")
+        assert heard(page, lambda x: x.get("at") == 6)["at"] == 6
+    assert '{"do": "advance"}' in min(reported.iterdir(), key=os.path.getmtime).read_text()

@@ -15,7 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from palestra.tools import cli
-from palestra.tools.studio import server
+from palestra.tools.studio import detail, server
 
 
 def test_the_page_and_all_its_parts_are_there(studio):
@@ -162,7 +162,7 @@ def test_a_port_that_is_taken_is_told_in_one_sentence(studio, capsys, tmp_path):
 
 def test_a_missing_extra_is_named_by_the_line_that_installs_it(monkeypatch, capsys, tmp_path):
     monkeypatch.delitem(sys.modules, "palestra.tools.studio.server")
-    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    monkeypatch.setitem(sys.modules, "starlette.concurrency", None)
     monkeypatch.setitem(sys.modules, "starlette", None)
     assert cli.main(["studio", str(tmp_path)]) == 2
     assert "pip install 'palestra[studio]'" in capsys.readouterr().err
@@ -197,3 +197,37 @@ def test_an_agent_that_comes_with_palestra_plays_without_a_run(studio):
         assert "in the zoo" in json.loads(page.recv(timeout=60))["refused"]
     for path in "run?run=zoo:dqn/CartPole-v1", "file?run=zoo:dqn/CartPole-v1&name=x":
         assert studio.ask(path)[0] == 404
+
+
+@pytest.fixture
+def failing(monkeypatch, tmp_path):
+    """Looking at a run is at fault, in all that asks for it; the folder of the reports."""
+
+    def fails(*_):
+        raise RuntimeError("shapes (3,) and (4,)")
+
+    monkeypatch.delenv("PALESTRA_DEBUG")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(detail, "of", fails)
+    monkeypatch.setattr(detail, "standing", fails)
+    return tmp_path
+
+
+def test_a_fault_of_ours_is_told_as_one_and_the_studio_goes_on(studio, failing, capfd):
+    for _ in range(2):
+        status, told = studio.ask("run?run=one")
+        assert status == 500
+        assert "a fault of Palestra, not of what was asked: RuntimeError: shapes" in told["said"]
+    (file,) = failing.iterdir()  # one, however often a page asks
+    assert str(file) in told["said"]
+    text = file.read_text()
+    assert "studio /run?run=one\n" in text
+    assert f"{studio.token}/" not in text
+    assert "Traceback" in text
+    with studio.listen("live?run=one") as page:
+        page.recv(timeout=10)
+        assert "a fault of Palestra" in json.loads(page.recv(timeout=10))["refused"]
+    assert studio.ask("runs")[0] == 200
+    terminal = capfd.readouterr().err
+    assert terminal.count(f"palestra: {told['said']}") == 1
+    assert "Traceback" not in terminal

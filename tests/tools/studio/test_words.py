@@ -14,6 +14,7 @@ from palestra import envs
 from palestra.algorithms import ALGORITHMS
 from palestra.envs import ENVIRONMENTS
 from palestra.envs.transforms import simulator
+from palestra.faults import fault_of_ours
 from palestra.ranges import Range, sentences
 from palestra.tools.pictures.controls import CONTROLS
 from palestra.tools.pictures.film import action_names
@@ -153,6 +154,10 @@ def test_every_sentence_that_refuses_has_its_chinese():
     assert lacking(["There is no environment 'CartPol-v1'; did you mean CartPole-v1?"]) == []
     told = "learning_rate must be a number above 0, not -1.0."
     assert chinese(told) == "learning_rate 必须是大于 0 的数，不能是 -1.0。"
+
+
+def test_a_fault_of_ours_is_told_in_chinese_too():
+    assert lacking([fault_of_ours(ValueError("shapes (3,)"), "studio")]) == []
 
 
 def test_every_finding_of_the_doctor_has_its_chinese():

@@ -34,8 +34,13 @@ export function listen(what, given, told, shown = null, closed = () => {}) {
   address.hash = "";
   const socket = new WebSocket(address);
   socket.binaryType = "arraybuffer";
-  socket.onmessage = ({ data }) => (typeof data === "string" ? told(JSON.parse(data)) : shown(data));
-  let left = false;
+  let left = false; // by us, or with a word that says why
+  socket.onmessage = ({ data }) => {
+    if (typeof data !== "string") { shown(data); return; }
+    const news = JSON.parse(data);
+    left ||= "refused" in news;
+    told(news);
+  };
   socket.onclose = () => { if (!left) closed(); };
   return {
     send: (message) => { if (socket.readyState === 1) socket.send(JSON.stringify(message)); },

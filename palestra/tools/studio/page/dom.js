@@ -27,7 +27,7 @@ export function say(text, bad = false) {
   place.textContent = t(text);
   place.className = text ? (bad ? "shown bad" : "shown") : "";
   clearTimeout(fading);
-  fading = setTimeout(() => { place.className = ""; }, bad ? 12000 : 5000);
+  fading = setTimeout(() => { place.className = ""; }, bad ? Math.max(12000, 100 * text.length) : 5000);
 }
 
 /** A number with as many digits as it deserves. */

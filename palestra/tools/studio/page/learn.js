@@ -31,14 +31,14 @@ export async function learn(place, given) {
   let told = null, known = null, cell = null, recent = [], points = [], drawn = null;
 
   const socket = listen("learn", { algorithm, env }, (news) => {
-    if (news.refused) { wait.textContent = t(news.refused); wait.className = "finding fatal"; } else if (news.said) { say(news.said, true); fields(); }
+    if (news.refused) { wait.hidden = false; wait.textContent = t(news.refused); wait.className = "finding fatal"; } else if (news.said) { say(news.said, true); fields(); }
     else if (news.about) { known = news.about; build(); } else { told = news; grow(); show(); }
   }, async (data) => {
     const picture = await createImageBitmap(new Blob([data], { type: "image/png" }));
     wait.hidden = true;
     drawn = picture;
     paint();
-  }, () => { if (!wait.classList.contains("fatal")) say(t("away"), true); });
+  }, () => say(t("away"), true));
 
   place.replaceChildren(h("div", { class: "title" }, h("h1", {}, t("learn"))), h("section", { class: "card" }, chosen, about),
     h("div", { class: "arena" }, h("div", {}, h("section", { class: "card" }, h("div", { class: "stage" }, wait, canvas, legend, status)), h("section", { class: "card" }, transport)),

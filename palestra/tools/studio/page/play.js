@@ -26,14 +26,11 @@ export class Player {
     this.seen = h("div", { class: "seen" });
     this.wait = h("p", { class: "quiet wait" }, t("opening"));
     this.stage = h("div", { class: "stage" }, name ? h("h2", {}, name) : null, this.wait, this.canvas, this.status);
-    this.socket = listen("play", { run, agent: which, seed }, (told) => this.told(told), (data) => this.draw(data), () => this.lost());
+    this.socket = listen("play", { run, agent: which, seed }, (told) => this.told(told), (data) => this.draw(data), () => say(t("away"), true));
   }
-
-  lost() { if (!this.refused) say(t("away"), true); }
 
   told(told) {
     if (told.refused) {
-      this.refused = true;
       this.wait.hidden = false;
       this.wait.className = "finding fatal";
       this.wait.textContent = t(told.refused);
