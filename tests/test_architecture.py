@@ -18,7 +18,7 @@ HOUSES |= {"parts", "envs", "algorithms", "runners"}
 MAY_IMPORT = {
     "names": set(),
     "own": {"faults"},
-    "faults": set(),
+    "faults": {"version"},
     "version": set(),
     "ranges": {"names", "faults"},
     "sketch": {"ranges"},
