@@ -1,15 +1,18 @@
-"""Kill a sweep's workers at random moments; time a sweep by one worker and by two; search.
+"""Kill a sweep's workers at random moments; time a sweep beside single trainings; search.
 
-    python benchmarks/sweeps.py kill [--times 50] [--minutes 15]   # three workers
-    python benchmarks/sweeps.py ratio [--steps 200k]               # 24 runs by one worker, then two
+    python benchmarks/sweeps.py kill [--times 50] [--minutes 15]   # three workers, three Ray nodes
+    python benchmarks/sweeps.py ratio [--steps 200k]               # 24 runs, in three ways
     python benchmarks/sweeps.py search [--folder .bench/search]    # 40 trials, beside rl-zoo's
 
-`kill`: each time a worker, drawn at random, gets SIGKILL, and another one begins; or SIGSTOP and,
-most times after longer than the sweep's patience, SIGCONT, so that it comes back to a run that
-another has taken over. At the end every run must be, to the bit, that of a sweep that was left
-alone: none lost, none twice. After so many minutes no more signals are sent.
+`kill`: three workers of this machine and two on a Ray cluster of three nodes (a head and two more,
+all on loopback; needs palestra[ray]) share each sweep. Each time one of them is drawn at random. A
+local worker gets SIGKILL, and another one begins; or SIGSTOP and, most times after longer than the
+sweep's patience, SIGCONT, so that it comes back to a run that another has taken over. A Ray node is
+ended with all that is on it, and another one joins. At the end every run must be, to the bit, that
+of a sweep that was left alone: none lost, none twice. After so many minutes nothing more is killed.
 
-`ratio`: seconds of the whole command by one worker, which has one thread, and by two.
+`ratio`: seconds of 24 commands `palestra train`, one after another; of `palestra sweep` with the
+same runs by one worker, which has one thread; and of the same by two.
 
 `search`: how many steps PPO takes to 475 in CartPole-v1, with the preset and with the best setting
 that TPE finds in 40 trials, each of 60 % of the steps of the preset, on seeds that the search has
@@ -28,8 +31,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from processes import ROOT, clean_environment, in_words, machine, python_for
@@ -76,74 +82,135 @@ def claimed(place: Path) -> dict[str, list[str]]:
     return found
 
 
+class Workers:
+    """Those of a sweep, on this machine and on a cluster's nodes, and what is done to them."""
+
+    def __init__(self, place: Path, cluster: Any, drawn: random.Random, log: IO[str]):
+        self.place, self.cluster, self.drawn, self.log = place, cluster, drawn, log
+        self.here = [self._work() for _ in range(WORKERS)]
+        self.stopped: list[tuple[float, subprocess.Popen]] = []  # and when they are let go on
+        words = [*KILLED, *SMALL, "--folder", str(place), "--workers", "2"]
+        self.there = self._begin("sweep", *words, "--ray", cluster.address)
+
+    def _begin(self, *words: str) -> subprocess.Popen:
+        surrounded = surroundings()
+        return subprocess.Popen(command(*words), env=surrounded, stdout=self.log, stderr=self.log)
+
+    def _work(self) -> subprocess.Popen:
+        return self._begin("work", str(self.place))
+
+    def are_at_it(self) -> bool:
+        return any(worker.poll() is None for worker in [*self.here, self.there])
+
+    def wait(self, seconds: float) -> None:
+        """Wait, and let those go on that have stood still for long enough."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.are_at_it():
+            for back in [x for x in self.stopped if x[0] <= time.monotonic()]:
+                self.stopped.remove(back)
+                back[1].send_signal(signal.SIGCONT)
+            time.sleep(0.05)
+
+    def strike(self, counts: Counter[str]) -> bool:
+        """Kill or stop one of them; whether there was any."""
+        still = [worker for _, worker in self.stopped]
+        alive = [x for x in self.here if x.poll() is None and x not in still]
+        nodes = self.cluster.worker_nodes if self.there.poll() is None else []
+        drawn = self.drawn.choice([*alive, *nodes]) if alive or nodes else None
+        if drawn is None:
+            return False
+        if not isinstance(drawn, subprocess.Popen):
+            counts["Ray nodes"] += 1
+            self.cluster.remove_node(drawn, allow_graceful=False)
+            self.cluster.add_node(num_cpus=1)
+            return True
+        counts["of the workers while they trained"] += str(drawn.pid) in claimed(self.place)
+        if self.drawn.random() < 0.5:
+            counts["SIGKILL"] += 1
+            drawn.kill()
+            drawn.wait()
+            self.here[self.here.index(drawn)] = self._work()
+        else:
+            counts["SIGSTOP"] += 1
+            drawn.send_signal(signal.SIGSTOP)
+            back = time.monotonic() + self.drawn.uniform(0.5, 4) * PATIENCE
+            self.stopped.append((back, drawn))
+        return True
+
+
+@contextmanager
+def cluster_of_three() -> Iterator[Any]:
+    """A Ray cluster on loopback alone: a head, and two nodes with a core each."""
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
+    head = {"num_cpus": 0, "_system_config": quick, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        for _ in range(2):
+            made.add_node(num_cpus=1)
+        yield made
+    finally:
+        made.shutdown()
+
+
+def faults(place: Path, alone: Path) -> list[str]:
+    """What of a sweep is not, to the bit, as in the one that was left alone."""
+    found, names = [], sorted(path.name for path in (place / "runs").iterdir())
+    if names != sorted(run.name for run in Sweep(alone).runs):
+        found.append(f"{place.name}: {names}")
+    for run in Sweep(alone).runs:
+        same = place / "runs" / run.name
+        if not same.is_dir() or not folder.is_over(folder.outcome(same)):
+            found.append(f"{place.name}/{run.name} is lost")
+            continue
+        differs = [x for x in FILES if (same / x).read_bytes() != (run / x).read_bytes()]
+        found += [f"{place.name}/{run.name} differs in {', '.join(differs)}"] if differs else []
+    return found
+
+
 def kill(times: int, minutes: float, seed: int, scratch: Path) -> None:
     until = time.monotonic() + 60 * minutes
-    alone, place = scratch / "alone", scratch / "killed"
+    alone, drawn, counts = scratch / "alone", random.Random(seed), Counter[str]()
     sweep(alone, KILLED, 1)
-    runs, drawn = len(Sweep(alone).runs), random.Random(seed)
-    counts = {"SIGKILL": 0, "SIGSTOP": 0, "of these while it trained": 0}
-    log = (scratch / "workers.log").open("a")
-    begin = lambda: subprocess.Popen(
-        command("work", str(place)), env=surroundings(), stdout=log, stderr=log
-    )
-    sweeps, wrong, done = 0, [], 0
-    while done < times and time.monotonic() < until:
-        place = scratch / f"killed-{sweeps}"
-        sweeps += 1
-        sweep(place, KILLED, 0, "--patience", str(PATIENCE))
-        workers = [begin() for _ in range(WORKERS)]
-        stopped: list[tuple[float, subprocess.Popen]] = []
-        while any(worker.poll() is None for worker in workers):
-            next_kill = time.monotonic() + drawn.uniform(*BETWEEN)
-            while time.monotonic() < next_kill:
-                for back in [x for x in stopped if x[0] <= time.monotonic()]:
-                    stopped.remove(back)
-                    back[1].send_signal(signal.SIGCONT)
-                time.sleep(0.05)
-            alive = [x for x in workers if x.poll() is None and x not in [y for _, y in stopped]]
-            if done >= times or not alive or time.monotonic() > until:
-                continue
-            worker = drawn.choice(alive)
-            done += 1
-            counts["of these while it trained"] += str(worker.pid) in claimed(place)
-            if drawn.random() < 0.5:
-                counts["SIGKILL"] += 1
-                worker.kill()
-                worker.wait()
-                workers[workers.index(worker)] = begin()
-            else:
-                counts["SIGSTOP"] += 1
-                worker.send_signal(signal.SIGSTOP)
-                stopped.append((time.monotonic() + drawn.uniform(0.5, 4) * PATIENCE, worker))
-        for _, worker in stopped:
-            worker.send_signal(signal.SIGCONT)
-        names = [path.name for path in sorted((place / "runs").iterdir())]
-        if names != [run.name for run in Sweep(alone).runs]:
-            wrong.append(f"{place.name}: {names}")
-        for run in Sweep(alone).runs:
-            same = place / "runs" / run.name
-            if not same.is_dir() or not folder.is_over(folder.outcome(same)):
-                wrong.append(f"{place.name}/{run.name} is lost")
-                continue
-            differs = [x for x in FILES if (same / x).read_bytes() != (run / x).read_bytes()]
-            wrong += [f"{place.name}/{run.name} differs in {', '.join(differs)}"] if differs else []
-        print(f"{done} of {times}, {sweeps} sweeps, {counts}, wrong: {wrong}", flush=True)
-    told = (scratch / "workers.log").read_text()
+    sweeps, wrong, done = 0, list[str](), 0
+    with (scratch / "workers.log").open("a") as log, cluster_of_three() as cluster:
+        while done < times and time.monotonic() < until:
+            place = scratch / f"killed-{sweeps}"
+            sweeps += 1
+            sweep(place, KILLED, 0, "--patience", str(PATIENCE))
+            workers = Workers(place, cluster, drawn, log)
+            while workers.are_at_it():
+                workers.wait(drawn.uniform(*BETWEEN))
+                if done < times and time.monotonic() < until:
+                    done += workers.strike(counts)
+            wrong += faults(place, alone)
+            print(f"{done} of {times}, {sweeps} sweeps, {dict(counts)}, wrong: {wrong}", flush=True)
+    told = "".join(path.read_text() for path in scratch.rglob("*.log"))
     taken, back = told.count("takes it over"), told.count("another worker has taken it over")
-    print(
-        json.dumps(
-            {**counts, "sweeps": sweeps, "runs of each": runs, "taken over": taken}
-            | {"came back too late": back, "wrong": wrong}
-        )
-    )
+    counts |= {"sweeps": sweeps, "runs of each": len(Sweep(alone).runs), "taken over": taken}
+    print(json.dumps({**counts, "came back too late": back, "wrong": wrong}))
     sys.exit(bool(wrong))
 
 
 def ratio(steps: str, scratch: Path) -> None:
     more = ["--steps", steps]
     sweep(scratch / "first", [*TIMED[:-5], "--learning-rate", "1e-3", *more], 1)  # fills the cache
+    begun = time.perf_counter()
+    for rate in TIMED[-4:]:
+        for seed in map(str, range(6)):
+            words = [*TIMED[:2], "--learning-rate", rate, "--seed", seed, *SMALL, *more]
+            words += ["--run", str(scratch / f"{rate}-{seed}")]
+            subprocess.run(command("train", *words), check=True, stdout=subprocess.DEVNULL)
+    each = time.perf_counter() - begun
     one, two = (sweep(scratch / str(count), [*TIMED, *more], count) for count in (1, 2))
-    print(f"24 runs: {one:.1f} s by one worker, {two:.1f} s by two: {one / two:.2f} times")
+    print(
+        f"24 runs: {each:.1f} s one after another, by `palestra train`; as a sweep {one:.1f} s by"
+    )
+    print(f"one worker and {two:.1f} s by two: {each / two:.2f} and {one / two:.2f} times")
+    print(f"{in_words(machine())}; load {os.getloadavg()[0]:.1f}.")
 
 
 def tell(what: str, steps: Sequence[int | None]) -> float | None:

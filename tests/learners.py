@@ -222,7 +222,7 @@ PROBES = {
         RecurrentPPO(
             units=16,
             hidden=(16,),
-            learning_rate=1e-2,
+            learning_rate=3e-3,
             rollout_length=16,
             epochs=4,
             entropy_coef=0.01,
