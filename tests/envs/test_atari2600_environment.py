@@ -65,23 +65,6 @@ def test_what_is_seen_and_earned_is_ale_pys_to_the_bit(game, steps, seen):
     assert lost or game == "pong" or steps < 60
 
 
-def test_it_trains_and_resumes_to_the_bit(tmp_path):
-    env, seen = "atari/Pong-v5", {"preprocessing": "laptop", **AT_ONCE, "max_frames": 80}
-    asked = {"num_envs": 2, "rollout_length": 8, "epochs": 1, "minibatches": 1, "hidden": (8,)}
-    asked |= {"env_kwargs": seen, "episodes": 2, "video": False}
-    whole = palestra.train(env, "ppo", steps=64, **asked, run=tmp_path / "whole")
-    assert {*whole.summary["last"]} >= {"ale", "palestra"}  # ale-py is an examiner
-    events = palestra.training(env, "ppo", steps=64, **asked, run=tmp_path / "part")
-    for event in events:
-        if getattr(event, "step", 0) >= 16:
-            break
-    events.close()
-    assert not (tmp_path / "part" / "summary.json").exists()  # it did not come to its end
-    palestra.resume(tmp_path / "part")
-    agents = [(tmp_path / x / "agent.safetensors").read_bytes() for x in ("whole", "part")]
-    assert agents[0] == agents[1]
-
-
 def test_every_game_has_ale_pys_id_and_the_spaces_and_infos_of_gymnasium():
     import ale_py
 

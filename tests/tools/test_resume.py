@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -96,6 +97,26 @@ def test_every_algorithm_goes_on_to_the_bit(name, quick, frozen, tmp_path):
     assert gone_on["exact"]
     assert 0 < gone_on["step"] < steps
     assert_same(whole, frozen)
+
+
+@pytest.mark.parametrize("game", ["Pong", "Breakout"])
+@pytest.mark.parametrize("name", ["ppo", "dqn", "a3c"])
+def test_games_of_our_own_console_go_on_to_the_bit(name, game, quick, frozen, tmp_path):
+    pytest.importorskip("warp")
+    seen = {"height": 21, "width": 20, "noop_max": 0, "max_frames": 80}  # no convolutions
+    few = {"num_envs": 2, "episodes": 2, "eval_episodes": 1, "env_kwargs": seen}
+    learner = SMALL[name]
+    if name == "dqn":
+        learner = replace(learner, learning_starts=16, memory_size=64)
+    steps = 2 * learner.rollout_length * REPORTS
+    run = settings(tmp_path / "run") | few
+    palestra.train(f"atari/{game}-v5", learner, steps=steps, **run)
+    resumed = palestra.resume(frozen, quiet=True)
+    (gone_on,) = resumed.summary["resumed"]
+    assert gone_on["exact"]
+    assert 0 < gone_on["step"] < steps
+    assert {*resumed.summary["last"]} >= {"ale", "palestra"}  # ale-py is an examiner
+    assert_same(tmp_path / "run", frozen)
 
 
 def steps_of(folder: Path) -> list[int]:
