@@ -798,15 +798,19 @@ def bytes_of(array: wp.array2d(dtype=wp.uint8), i: int):
 
 @wp.kernel(enable_backward=False)
 def frames(
+    # read
     actions_in: wp.array2d(dtype=wp.int32),
     rom_in: wp.array(dtype=wp.uint8),
     table_in: wp.array(dtype=wp.int32),
+    # numbers
     scheme: int,
     seen: int,
     apart: int,
+    # changed
     state: wp.array2d(dtype=wp.int32),
     before: wp.array2d(dtype=wp.uint8),
     last: wp.array2d(dtype=wp.uint8),
+    # written
     memories_out: wp.array2d(dtype=wp.uint8),
 ):
     """Each console plays a frame for each of its actions, and tells the 128 bytes of its memory

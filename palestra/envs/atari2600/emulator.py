@@ -98,7 +98,7 @@ def player(game: Game, frames: int, pooled: bool) -> Callable[..., Any]:
     last one [N, PIXELS], and the 128 bytes of memory after each frame, [N, frames, 128]."""
     import jax.numpy as jnp
 
-    played = for_jax(console.frames, outputs=4, in_place=["state", "before", "last"])
+    played = for_jax(console.frames)
     numbers = lambda: (jnp.asarray(game.rom), jnp.asarray(TABLE))  # within whichever trace
 
     def turn(states: Any, actions: Any) -> Any:
@@ -114,18 +114,21 @@ def player(game: Game, frames: int, pooled: bool) -> Callable[..., Any]:
     return turn
 
 
-def for_jax(kernel: Any, outputs: int, in_place: Sequence[str] = ()) -> Any:
-    """A kernel as a function for JAX's programs; `in_place` are those of its outputs that are given
-    to it too."""
+def for_jax(kernel: Any) -> Any:
+    """A kernel as a function for JAX's programs. What it returns, its parameters' names say: arrays
+    that end in `_in` are only read, those in `_out` are made for it, others change in place."""
 
     def launched(*given: Any) -> None:
         shared(kernel, given)
 
     signature = inspect.signature(kernel.func)
+    arrays = [x.name for x in signature.parameters.values() if isinstance(x.annotation, wp.array)]
+    returned = [name for name in arrays if not name.endswith("_in")]
+    in_place = [name for name in returned if not name.endswith("_out")]
     launched.__signature__ = signature  # type: ignore[attr-defined]
     launched.__annotations__ = {x.name: x.annotation for x in signature.parameters.values()}
     launched.__name__ = launched.__qualname__ = kernel.func.__name__
-    return wp.jax_callable(launched, num_outputs=outputs, in_out_argnames=list(in_place))
+    return wp.jax_callable(launched, num_outputs=len(returned), in_out_argnames=in_place)
 
 
 @cache

@@ -108,6 +108,7 @@ def rounded(
 
 @wp.kernel(enable_backward=False)
 def smaller(
+    # read
     one_in: wp.array2d(dtype=wp.uint8),
     other_in: wp.array2d(dtype=wp.uint8),
     shades_in: wp.array(dtype=wp.uint8),
@@ -115,9 +116,11 @@ def smaller(
     downs_in: wp.array(dtype=wp.float32),
     lefts_in: wp.array(dtype=wp.int32),
     acrosses_in: wp.array(dtype=wp.float32),
+    # numbers
     channels: int,
     share: float,
     half_up: int,
+    # written
     row_out: wp.array2d(dtype=wp.float32),
     narrow_out: wp.array2d(dtype=wp.float32),
     total_out: wp.array2d(dtype=wp.float32),
@@ -162,7 +165,7 @@ def shrinker(height: int, width: int, shades: np.ndarray) -> Any:
     share = height * width / (ROWS * COLUMNS) if whole else 1.0
     half_up = int(2 * height == ROWS and 2 * width == COLUMNS)
     channels = shades.shape[1]
-    made = for_jax(smaller, outputs=4)
+    made = for_jax(smaller)
     most = acrosses.weights.shape[1]
     lefts = (acrosses.first[:, None] * channels + np.arange(channels)).astype(np.int32).ravel()
     weights = np.broadcast_to(acrosses.weights.T[..., None], (most, width, channels))
