@@ -245,7 +245,7 @@ PROBES = {
             hidden=(16,),
         ),
         8,
-        4_000,
+        8_000,
     ),
     "c51": (
         C51(**DISTRIBUTIONAL, **EXPLORING, atoms=21, value_min=-3.0, value_max=5.0),
