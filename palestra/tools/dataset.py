@@ -8,12 +8,14 @@ import re
 import shutil
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gymnasium
 import jax
+import numpy as np
 
 from palestra.envs.gym.single import make
 from palestra.faults import InputError
@@ -59,8 +61,11 @@ def write(agent: Agent, lines: Iterable[Sequence[Moment]], folder: Path) -> Path
             warnings.simplefilter("ignore")
             made = minari.create_dataset_from_buffers(
                 f"{name}-v0",
-                [_buffer(line, i, isinstance(task, Ours)) for i, line in enumerate(lines)],
+                # One after another, since an episode of pictures is large.
+                (_buffer(line, i, isinstance(task, Ours)) for i, line in enumerate(lines)),
                 env=_env(agent),
+                observation_space=agent.observation_space,  # which a preprocessing has changed
+                action_space=agent.action_space,
                 algorithm_name=type(agent.algorithm).__name__,
                 description=f"{len(lines)} episodes of {task}, played by Palestra's agent.",
                 requirements=["palestra"] if isinstance(task, Ours) else [],
@@ -86,12 +91,17 @@ def _minari() -> Any:
         ) from None
 
 
-def _env(agent: Agent) -> gymnasium.Env:
-    """The environment by which a reader plays on, with its spaces."""
+def _env(agent: Agent) -> gymnasium.Env | None:
+    """The environment by which a reader plays on; None where no file can name it."""
     task: Any = agent.task
     if isinstance(task, Ours):
         return make(task.env_id, max_episode_steps=task.max_episode_steps, **task.env_kwargs)
-    return gymnasium.make(task.env_id, **task.env_kwargs)
+    # It may be registered with a function, or its parameters be those of our preprocessing.
+    with suppress(ValueError, TypeError):
+        env = gymnasium.make(task.env_id, **task.env_kwargs)
+        if env.spec is not None and env.spec.to_json():
+            return env
+    return None
 
 
 def _buffer(line: Sequence[Moment], number: int, single: bool) -> Any:
@@ -100,12 +110,26 @@ def _buffer(line: Sequence[Moment], number: int, single: bool) -> Any:
     from minari.data_collector.episode_buffer import EpisodeBuffer
 
     one = (lambda x: x) if single else (lambda x: jax.tree.map(lambda leaf: leaf[0], x))
-    along = lambda things: jax.tree.map(lambda *x: [*x], *(one(thing) for thing in things))
+    taken = [(one(x.action), x.reward, x.over) for x in line][1:]
     return EpisodeBuffer(
         id=number,
-        observations=along([x.obs for x in line]),
-        actions=along([x.action for x in line[1:]]),
-        rewards=[x.reward for x in line[1:]],
-        terminations=[x.over == "ended" for x in line[1:]],
-        truncations=[x.over == "time" for x in line[1:]],
+        observations=_rows((one(x.obs) for x in line), len(line)),
+        actions=_rows((action for action, _, _ in taken), len(taken)),
+        rewards=[reward for _, reward, _ in taken],
+        terminations=[over == "ended" for _, _, over in taken],
+        truncations=[over == "time" for _, _, over in taken],
     )
+
+
+def _rows(things: Iterable[Any], count: int) -> Any:
+    """So many trees as one, a row each; arrays are filled in place, so that pictures are in memory
+    once."""
+    rows: list[Any] = []
+    for i, thing in enumerate(things):
+        leaves, form = jax.tree.flatten(thing)
+        for leaf in leaves[len(rows) :]:
+            array = isinstance(leaf, np.ndarray)
+            rows.append(np.empty((count, *leaf.shape), leaf.dtype) if array else [None] * count)
+        for row, leaf in zip(rows, leaves, strict=True):
+            row[i] = leaf
+    return jax.tree.unflatten(form, rows)

@@ -3,10 +3,14 @@
 import os
 import sys
 
+import gymnasium
 import minari
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import CartPoleEnv
+from studios import agent_of
 
+from palestra.algorithms.dqn import DQN
 from palestra.faults import InputError
 from palestra.tools.agents.agent import load
 from palestra.tools.cli import main
@@ -57,3 +61,40 @@ def test_without_minari_it_says_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"needs minari, .* pip install .palestra\[minari\]"):
         write(agent, episodes(agent, 1), tmp_path / "a")
     assert not (tmp_path / "a").exists()
+
+
+def test_an_episode_of_pictures_is_what_was_seen(tmp_path):
+    """In our simulators, and on the host, where a person has a hand in it."""
+    played = game(agent_of("MinAtar/Breakout-v1", DQN(hidden=(8,), memory_size=100)), 0, tmp_path)
+    while played.step():
+        pass
+    seen = [x.obs for x in played.line]
+    played.obey({"do": "keep"})
+    (episode,) = minari.MinariDataset(f"{played.saved}/data")
+    assert episode.observations.dtype == bool
+    assert np.array_equal(episode.observations, seen)
+    gymnasium.register("dataset/Cart-v0", CartPoleEnv, max_episode_steps=10)
+    agent = agent_of("dataset/Cart-v0", DQN(hidden=(8,), memory_size=100))
+    played = game(agent, 0, tmp_path / "host")
+    played.step()
+    played.key("1", True)
+    while not played.now.over:
+        played.step()
+    played.hand("agent")
+    played.obey({"do": "keep"})
+    (episode,) = minari.MinariDataset(f"{played.saved}/data")
+    assert episode.actions[1:].tolist() == [1] * (played.at - 1)
+    assert np.array_equal(episode.observations, [x.obs[0] for x in played.line])
+    played.close()
+
+
+def test_an_atari_agent_keeps_what_it_saw(tmp_path):
+    pytest.importorskip("ale_py")
+    limited = {"max_frames": 20, "preprocessing": "envpool", "noop_min": 0, "noop_max": 0}
+    agent = agent_of("ALE/Pong-v5", DQN(hidden=(8,), memory_size=100), **limited)
+    write(agent, episodes(agent, 1), tmp_path / "pong")
+    data = minari.MinariDataset(tmp_path / "pong" / "data")
+    (episode,) = data
+    assert data.observation_space == agent.observation_space
+    assert episode.observations.shape == (6, *agent.observation_space.shape)
+    assert episode.observations.any()

@@ -43,10 +43,11 @@ from palestra.tools.pictures.controls import (
     meanings,
 )
 from palestra.tools.pictures.film import Shot, action_names, captioned, presentable, rate_of
+from palestra.tools.studio.line import Line
 from palestra.tools.studio.words import number, png
 
 SLOWEST, FASTEST = 0.1, 10.0  # times the game's own pace
-LONGEST = 20_000  # moments of a game: each keeps its state
+LONGEST = 20_000  # moments of a game
 NUMBERS = 24  # of an observation that are shown
 BRANCHES = 9  # that are kept
 OBSERVED: dict[str, tuple[Sequence[str], ...]] = {  # by simulator, whole and in part; units behind
@@ -156,13 +157,14 @@ class Game:
 
     def begin(self, seed: int) -> None:
         """An episode begins; all branches of the one before are gone."""
-        self.seed, self.at, self.branch = seed, 0, 0
-        self.branches: list[list[Moment]] = [[self._reset(seed)]]
+        first = self._reset(seed)
+        self.seed, self.at, self.branch, self.branches = seed, 0, 0, [Line([])]
+        self.line.append(first)
         self._decided: tuple[Any, Any] = None, None
         self._idle = 0
 
     @property
-    def line(self) -> list[Moment]:
+    def line(self) -> Line:
         """The moments of the branch that is shown."""
         return self.branches[self.branch]
 
@@ -205,7 +207,7 @@ class Game:
         """Go on from here on a branch of its own, unless this is a branch's end."""
         if self.at + 1 == len(self.line):
             return
-        self.branches.append(self.line[: self.at + 1])
+        self.branches.append(self.line.until(self.at))
         if len(self.branches) > BRANCHES:
             del self.branches[0 if self.branch else 1]
         self.branch = len(self.branches) - 1
@@ -245,7 +247,7 @@ class Game:
             raise InputError(f"There is no parameter {name!r} to change.")
         self.world = revised(self.world, **{name: value})
         self.fork()
-        self.line[-1] = self.now._replace(world=self.world)
+        self.line.replace_last(self.now._replace(world=self.world))
 
     def key(self, name: str, down: bool) -> None:
         """A key goes down or up. One that does something takes a game over that goes on."""
@@ -486,10 +488,11 @@ class HostGame(Game):
     def _reset(self, seed: int) -> Moment:
         return Moment(self._ask(self._many.reset, seed=seed)[0])
 
+    def _of_person(self) -> Any:
+        return np.asarray(super()._of_person())[None]  # for a vector of one, as the agent's
+
     def _take(self, now: Moment, action: Any) -> Moment:
-        one = np.shape(jax.tree.leaves(action)[0])[:1] == (1,)
-        batch = action if self.hands == "agent" or one else np.asarray(action)[None]
-        obs, reward, terminated, truncated, _ = self._ask(self._many.step, batch)
+        obs, reward, terminated, truncated, _ = self._ask(self._many.step, action)
         over = "ended" if terminated[0] else "time" if truncated[0] else ""
         gained = float(reward[0])
         return Moment(obs, reward=gained, total=now.total + gained, over=over)
@@ -510,7 +513,7 @@ def game(agent: Agent, seed: int = 0, folder: Path | None = None) -> Game:
     return (Game if isinstance(agent.task, Ours) else HostGame)(agent, seed, folder)
 
 
-def episodes(agent: Agent, count: int, seed: int = 0) -> Iterator[list[Moment]]:
+def episodes(agent: Agent, count: int, seed: int = 0) -> Iterator[Line]:
     """Greedy episodes of an agent, one after another, each the line of its moments."""
     check("episodes", count, Episodes)
     check("seed", seed, Seed)
@@ -520,7 +523,7 @@ def episodes(agent: Agent, count: int, seed: int = 0) -> Iterator[list[Moment]]:
             played.begin(seed + i)
             while played.step():
                 pass
-            yield list(played.line)
+            yield played.line
     finally:
         played.close()
 
