@@ -1,26 +1,32 @@
 """Our own Atari 2600 beside ale-py's, which is the oracle: equal frame by frame, and how fast.
 
-python benchmarks/atari2600.py exact [--frames 1500] [--games pong,breakout] [--seed 0]
+python benchmarks/atari2600.py exact [--frames 1500] [--games pong,breakout] [--seed 0] [--to FILE]
 python benchmarks/atari2600.py speed [--games pong,breakout] [--seconds 4]
 
 exact   each game begins as ale-py's saved state says, and both play the same random actions.
-        After every frame the 128 bytes of memory and the whole picture are compared; a game
-        counts as exact where none of them ever differed. The first difference is told
+        After every frame the 128 bytes of memory, the whole picture, reward, lives and end are
+        compared; a game counts as exact where none of them ever differed. A game that is over
+        begins anew. The first difference is told; after one of memory no more is played.
+        What is in FILE, a JSON line for each game, is not done again
 speed   frames a second of one core, in turn: ale-py's vector environment, as learners use it (84 x
         84 pixels of the last two of four frames), ale-py's act alone, and ours, 16 consoles at a
         call, with the picture of every frame, of two of four (what a learner sees), and of none
 """
 
+import json
 import sys
 import time
 from argparse import ArgumentParser
+from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import ale_py
 import numpy as np
 from ale_py.roms import get_rom_path
 from ale_py.vector_env import AtariVectorEnv
 
-from palestra.envs.atari2600 import boot, emulator
+from palestra.envs.atari2600 import boot, emulator, games, layout
 
 CONSOLES = 16  # played at a call
 # Games for two that ale-py has an image of, but no id.
@@ -45,35 +51,73 @@ def actions_of(ale: ale_py.ALEInterface, frames: int, seed: int) -> np.ndarray:
     return np.repeat(rng.choice(heeded, frames), held)[:frames].astype(np.int32)
 
 
-def compare(name: str, frames: int, seed: int, most: int = 1) -> tuple[int, int, int, str]:
-    """Frames played, those with another memory, with another picture, and the first of them."""
-    game, ale = emulator.load(name), console(name)
-    state = boot.state_of(name, ale.cloneState().__getstate__())[None]
-    picture = np.zeros((1, ale.getScreen().size), np.uint8)
-    memories = pictures = 0
-    first = ""
-    for frame, action in enumerate(actions_of(ale, frames, seed)):
-        ale.act(ale_py.Action(action))
-        emulator.play(game, state, np.array([action]), picture)
-        ram = np.flatnonzero(ale.getRAM() != state[0, :128])
-        screen = np.flatnonzero(ale.getScreen().ravel() != picture[0])
-        memories, pictures = memories + bool(len(ram)), pictures + bool(len(screen))
-        if (len(ram) or len(screen)) and not first:
-            rows = sorted({int(k) // 160 for k in screen})
-            first = f"frame {frame}: bytes {ram[:6].tolist()}, {len(screen)} pixels in {rows[:3]}"
-        if memories >= most:
-            return frame + 1, memories, pictures, first
-    return frames, memories, pictures, first
+class Beside:
+    """A game in ale-py and in our console, of which both begin alike and play alike."""
+
+    def __init__(self, name: str):
+        self.name, self.game, self.ale = name, emulator.load(name), console(name)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.state = boot.state_of(self.name, self.ale.cloneState().__getstate__())[None]
+        self.known = games.start(self.name, self.ale.getRAM()) if self.name in games.GAMES else None
+        # A frame is drawn over the picture before the last; of that, ale-py does not tell us yet.
+        self.pictures = [self.ale.getScreen().ravel()[None].copy() for _ in range(2)]
+
+    def play(self, action: int) -> dict[str, bool]:
+        """A frame of both, or a new game of one that is over; in what they then differ."""
+        if self.ale.game_over():
+            self.ale.reset_game()
+            self._begin()
+        if not self.state[0, layout.PARTIAL]:
+            self.pictures.reverse()
+        told = [self.ale.act(ale_py.Action(action)), self.ale.lives(), self.ale.game_over()]
+        emulator.play(self.game, self.state, np.array([action]), self.pictures[0])
+        self.bytes = np.flatnonzero(self.ale.getRAM() != self.state[0, :128])
+        self.pixels = np.flatnonzero(self.ale.getScreen().ravel() != self.pictures[0][0])
+        differ = {"memory": bool(len(self.bytes)), "picture": bool(len(self.pixels))}
+        if self.known is None:
+            return differ
+        *ours, self.known = games.step(self.name, self.state[0, :128].astype(np.uint8), self.known)
+        pairs = zip(("reward", "lives", "over"), ours, told, strict=True)
+        return differ | {what: bool(one != other) for what, one, other in pairs}
 
 
-def exact(names: list[str], frames: int, seed: int) -> int:
-    """Prints a table; how many games are exact."""
-    print("| game | frames | memory differs | picture differs | first |\n|---|---|---|---|---|")
+def compare(name: str, frames: int, seed: int) -> dict[str, Any]:
+    """In how many frames what differs, and where first; not beyond the first other memory."""
+    both = Beside(name)
+    differing: Counter[str] = Counter()
+    games_over, first, frame = 0, "", 0
+    for frame, action in enumerate(actions_of(both.ale, frames, seed), 1):
+        differ = both.play(action)
+        games_over += both.ale.game_over()
+        differing.update(differ)
+        if any(differ.values()) and not first:
+            rows = sorted({int(k) // 160 for k in both.pixels})
+            first = ", ".join(what for what, other in differ.items() if other)
+            first += f": frame {frame - 1}, bytes {both.bytes[:6].tolist()}, rows {rows[:3]}"
+        if differ["memory"]:
+            break
+    return {"game": name, "frames": frame, "games": games_over, **differing, "first": first}
+
+
+def exact(names: list[str], frames: int, seed: int, to: Path | None) -> int:
+    """Prints a table; how many games are exact. Those that are in the file `to` already, over as
+    many frames, are not played again; others are added."""
+    kept = [json.loads(line) for line in to.read_text().splitlines()] if to and to.exists() else []
+    done = {row["game"]: row for row in kept if (row["asked"], row["seed"]) == (frames, seed)}
+    columns = "game", "frames", "games", "memory", "picture", "reward", "lives", "over", "first"
+    print("|", " | ".join(columns), "|\n|" + "---|" * len(columns))
     right = 0
     for name in names:
-        played, memories, pictures, first = compare(name, frames, seed)
-        right += not (memories or pictures)
-        print(f"| {name} | {played:,} | {memories} | {pictures} | {first} |", flush=True)
+        row = done.get(name)
+        if row is None:
+            row = {"asked": frames, "seed": seed, **compare(name, frames, seed)}
+            if to:
+                with to.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+        right += not row["first"]
+        print("|", " | ".join(str(row.get(column, "")) for column in columns), "|", flush=True)
     print(f"\n{right} of {len(names)} games are exact over {frames:,} frames.")
     return right
 
@@ -130,6 +174,7 @@ def main() -> int:
     parser.add_argument("--games", default="")
     parser.add_argument("--frames", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--to", type=Path)
     parser.add_argument("--seconds", type=float, default=4.0)
     told = parser.parse_args()
     names = told.games.split(",") if told.games else []
@@ -137,7 +182,7 @@ def main() -> int:
         speed(names or ["pong", "breakout"], told.seconds)
         return 0
     names = names or sorted(set(boot.games()) - FOR_TWO)
-    return int(exact(names, told.frames, told.seed) < len(names))
+    return int(exact(names, told.frames, told.seed, told.to) < len(names))
 
 
 if __name__ == "__main__":

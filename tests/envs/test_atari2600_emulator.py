@@ -14,9 +14,10 @@ from ale_py.roms import get_rom_path
 from palestra.envs import atari2600
 from palestra.envs.atari2600 import boot, emulator, layout
 
-# 2 KiB with paddles, those of two kinds; 4 KiB; F8; E0, which shows quarters; F6 with memory; PAL.
+# 2 KiB with paddles, those of two kinds; 4 KiB; F8; E0, which shows quarters; F6 with memory; PAL;
+# a chip of its own.
 GAMES = ["pong", "breakout", "seaquest", "asterix", "montezuma_revenge", "klax", "air_raid"]
-GAMES += ["journey_escape"]  # the playfield in the players' colors
+GAMES += ["pitfall2", "journey_escape"]  # the playfield in the players' colors
 
 
 def console(name):

@@ -9,6 +9,7 @@ from ale_py.roms import get_all_rom_ids, get_rom_path
 
 from palestra.envs.atari2600 import layout as at
 from palestra.envs.atari2600.console import (
+    CYCLES_OF_BEATS,
     DPC,
     E0,
     F6,
@@ -149,7 +150,8 @@ def state_of(game: str, saved: bytes) -> np.ndarray:
         s[at.COUNTER : at.COUNTER + 8] = words[20:28]
         s[at.FLAG : at.FLAG + 8] = words[29:37]
         s[at.MUSIC + 5 : at.MUSIC + 8] = [word == TRUE for word in words[38:41]]
-        s[at.RANDOM] = words[41]
+        s[at.RANDOM], s[at.HEARD] = words[41:43]
+        s[at.BEAT] = words[43] * CYCLES_OF_BEATS // 100_000_000
     if name.endswith("SC"):
         s[at.EXTRA : at.EXTRA + 128] = words[2:130]
     return s.astype(np.int32)

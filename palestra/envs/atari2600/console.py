@@ -58,6 +58,7 @@ from palestra.envs.atari2600.cpu import (
     taken,
 )  # fmt: skip
 from palestra.envs.atari2600.layout import (
+    BEAT,
     BOTTOM,
     CARRY,
     CHARGED,
@@ -75,6 +76,7 @@ from palestra.envs.atari2600.layout import (
     FIRST_LINE,
     FLAG,
     GRAY,
+    HEARD,
     HMOVE,
     JAMMED,
     LINES,
@@ -113,6 +115,8 @@ PLAIN, F8, F6, F4, E0, FE, DPC = range(7)  # how a cartridge changes its banks
 # first or the second one is held; paddles on the left alone.
 LEFT_JOYSTICK, PADDLE_0, PADDLE_1, RIGHT_JOYSTICK, _, LEFT_PADDLE = range(6)
 MORE_RAM = 16  # added to one that has 128 bytes of its own
+BEATS, CYCLES_OF_BEATS = 1890, 143_183  # so many beats of Pitfall II's chip in so many cycles
+NOTICED = 0xFC0  # where in the cartridge that chip notices accesses, beside those to itself
 MOST_BYTES = 0x7FFF  # of a cartridge: a place in it cannot be below 0, which is faster to read
 OPCODE, DELAY, MOVES = 0, 256, 320  # in the one table of numbers
 TABLE = np.concatenate([OPCODES, AFTER, tia.moves().ravel()]).astype(np.int32)
@@ -156,10 +160,45 @@ def image(s: Row, rom: Picture, scheme: int, address: int):
 
 
 @wp.func
-def fetched(s: Row, rom: Picture, low: int):
-    """What Pitfall II's chip answers: a random number, or a byte of its pictures, changed."""
-    r = s[RANDOM]
-    s[RANDOM] = ((r << 1) | (1 & ~((r >> 7) ^ (r >> 5) ^ (r >> 4) ^ (r >> 3)))) & 0xFF
+def noticed(s: Row, address: int):
+    """Pitfall II's chip has another random number after each access that it notices."""
+    low = address & 0xFFF
+    if (address & 0x1000) != 0 and (low < 0x80 or low >= NOTICED):
+        r = s[RANDOM]
+        s[RANDOM] = ((r << 1) | (1 & ~((r >> 7) ^ (r >> 5) ^ (r >> 4) ^ (r >> 3)))) & 0xFF
+
+
+@wp.func
+def sound(s: Row, now: int):
+    """How loud Pitfall II's three fetchers are that make music: until now they have gone on by
+    themselves, with the beats of a clock of 15,750 Hz."""
+    passed = s[BEAT] + BEATS * (now - s[HEARD])
+    beats = passed // CYCLES_OF_BEATS
+    s[BEAT] = passed - beats * CYCLES_OF_BEATS
+    s[HEARD] = now
+    loud = int(0)
+    for k in range(5, 8):
+        if s[MUSIC + k] != 0:
+            if beats > 0:
+                round = s[TOP + k] + 1
+                at = (s[COUNTER + k] & 0xFF) - beats % round
+                if at < 0:
+                    at = at + round
+                if round == 1:
+                    at = 0
+                s[COUNTER + k] = (s[COUNTER + k] & 0x700) | at
+                if at <= s[BOTTOM + k]:
+                    s[FLAG + k] = 0
+                elif at <= s[TOP + k]:
+                    s[FLAG + k] = 0xFF
+            if s[FLAG + k] != 0:
+                loud = loud + k - 1
+    return loud
+
+
+@wp.func
+def fetched(s: Row, rom: Picture, low: int, now: int):
+    """What Pitfall II's chip answers: a random number, a sound, or a byte of its pictures."""
     k = low & 7
     function = (low >> 3) & 7
     at = s[COUNTER + k]
@@ -172,20 +211,14 @@ def fetched(s: Row, rom: Picture, low: int):
     if k < 5 or s[MUSIC + k] == 0:
         s[COUNTER + k] = (at - 1) & 0x7FF
     if function == 0:
-        return wp.where(k < 4, s[RANDOM], 0)
+        if k < 4:
+            return s[RANDOM]
+        return sound(s, now)
     if function == 1:
         return m
     if function == 2:
         return m & flag
-    if function == 3:
-        return ((m << 4) | (m >> 4)) & flag
-    if function == 4:
-        return (tia.mirrored(m) >> 12) & flag
-    if function == 5:
-        return ((m >> 1) | (m << 7)) & flag
-    if function == 6:
-        return ((m << 1) | (m >> 7)) & flag
-    return flag
+    return wp.where(function == 7, flag, 0)  # ale-py's does nothing else that the chip could
 
 
 @wp.func
@@ -208,6 +241,15 @@ def set_fetcher(s: Row, low: int, value: int):
         s[MUSIC + k] = value & 0x10
     elif function == 6:
         s[RANDOM] = 1
+
+
+@wp.func
+def length(opcode: int):
+    """How many bytes of the program an instruction is."""
+    operation = (opcode >> OPERATION) & 0xFF
+    if operation == JSR or operation == JMP or operation == JMI:
+        return 3
+    return opcode >> LENGTH
 
 
 @wp.func
@@ -234,7 +276,7 @@ def known(s: Row, rom: Picture, scheme: int, address: int):
     if (address & 0x1280) == 0x80:
         return s[RAM + (address & 0x7F)]
     low = address & 0xFFF
-    if (address & 0x1000) != 0 and (scheme == PLAIN or (low >= 0x100 and low < 0xFE0)):
+    if (address & 0x1000) != 0 and (scheme == PLAIN or (low >= 0x100 and low < 0xFC0)):
         return image(s, rom, scheme, address)
     return -1
 
@@ -459,8 +501,10 @@ def read(s: Row, rom: Picture, scheme: int, address: int, bus: int, now: int):
             return bus
         if low >= 0xFE0:
             switch(s, scheme, address)
-        if scheme == DPC and low < 0x40:
-            return fetched(s, rom, low)
+        if scheme == DPC:
+            noticed(s, address)
+            if low < 0x40:
+                return fetched(s, rom, low, now)
         return image(s, rom, scheme, address)
     if (address & 0x280) == 0x80:
         return s[RAM + (address & 0x7F)]
@@ -515,8 +559,10 @@ def store(s: Row, scheme: int, address: int, value: int, now: int):
             s[EXTRA + low] = value
         if scheme != PLAIN and low >= 0xFE0:
             switch(s, scheme, address)
-        if scheme == DPC and low >= 0x40 and low < 0x80:
-            set_fetcher(s, low, value)
+        if scheme == DPC:
+            noticed(s, address)
+            if low >= 0x40 and low < 0x80:
+                set_fetcher(s, low, value)
     elif (address & 0x280) == 0x80:
         s[RAM + (address & 0x7F)] = value
     elif (address & 0x14) == 0x14:
@@ -552,6 +598,7 @@ def play(console: Row, image_in: Picture, numbers: Row, scheme: int, screen: Pic
     most = LINE * wp.where(s[PAL] != 0, MOST_PAL + 1, MOST_LINES + 1) + s[START]
     left = int(LONGEST)
     beam = s[DRAWN]
+    near = wp.where(scheme == DPC, (NOTICED & 0x3FF) - 2, 0x3FE)
     while going and left > 0:
         code = int(0)
         operand = int(0)
@@ -561,7 +608,7 @@ def play(console: Row, image_in: Picture, numbers: Row, scheme: int, screen: Pic
         while done == 1 and left > 0:
             left = left - 1
             low = (pc & 0x13FF) ^ 0x1000
-            if low < 0x3FE:
+            if low < near:
                 at = (quarter(s, scheme, pc) + low) & MOST_BYTES
                 code = int(rom[at])
                 operand = int(rom[at + 1])
@@ -570,6 +617,9 @@ def play(console: Row, image_in: Picture, numbers: Row, scheme: int, screen: Pic
                 code = fetch(s, rom, scheme, pc)
                 operand = fetch(s, rom, scheme, pc + 1)
                 high = fetch(s, rom, scheme, pc + 2)
+                if scheme == DPC:
+                    for k in range(length(table[OPCODE + (code & 0xFF)])):
+                        noticed(s, pc + k)
             if on_processor():
                 done, a, x, y, sp, p, nz, c, pc, now, m = quick(
                     s, rom, scheme, code, operand, high, a, x, y, sp, p, nz, c, pc, now
@@ -745,6 +795,7 @@ def begin(s: Row):
     s[VSYNC_END] = wp.where(s[VSYNC_END] > NEVER // 2, NEVER, s[VSYNC_END] - 3 * now)
     s[DRAWN] = LINE * s[FIRST_LINE] - h
     s[TIMED] = s[TIMED] - now
+    s[HEARD] = s[HEARD] - now
     s[EXPIRED_AT] = s[EXPIRED_AT] - now
     s[CHARGED] = wp.max(s[CHARGED] - now, -1000000)
     s[HMOVE] = wp.max(s[HMOVE] - 3 * now, -1000000)

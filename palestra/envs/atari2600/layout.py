@@ -29,4 +29,5 @@ EXTRA = 128
 ) = range(256, 339)  # fmt: skip
 # Of its eight fetchers: the counts at which they begin and end to show, and where they are.
 TOP, BOTTOM, COUNTER, FLAG, MUSIC = range(344, 384, 8)
+BEAT, HEARD = 384, 385  # how much of a beat has passed, and until when beats have been counted
 SIZE = 400
