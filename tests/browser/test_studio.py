@@ -231,6 +231,16 @@ def test_an_atari_game_plays_on_without_a_way_back(studio, visits):
     expect(seen.locator("canvas")).to_have_attribute("data-at", re.compile(r"\d\d"), timeout=SLOW)
     assert seen.eval_on_selector("canvas", PIXELS) != before
     assert len(seen.locator(".thought").all()) == 6
+    expect(seen.locator(".minds")).to_contain_text("Keys held together act together.")
+    seen.keyboard.down("ArrowLeft")  # where the focus is on a button, whose key space is, too
+    seen.keyboard.down("Space")
+    expect(seen.locator(".score")).to_contain_text("go left, firing · you")
+    seen.keyboard.up("ArrowLeft")
+    seen.keyboard.up("Space")
+    expect(seen.locator(".score")).to_contain_text("wait · you")
+    seen.evaluate("navigator.getGamepads = () => [window.pad || null]")
+    seen.evaluate("window.pad = { axes: [1, 0], buttons: { 0: { pressed: true } } }")
+    expect(seen.locator(".score")).to_contain_text("go right, firing · you")
 
 
 def test_the_first_page_shows_an_agent_at_play(visits, tmp_path):

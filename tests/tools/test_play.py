@@ -4,7 +4,10 @@ import io
 import os
 import subprocess
 import sys
+from contextlib import closing
+from itertools import permutations
 
+import gymnasium
 import numpy as np
 import pygame
 import pytest
@@ -14,8 +17,10 @@ import palestra
 from palestra import envs
 from palestra.envs.drawing import drawable
 from palestra.envs.drawing.window import Window
+from palestra.envs.gym.single import PalestraEnv
 from palestra.tools.cli import main
 from palestra.tools.pictures import play
+from palestra.tools.pictures.controls import CONTROLS, joystick
 
 DRAWN = [env_id for env_id in envs.ENVIRONMENTS if not env_id.startswith("probe/")]
 
@@ -66,7 +71,7 @@ class Hasty:
 def test_every_action_has_a_key(env_id):
     env = envs.make(env_id)
     assert drawable(env)
-    controls = play.CONTROLS[envs.entry(env_id).home.split(":")[0]]
+    controls = CONTROLS[envs.entry(env_id).home.split(":")[0]]
     actions = [move.action for move in controls.moves] + list(controls.idle)
     space = env.action_space
     assert all(space.contains(action) for action in actions)
@@ -183,7 +188,7 @@ def test_a_window_waits_in_games_that_go_turn_by_turn(pressed, capsys):
 
 def test_keys_held_tapped_and_released(pressed):
     pressed([])
-    hand = play.Windowed("here", play.CONTROLS["classic.mountain_car"], 30)
+    hand = play.Windowed("here", CONTROLS["classic.mountain_car"], 30)
     hand.show(np.zeros((40, 60, 3), np.uint8), "")
     hand.begin()
 
@@ -202,7 +207,75 @@ def test_keys_held_tapped_and_released(pressed):
     assert after(up("left")) == 1  # idle
     assert after(left, up("left")) == 0  # a tap is heard
     assert after() == 1
+    assert after(right) == 2
+    assert after(left, up("left")) == 0  # while another one is held, too
+    assert after() == 2
     assert after(event("q")) is None
+
+
+PONG = ["NOOP", "FIRE", "RIGHT", "LEFT", "RIGHTFIRE", "LEFTFIRE"]
+KUNG_FU = ["NOOP", "UP", "RIGHT", "LEFT", "DOWN", "DOWNRIGHT", "DOWNLEFT", "RIGHTFIRE"]
+KUNG_FU += ["LEFTFIRE", "DOWNFIRE", "UPRIGHTFIRE", "UPLEFTFIRE", "DOWNRIGHTFIRE"]
+HELD = {  # keys in the order in which they went down: what they do
+    "left": ("LEFT", "LEFT"),
+    "left a": ("LEFT", "LEFT"),
+    "space": ("FIRE", "NOOP"),  # where it does nothing alone
+    "left space": ("LEFTFIRE", "LEFTFIRE"),
+    "f d": ("RIGHTFIRE", "RIGHTFIRE"),
+    "left right": ("RIGHT", "RIGHT"),
+    "left right space": ("RIGHTFIRE", "RIGHTFIRE"),
+    "right left space": ("LEFTFIRE", "LEFTFIRE"),
+    "up": (None, "UP"),
+    "up space": ("FIRE", "UP"),
+    "left up": ("LEFT", "UP"),  # no such way; the later counts
+    "right down": ("RIGHT", "DOWNRIGHT"),
+    "space up left": ("LEFTFIRE", "UPLEFTFIRE"),
+    "up left x space": ("LEFTFIRE", "UPLEFTFIRE"),
+}
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_keys_of_a_joystick_act_together(held):
+    for names, wanted in zip((PONG, KUNG_FU), HELD[held], strict=True):
+        does = joystick(names).action(*held.split())
+        assert (None if does is None else names[does]) == wanted
+
+
+def test_every_action_of_every_atari_game_is_to_be_had_by_keys():
+    pytest.importorskip("ale_py")
+    for name in "Pong", "KungFuMaster", "Atlantis", "Asteroids", "Tutankham", "Skiing":
+        with closing(gymnasium.make(f"ALE/{name}-v5")) as env:
+            names = env.unwrapped.get_action_meanings()
+        stick = joystick(names)
+        ways = [move.keys.split()[0] for move in stick.moves]
+        held = [x for k in range(1, 4) for x in permutations(ways, k)]
+        assert {stick.action(*x) for x in held} | set(stick.idle) == set(range(len(names))), name
+
+
+def test_a_window_fires_while_the_ship_moves(pressed, capsys, monkeypatch):
+    """In a game of our own console, whole: it goes on when a life is lost."""
+    pytest.importorskip("warp")
+    taken = []
+    step = PalestraEnv.step
+    monkeypatch.setattr(PalestraEnv, "step", lambda env, x: (taken.append(x), step(env, x))[1])
+    up = [event("space", pygame.KEYUP)]
+    pressed([[event("left")], [event("space")], up, [], [pygame.event.Event(pygame.QUIT)]])
+    assert main(["play", "atari/SpaceInvaders-v5", "--seed", "0"]) == 0
+    told = capsys.readouterr().out
+    assert "space, f   fire" in told
+    assert "Keys held together act together." in told
+    names = ["NOOP", "FIRE", "RIGHT", "LEFT", "RIGHTFIRE", "LEFTFIRE"]
+    assert [names[x] for x in taken] == ["LEFT", "LEFTFIRE", "LEFT", "LEFT"]
+
+
+def test_a_window_shows_small_pictures_larger(pressed):
+    pressed([])
+    picture = np.random.default_rng(0).integers(0, 255, (210, 160, 3), np.uint8)
+    window = Window(160, 210, "here", 30)
+    window.show(picture)
+    shown = pygame.surfarray.array3d(window.surface).swapaxes(0, 1)
+    assert shown.shape == (630, 480, 3)
+    assert np.array_equal(shown[1::3, 1::3], picture)
 
 
 def test_without_pygame(monkeypatch, typed, capsys):

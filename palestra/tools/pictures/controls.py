@@ -1,9 +1,11 @@
 """The keys of our games, and what they do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from gymnasium.spaces import Box, Discrete, Space
 
 
 class Move(NamedTuple):
@@ -19,14 +21,25 @@ class Controls(NamedTuple):
 
     moves: tuple[Move, ...]
     idle: tuple[Any, ...] = ()  # actions taken in turn while no key is down; none: the game waits
+    together: Mapping[frozenset[int], Any] = MappingProxyType({})  # what moves held together do
 
-    def action(self, key: str) -> Any:
-        """What a key does; None if nothing."""
-        return next((move.action for move in self.moves if key in move.keys.split()), None)
+    def action(self, *keys: str) -> Any:
+        """What keys do that are down together, the one pressed last behind the others; None if
+        nothing. As many of them count as do something together; of those that do not, the later."""
+        down: dict[int, int] = {}  # which moves are asked for, and how lately
+        for late, key in enumerate(keys):
+            down |= {i: late for i, move in enumerate(self.moves) if key in move.keys.split()}
+        if not down:
+            return None
+        fit = [x for x in self.together if x <= down.keys()]
+        if not fit:
+            return self.moves[max(down, key=lambda i: down[i])].action
+        return self.together[max(fit, key=lambda x: sorted((down[i] for i in x), reverse=True))]
 
     def __str__(self) -> str:
         rows = [(move.keys.replace(" ", ", "), move.does) for move in self.moves]
-        return "\n".join(f"  {keys:<10} {does}" for keys, does in [*rows, ("q", "quit")])
+        told = "\n".join(f"  {keys:<10} {does}" for keys, does in [*rows, ("q", "quit")])
+        return f"{told}\nKeys held together act together." if self.together else told
 
 
 KEYS = {"left": "left a", "right": "right d", "up": "up w", "down": "down s"}
@@ -43,6 +56,7 @@ def _number(x: float) -> np.ndarray:
 
 # What the custom of Atari's `get_action_meanings` says, and in words.
 STICK = {"UP": "up", "RIGHT": "right", "LEFT": "left", "DOWN": "down"}
+PARTS = {x: KEYS[to] for x, to in STICK.items()} | {"FIRE": "space f"}  # with their keys
 MEANINGS = {"NOOP": "wait", "FIRE": "fire"} | {x: f"go {to}" for x, to in STICK.items()}
 MEANINGS |= {
     y + x: f"go {STICK[y]} and {STICK[x]}" for y in ("UP", "DOWN") for x in ("RIGHT", "LEFT")
@@ -60,9 +74,33 @@ def joystick(meanings: Sequence[str]) -> Controls:
     """The keys of actions that are a joystick's, told by their meanings; none of others."""
     if "NOOP" not in meanings:
         return Controls(())
-    keys = {x: KEYS[to] for x, to in STICK.items()} | {"FIRE": "space f"}
-    moves = [Move(keys[x], i, MEANINGS[x]) for i, x in enumerate(meanings) if x in keys]
-    return Controls(tuple(moves), idle=(meanings.index("NOOP"),))
+    idle = meanings.index("NOOP")
+    parts = {i: {x for x in PARTS if x in name} for i, name in enumerate(meanings)}
+    heeded = [x for x in PARTS if any(x in some for some in parts.values())]
+    # A direction, or the button, may do something with others alone.
+    single = {x: meanings.index(x) if x in meanings else idle for x in heeded}
+    moves = tuple(Move(PARTS[x], single[x], MEANINGS[x]) for x in heeded)
+    together = {frozenset(map(heeded.index, some)): i for i, some in parts.items() if some}
+    return Controls(moves, (idle,), MappingProxyType(together))
+
+
+def controls_of(env: Any, space: Space) -> Controls:
+    """The keys to play an environment with, by its simulator: those of the game, or a joystick's,
+    else a digit for each action, or arrows for a number; none for other actions."""
+    known = CONTROLS.get(type(env).__module__.removeprefix("palestra.envs."))
+    if known is not None:
+        return known
+    if (stick := joystick(meanings(env))).moves:
+        return stick
+    if isinstance(space, Discrete) and space.n <= 10:
+        start = int(space.start)
+        moves = [Move(str(i), start + i, f"action {i}") for i in range(int(space.n))]
+        return Controls(tuple(moves), idle=(start,))
+    if isinstance(space, Box) and space.shape == (1,) and space.is_bounded():
+        ends = ("left a", space.low), ("right d", space.high)
+        idle = ((space.low + space.high) / 2).astype(space.dtype)
+        return Controls(tuple(Move(k, x, f"{x[0]:g}") for k, x in ends), idle=(idle,))
+    return Controls(())
 
 
 SQUARES = [f"{y} {x}" for y in ("top", "middle", "bottom") for x in ("left", "middle", "right")]

@@ -14,14 +14,15 @@ from typing import Any, Protocol
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
-from palestra.envs import drawing, entry
+from palestra.envs import drawing
 from palestra.envs.drawing.window import Window, pygame
 from palestra.envs.gym.single import PalestraEnv
 from palestra.envs.host import masking
+from palestra.envs.transforms import simulator
 from palestra.faults import InputError
 from palestra.tools.agents.agent import Agent
 from palestra.tools.environments.ours import Ours
-from palestra.tools.pictures.controls import CONTROLS, Controls
+from palestra.tools.pictures.controls import Controls, controls_of
 
 LINGER = 1_000  # how long the end of an episode stays in the window [ms]
 PROMPT = 30  # frames per second where the game waits for the player, not the other way round
@@ -81,10 +82,9 @@ class Windowed:
             if pressed or not waits:
                 break
         self.waiting = False
-        down = self.held[-1:] or pressed[-1:]  # a key is heard, however short it was down
-        if not self.controls.idle:
-            down = pressed[-1:]
-        return self.controls.action(down[0]) if down else next(self.idle)
+        taps = [x for x in pressed if x not in self.held]  # heard, however short
+        down = [*self.held, *taps] if self.controls.idle else pressed[-1:]
+        return self.controls.action(*down) if down else next(self.idle)
 
     def end(self) -> None:
         assert self.window is not None
@@ -167,10 +167,9 @@ def play(
 
     Raises ValueError or DependencyNotInstalled where it cannot be played in that way.
     """
-    home = entry(task.env_id).home.split(":")[0]
-    if home not in CONTROLS:
+    controls = controls_of(simulator(task.judged), task.judged.action_space)
+    if not controls.moves:
         raise InputError(f"There are no keys to play {task.env_id} with.")
-    controls = CONTROLS[home]
     env, hand = _table(task, controls, fps, text)
     scores: list[float] = []
     try:
@@ -248,7 +247,7 @@ def _table(task: Ours, controls: Controls, fps: int | None, text: bool) -> tuple
             why = str(fault).removesuffix(".")
             print(f"palestra: {why}; here is the game as text (--text).", file=sys.stderr)
             text = True
-    env = PalestraEnv(task.env, render_mode="ansi" if text else "rgb_array")
+    env = PalestraEnv(task.judged, render_mode="ansi" if text else "rgb_array")
     if text:
         return env, Typed(controls)
     rate = env.metadata["render_fps"] if controls.idle else PROMPT

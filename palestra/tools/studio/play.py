@@ -15,9 +15,9 @@ from typing import Any
 import jax
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Discrete
 
-from palestra.core import HasPolicy, HasValues
+from palestra.core import HasPolicy, HasValues, Judged
 from palestra.envs.drawing import draw, drawable, frames_per_second
 from palestra.envs.gym.single import PalestraEnv
 from palestra.envs.host import masking
@@ -33,15 +33,7 @@ from palestra.tools.dataset import Moment
 from palestra.tools.environments.hosted import Hosted
 from palestra.tools.environments.ours import Ours
 from palestra.tools.pictures import video
-from palestra.tools.pictures.controls import (
-    CONTROLS,
-    MEANINGS,
-    SQUARES,
-    Controls,
-    Move,
-    joystick,
-    meanings,
-)
+from palestra.tools.pictures.controls import MEANINGS, SQUARES, controls_of, meanings
 from palestra.tools.pictures.film import Shot, action_names, captioned, presentable, rate_of
 from palestra.tools.studio.line import Line
 from palestra.tools.studio.words import number, png
@@ -101,10 +93,16 @@ class Game:
         assert isinstance(task, Ours)
         if not drawable(task.env):
             raise InputError(f"There are no pictures of {task}; it cannot be watched.")
-        self.world: Any = task.simulator()
+        world = task.simulator()
+        self.world: Any = world.judged if isinstance(world, Judged) else world
         self.rate = float(frames_per_second(self.world))
-        self._meanings = meanings(simulator(self.world))
+        self._know(simulator(self.world))
         self._envs: dict[Any, PalestraEnv] = {}
+
+    def _know(self, env: Any) -> None:
+        """What actions mean, and with which keys they are taken."""
+        self._meanings = meanings(env)
+        self.controls = controls_of(env, self.agent.action_space)
 
     def _reset(self, seed: int) -> Moment:
         env = self._env(self.world)
@@ -330,32 +328,12 @@ class Game:
             raise InputError(f"There is nothing that is called {what!r} to do.")
         return True
 
-    @property
-    def controls(self) -> Controls:
-        """The keys: those of the game, or a joystick's, else a digit for each action, or arrows for
-        a number."""
-        home = type(simulator(self.world)).__module__ if self.world is not None else ""
-        if (known := CONTROLS.get(home.removeprefix("palestra.envs."))) is not None:
-            return known
-        if (stick := joystick(self._meanings)).moves:
-            return stick
-        space = self.agent.action_space
-        if isinstance(space, Discrete) and space.n <= 10:
-            start = int(space.start)
-            moves = [Move(str(i), start + i, f"action {i}") for i in range(int(space.n))]
-            return Controls(tuple(moves), idle=(start,))
-        if isinstance(space, Box) and space.shape == (1,) and space.is_bounded():
-            ends = ("left a", space.low), ("right d", space.high)
-            idle = ((space.low + space.high) / 2).astype(space.dtype)
-            return Controls(tuple(Move(k, x, f"{x[0]:g}") for k, x in ends), idle=(idle,))
-        return Controls(())
-
     def _of_person(self) -> Any:
-        down = self._pressed[-1:] if not self.controls.idle else self.held[-1:]
-        down = down or self._pressed[-1:]  # a key is heard, however short it was down
+        taps = [x for x in self._pressed if x not in self.held]  # heard, however short
+        down = [*self.held, *taps] if self.controls.idle else self._pressed[-1:]
         self._pressed = []
         if down:
-            return self.controls.action(down[0])
+            return self.controls.action(*down)
         self._idle += 1
         idle = self.controls.idle
         return idle[(self._idle - 1) % len(idle)]
@@ -412,6 +390,7 @@ class Game:
             "names": self.names(),
             "keys": [{"keys": x.keys.split(), "does": x.does} for x in self.controls.moves],
             "turns": not self.controls.idle,
+            "together": bool(self.controls.together),
             "parameters": {name: told.get(name, "") for name in self.numbers()},
         }
 
@@ -472,7 +451,7 @@ class HostGame(Game):
         self.world = None
         self._many = self._ask(task.filmed)  # one environment, in a vector
         self.rate = rate_of(self._many.metadata.get("render_fps"))
-        self._meanings = meanings(getattr(self._many, "envs", [self._many])[0].unwrapped)
+        self._know(getattr(self._many, "envs", [self._many])[0].unwrapped)
 
     def _ask(self, call: Any, *args: Any, **kwargs: Any) -> Any:
         try:

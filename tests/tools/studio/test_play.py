@@ -243,6 +243,41 @@ def test_environments_on_the_host_go_on_alone(monkeypatch):
         played.close()
 
 
+@pytest.mark.parametrize("env_id", ["ALE/SpaceInvaders-v5", "atari/SpaceInvaders-v5"])
+def test_in_atari_one_fires_while_one_moves(env_id):
+    pytest.importorskip("ale_py")
+    if env_id.startswith("atari"):
+        pytest.importorskip("warp")
+    played = game(agent_of(env_id, DQN(hidden=(8,), memory_size=1000)))
+    try:
+        assert played.about()["together"]
+        names = played.names()
+        taken = []
+        for key, down in ("left", True), ("space", True), ("space", False), ("left", False):
+            played.obey({"do": "key", "key": key, "down": down})
+            played.step()
+            taken.append(names[int(np.ravel(played.now.action)[0])])
+        assert taken == ["go left", "go left, firing", "go left", "wait"]
+        played.obey({"do": "key", "key": "right", "down": True})
+        for key in "space", "f":  # a tap is heard, also while another key is held
+            played.obey({"do": "key", "key": key, "down": True})
+            played.obey({"do": "key", "key": key, "down": False})
+            played.step()
+            assert names[int(np.ravel(played.now.action)[0])] == "go right, firing"
+    finally:
+        played.close()
+
+
+def test_a_game_of_our_console_is_whole():
+    """Agents are trained by clipped rewards, and by lives; who plays wants all of the game."""
+    pytest.importorskip("warp")
+    played = game(agent_of("atari/Breakout-v5", DQN(hidden=(8,), memory_size=1000)))
+    lives = played.now.snapshot.state.facts[1]
+    while played.now.snapshot.state.facts[1] == lives:
+        assert played.step()
+    assert not played.now.over
+
+
 def heard(page, wanted=lambda told: "at" in told):
     """The next moment that is told, its picture read away."""
     while True:

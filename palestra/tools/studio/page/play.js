@@ -161,6 +161,7 @@ export async function play(place, given) {
     const numbers = Object.entries(about.parameters);
     side.replaceChildren(h("section", { class: "card" }, h("h2", {}, t("keys")), h("dl", { class: "facts" }, ...about.keys.map((x) => h("div", {},
       h("dt", {}, ...x.keys.map((k) => h("kbd", {}, ARROWS[k] || (k === "space" ? t("space") : k))), buttons.includes(x) && h("kbd", { class: "pad" }, BUTTONS[buttons.indexOf(x)])), h("dd", {}, t(x.does))))),
+      about.together ? h("p", { class: "quiet" }, t("keys_together")) : null,
       h("p", { class: "quiet" }, t(about.keys.length ? (about.turns ? "keys_turns" : "keys_hint") : "no_keys")), about.keys.length ? gamepad : null),
     numbers.length ? h("section", { class: "card" }, h("h2", {}, t("world")), h("p", { class: "quiet" }, t("world_hint")), ...numbers.map(([name, said]) => h("label", { class: "parameter", title: t(said) },
       h("span", {}, h("code", {}, name), h("small", { class: "quiet" }, t(said))), h("input", { type: "number", step: "any", id: `env-${name}`, class: "short", onchange: (e) => {
@@ -227,7 +228,9 @@ export async function play(place, given) {
     if (event.type === "keyup") down.delete(name); // wherever it is let go
     else if (!elsewhere) down.add(name);
     hold("board", down);
-    if (!elsewhere && known(name)) event.preventDefault();
+    if (elsewhere || !known(name)) return;
+    event.preventDefault();
+    if (event.target.closest?.("button, a")) first.canvas.focus({ preventScroll: true }); // whose space bar is the player's now
   };
   const away = () => hold("board", new Set()); // what is let go elsewhere is not heard
   addEventListener("keydown", pressed);

@@ -53,6 +53,7 @@ const WORDS = {
   no_rewind: ["This environment runs on the host and gives no exact state: it goes on alone, without a way back.", "该环境在主机上运行，无法取得精确状态：只能向前，不能回退。"],
   start_seed: ["Start", "起始种子"], anew: ["New episode", "新回合"], step_back: ["One step back", "后退一步"], step_on: ["One step on", "前进一步"], to_start: ["To the start", "回到开头"],
   keys: ["Keys", "按键"], space: ["space", "空格"], keys_hint: ["The first key takes over; Escape pauses and hands back.", "按任一键即接管；Esc 暂停并交还。"],
+  keys_together: ["Keys held together act together.", "同时按住的键共同生效。"],
   keys_turns: ["The game waits for each of your keys; hand back and the agent goes on.", "游戏会等待你的每次按键；交还后智能体继续。"],
   pad_hint: ["A gamepad plays too: press one of its buttons, so that the browser tells of it.", "也可用手柄：请先按手柄上任一键，浏览器才会识别。"],
   pad_here: ["The gamepad plays: stick and cross are the arrows, its buttons stand beside the other keys, Start pauses and hands back.", "手柄可用：摇杆和十字键即方向键，其他按钮标在按键旁，Start 暂停并交还。"], no_keys: ["There are no keys for such actions.", "此类动作没有对应按键。"],
