@@ -75,8 +75,8 @@ def test_the_agent_is_the_one_that_processes_train(cluster, tmp_path):
     assert trained(tmp_path / "there", actors="ray:2") == trained(tmp_path / "here")
 
 
-def test_training_goes_on_where_actors_and_nodes_die(cluster, tmp_path):
-    """By IMPALA, which learns while they play."""
+def test_training_goes_on_where_actors_and_nodes_die(cluster, tmp_path, capfd):
+    """By IMPALA, which learns while they play; and Ray has nothing to add."""
     told, steps, killed = [], 0, False
     asked: dict = {"steps": 3_000, "actors": "ray:2", "run": tmp_path / "run"} | SMALL
     with closing(palestra.training(frail(tmp_path), "impala", **asked)) as events:
@@ -99,6 +99,7 @@ def test_training_goes_on_where_actors_and_nodes_die(cluster, tmp_path):
     assert killed
     assert len(cluster.worker_nodes) == 1
     assert sum(node["Alive"] for node in ray.nodes()) == 2
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_is_cut_off_is_truncated_at_the_last_that_was_seen(cluster):

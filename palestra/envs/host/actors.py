@@ -358,10 +358,13 @@ def borrow(cores: int, address: str | None = None) -> None:
 
 def _begin(cores: int, address: str) -> None:
     import ray
-    from ray._private import ray_constants
+    from ray._private import ray_constants, worker
 
     local: dict[str, Any] = {}
-    kept = ray_constants.ENABLE_RAY_CLUSTER
+    kept, listen = ray_constants.ENABLE_RAY_CLUSTER, worker.listen_error_messages
+    # It prints a paragraph for each process that died, which we tell of ourselves, to standard
+    # output, whatever log_to_driver says.
+    worker.listen_error_messages = lambda *_: None
     if address == "local":
         # Else every port is open to whoever reaches this machine, whatever _node_ip_address says.
         ray_constants.ENABLE_RAY_CLUSTER = False
@@ -375,7 +378,7 @@ def _begin(cores: int, address: str) -> None:
         token = "" if local else "; a cluster with a token wants RAY_AUTH_MODE=token here, too"
         raise InputError(f"Ray did not begin: {said(fault)}{token}.") from fault
     finally:
-        ray_constants.ENABLE_RAY_CLUSTER = kept
+        ray_constants.ENABLE_RAY_CLUSTER, worker.listen_error_messages = kept, listen
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, stops)  # Ray puts an end to the process at once
 
