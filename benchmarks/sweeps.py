@@ -48,7 +48,7 @@ from palestra.tools.sweeps.work import surroundings
 FILES = "agent.safetensors", "last.safetensors", "metrics.jsonl"
 WORKERS = 3
 PATIENCE = 10.0
-BETWEEN = 8.0, 30.0  # seconds from one to the next
+BETWEEN = 3.0, 12.0  # seconds from one to the next
 KILLED = ["q_learning", "FrozenLake-v1", "--steps", "400k", "--checkpoint-seconds", "0.2"]
 KILLED += ["--learning-rate", "0.1", "0.2", "0.4", "--seeds", "2"]
 TIMED = ["ppo", "CartPole-v1", "--seeds", "6"]
