@@ -300,3 +300,28 @@ def test_a_fault_of_ours_is_told_on_the_page_which_goes_on(studio, visits, monke
         expect(seen.locator("#said")).to_contain_text("a fault of Palestra")
     seen.click("#back")
     shown(0)
+
+
+def test_two_agents_are_seen_at_the_same_moment(studio, visits, pictured):
+    beside = "#/play?run=pole&seed=3&beside=zoo%3Adqn%2FCartPole-v1%7Cbest"
+    seen = visits.open(studio.address + beside)
+    seen.wait_for_selector("#moment", timeout=SLOW)
+    shown = lambda at: expect(seen.locator(f"canvas[data-at='{at}']")).to_have_count(2)
+    shown(0)
+    pixels = [x.evaluate(PIXELS) for x in seen.locator("canvas").all()]
+    assert pixels[0] == pixels[1]
+    for at in range(1, 4):
+        seen.click("#step")
+        shown(at)
+    seen.click("#go")
+    over = seen.locator(".stage").first.locator(".over")
+    expect(over).to_be_visible(timeout=SLOW)
+    seen.click("#go")
+    expect(seen.locator("#go")).to_have_text("▶ Play")
+    end, now = (int(x.get_attribute("data-at")) for x in seen.locator("canvas").all())
+    assert now > end > 3
+    assert int(seen.input_value("#moment")) == now
+    pictured(seen, "studio-beside")
+    seen.fill("#moment", "3")
+    shown(3)
+    assert seen.evaluate("document.documentElement.scrollWidth") <= 1280

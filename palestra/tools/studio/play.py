@@ -201,9 +201,9 @@ class Game:
             raise InputError("This environment has no state to go back to; it goes on alone.")
         self.at = min(max(at, 0), len(self.line) - 1)
 
-    def fork(self) -> None:
+    def fork(self, *, always: bool = False) -> None:
         """Go on from here on a branch of its own, unless this is a branch's end."""
-        if self.at + 1 == len(self.line):
+        if self.at + 1 == len(self.line) and not always:
             return
         self.branches.append(self.line.until(self.at))
         if len(self.branches) > BRANCHES:

@@ -15,7 +15,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from mimetypes import guess_type
 from pathlib import Path
@@ -186,23 +186,38 @@ def application(shelf: Shelf, jobs: Jobs) -> ASGIApp:
             gone.cancel()
 
     async def play(ws: WebSocket) -> None:
-        """A game of one of a run's agents."""
-        which = ws.query_params.get("agent", "best")
-        names = {"best": "agent.safetensors", "last": "last.safetensors"}
-        run, seed = ws.query_params.get("run", ""), ws.query_params.get("seed", "0")
-        ours = zoo.is_named(run)
-        path = zoo.file_of(run) if ours else shelf.file(run, names.get(which, which))
-        made = shelf.root / zoo.label_of(run) if ours else shelf.run(run)  # what is saved
+        """A game of one of a run's agents, or of two of them, side by side."""
+        asked = ws.query_params
+        seed = asked.get("seed", "0")
+        begun = int(seed) if seed.isdecimal() and len(seed) < 10 else 0
+        path, made = agent_file(asked.get("run", ""), asked.get("agent", "best"))
+        rival = asked.get("beside")
+        other = agent_file(rival, asked.get("rival", "best"))[0] if rival else None
 
         def opened() -> Any:
             from palestra.tools.agents.agent import load  # JAX, when it is needed
+            from palestra.tools.studio.pair import Pair
             from palestra.tools.studio.play import game
 
-            begun = int(seed) if seed.isdecimal() and len(seed) < 10 else 0
-            return game(load(path), begun, made)
+            with ExitStack() as closing:  # where the second one cannot be
+                first: Any = game(load(path), begun, made)
+                closing.callback(first.close)
+                if other is not None:
+                    second = game(load(other), begun)
+                    closing.callback(second.close)
+                    first = Pair(first, second)
+                closing.pop_all()
+            return first
 
         await ws.accept()
         await Table(ws, opened).sit()
+
+    def agent_file(run: str, which: str) -> tuple[Path, Path]:
+        """An agent's file, and the folder for what is made of it."""
+        if zoo.is_named(run):
+            return zoo.file_of(run), shelf.root / zoo.label_of(run)
+        names = {"best": "agent.safetensors", "last": "last.safetensors"}
+        return shelf.file(run, names.get(which, which)), shelf.run(run)
 
     async def learn(ws: WebSocket) -> None:
         """A table that learns."""

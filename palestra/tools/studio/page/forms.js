@@ -12,6 +12,7 @@ export const FORMS = {
   "Left out: {}": "未计入：{}", "{}: of runs with the same seed the longest counts; {#} left out.": "{}：同一种子的训练只计最长的；{} 次未计入。", "Without runs in all of {}, and so not together: {}.": "未在 {} 中全部训练，因此不合并：{}。",
   "There are {#} environments: {}.": "共有 {} 个环境：{}。", "each is compared by itself": "各自单独比较", "each is compared by itself, then {} together as scores from 0, random, to 1, the best known": "先各自比较，再将 {} 合并为从 0（随机）到 1（已知最佳）的得分", "all": "全部", "{}, since no random and best returns of {} are known": "{}（不知道 {} 的随机与最佳回报）", "{}, since no setting has runs in all of them": "{}（没有设置在其中全部训练过）",
   "This is a fault of Palestra, not of what was asked: {}. Please report it with {}, which holds the traceback.": "这是 Palestra 自身的错误，与所请求的内容无关：{}。请附上 {} 报告此错误，其中有完整的回溯信息。",
+  "Side by side both must play {}, not {}.": "并排的两个智能体都必须在 {} 中，不能是 {}。",
   // What is refused of settings and flags.
   "{} must be {}, not {}.": "{} 必须是{}，不能是 {}。", "{} must be {}, not a function.": "{} 必须是{}，不能是函数。", "{} must be True or False, not {}.": "{} 必须是 True 或 False，不能是 {}。",
   "{} must be a tuple such as (64, 64), not {}.": "{} 必须是如 (64, 64) 的元组，不能是 {}。", "low must not be above high, but {} is above {}.": "low 不能大于 high，但 {} 大于 {}。",

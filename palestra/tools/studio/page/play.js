@@ -16,34 +16,31 @@ const called = (x) => x && { ...x, env: x.environment };
 /** Its mean return with the interval, as the table of agents has it. */
 export const score = (x) => `${number(x.mean)}${x.low === null || x.low === x.high ? "" : ` (${number(x.low)} – ${number(x.high)})`}`;
 
-/** One agent's game: its picture, and what stands beside it. */
-export class Player {
-  constructor(run, which, seed, heard, name) {
-    Object.assign(this, { run, heard, about: null, now: null });
+/** One agent at play: its picture, and what stands beside it. */
+class Stage {
+  constructor(name) {
+    Object.assign(this, { about: null, now: null });
     this.canvas = h("canvas", { class: "screen", role: "img", tabindex: "0", "aria-label": t("game"), width: 600, height: 400 });
     this.status = h("div", { class: "score" });
     this.thoughts = h("div", { class: "thoughts" });
     this.seen = h("div", { class: "seen" });
     this.wait = h("p", { class: "quiet wait" }, t("opening"));
     this.stage = h("div", { class: "stage" }, name ? h("h2", {}, name) : null, this.wait, this.canvas, this.status);
-    this.socket = listen("play", { run, agent: which, seed }, (told) => this.told(told), (data) => this.draw(data), () => say(t("away"), true));
   }
 
-  told(told) {
-    if (told.refused) {
-      this.wait.hidden = false;
-      this.wait.className = "finding fatal";
-      this.wait.textContent = t(told.refused);
-      this.canvas.hidden = true;
-    } else if (told.said) { say(told.said, true); this.heard(this); } else if (told.about) { this.about = told.about; this.heard(this); } else { this.now = told; this.show(); this.heard(this); }
+  refuse(text) {
+    this.wait.hidden = false;
+    this.wait.className = "finding fatal";
+    this.wait.textContent = t(text);
+    this.canvas.hidden = true;
   }
 
-  async draw(data) {
-    const picture = await createImageBitmap(new Blob([data], { type: "image/png" }));
+  /** Draw its part of a picture. */
+  draw(picture, left, width) {
     this.wait.hidden = true;
     const { canvas } = this;
-    if (canvas.width !== picture.width || canvas.height !== picture.height) { canvas.width = picture.width; canvas.height = picture.height; }
-    canvas.getContext("2d").drawImage(picture, 0, 0);
+    if (canvas.width !== width || canvas.height !== picture.height) { canvas.width = width; canvas.height = picture.height; }
+    canvas.getContext("2d").drawImage(picture, left, 0, width, picture.height, 0, 0, width, picture.height);
     canvas.dataset.at = this.now ? this.now.at : "";
   }
 
@@ -79,6 +76,35 @@ export class Player {
   }
 }
 
+/** A game that the studio plays; of two agents side by side, where there is a rival. */
+export class Player extends Stage {
+  constructor(run, which, seed, heard, name, rival = null) {
+    super(name);
+    Object.assign(this, { run, heard, rival: rival && new Stage(rival.name) });
+    this.socket = listen("play", { run, agent: which, seed, ...(rival ? { beside: rival.run, rival: rival.which } : {}) },
+      (told) => this.told(told), (data) => this.picture(data), () => say(t("away"), true));
+  }
+
+  get stages() { return this.rival ? [this, this.rival] : [this]; }
+
+  told(told) {
+    if (told.refused) { this.stages.forEach((x) => x.refuse(told.refused)); return; }
+    if (told.said) say(told.said, true);
+    else for (const [i, x] of this.stages.entries()) {
+      const news = told.about || told, its = i ? news.rival : news;
+      if (told.about) x.about = its;
+      else { x.now = its; x.show(); }
+    }
+    this.heard(this);
+  }
+
+  async picture(data) {
+    const picture = await createImageBitmap(new Blob([data], { type: "image/png" }));
+    const width = picture.width / this.stages.length;
+    this.stages.forEach((x, i) => x.draw(picture, i * width, width));
+  }
+}
+
 export async function play(place, given) {
   const run = given.get("run") || "", which = given.get("agent") || "best", seed = given.get("seed") || "0";
   const [rival, rivals] = (given.get("beside") || "").split("|");
@@ -88,18 +114,17 @@ export async function play(place, given) {
   const transport = h("div", { class: "transport" });
   const side = h("div", {});
   let first = null;
-  const players = [];
-  const send = (message) => players.forEach((x) => x.socket.send(message));
-  const heard = (player) => { if (player === first && player.about && player.now) controls(); else if (first && first.now && first.about) marks(); };
+  const send = (message) => first.socket.send(message);
+  const heard = (player) => { if (player.about && player.now) controls(); };
   const named = (x, agent) => (x.startsWith("zoo:") ? x : `${x} · ${t(agent)}`);
-  first = new Player(run, which, seed, heard, rival ? named(run, which) : "");
-  players.push(first);
-  if (rival) players.push(new Player(rival, rivals || "best", seed, heard, named(rival, rivals || "best")));
+  first = new Player(run, which, seed, heard, rival ? named(run, which) : "", rival ? { run: rival, which: rivals || "best", name: named(rival, rivals || "best") } : null);
+  /** The moment that is shown: of two games the later, since one may have ended before. */
+  const moment = (of) => Math.max(...first.stages.map((x) => x.now[of]));
 
   place.replaceChildren(h("div", { class: "title" }, h("h1", {}, t("play")), h("span", { class: "quiet" }, mine ? `${mine.algorithm} · ${mine.env}` : run),
     ours ? h("span", { class: "quiet" }, `${run}${mine ? ` · ${t("scores")} ${score(mine)}` : ""}`) : link(`#/run?run=${encodeURIComponent(run)}`, run, "name"), h("span", { class: "spring" }), chooser()),
-    h("div", { class: rival ? "arena two" : "arena" }, h("div", {}, h("div", { class: rival ? "stages" : "" }, ...players.map((x) => h("section", { class: "card" }, x.stage))),
-      h("section", { class: "card" }, transport)), h("div", { class: "minds" }, ...players.map((x) => h("section", { class: "card" }, x.thoughts, x.seen)), side)));
+    h("div", { class: rival ? "arena two" : "arena" }, h("div", {}, h("div", { class: rival ? "stages" : "" }, ...first.stages.map((x) => h("section", { class: "card" }, x.stage))),
+      h("section", { class: "card" }, transport)), h("div", { class: "minds" }, ...first.stages.map((x) => h("section", { class: "card" }, x.thoughts, x.seen)), side)));
 
   function chooser() {
     const address = (agent, beside) => `#/play?run=${encodeURIComponent(run)}&agent=${agent}&seed=${first?.now?.seed ?? seed}${beside ? `&beside=${encodeURIComponent(beside)}` : ""}`;
@@ -130,7 +155,7 @@ export async function play(place, given) {
     playing = button("go", "▶", () => ({ do: first.now.moving ? "pause" : "play" }), "strong");
     yours = h("button", { id: "hand", onclick: () => {
       const message = { do: "hand", to: first.now.hands === "you" ? "agent" : "you" };
-      first.socket.send(message);
+      send(message);
       first.canvas.focus();
     } });
     speed = h("input", { type: "range", id: "speed", min: -1, max: 1, step: 0.05, value: 0, "aria-label": t("speed"),
@@ -138,12 +163,12 @@ export async function play(place, given) {
     chips = h("div", { class: "chips", role: "group", "aria-label": t("branches") });
     transport.replaceChildren(...[h("div", { class: "line" }, slider, clock),
       h("div", { class: "line" }, playing,
-        about.rewinds && button("back", "◂", () => ({ do: "seek", at: Math.max(0, first.now.at - 1) })),
+        about.rewinds && button("back", "◂", () => ({ do: "seek", at: Math.max(0, moment("at") - 1) })),
         button("step", "▸", { do: "step" }),
         about.rewinds && button("start", "|◂", { do: "seek", at: 0 }),
         about.rewinds && button("branch", t("branch"), { do: "branch" }), yours,
-        about.rewinds && h("button", { id: "save", onclick: () => first.socket.send({ do: "save" }) }, t("save")),
-        h("button", { id: "keep", onclick: () => first.socket.send({ do: "keep" }) }, t("keep")),
+        about.rewinds && h("button", { id: "save", onclick: () => send({ do: "save" }) }, t("save")),
+        h("button", { id: "keep", onclick: () => send({ do: "keep" }) }, t("keep")),
         h("label", { class: "inline" }, h("span", { class: "quiet" }, t("speed")), speed, h("output", { id: "times", class: "quiet" }))),
       films,
       about.rewinds ? chips : h("p", { class: "quiet" }, t("no_rewind")),
@@ -173,11 +198,11 @@ export async function play(place, given) {
     if (!built) return;
     const { now, about } = first;
     const { moving } = now;
-    const end = Math.max(...players.map((x) => x.now?.end ?? 0));
+    const at = moment("at"), end = moment("end");
     slider.max = end;
-    if (document.activeElement !== slider || moving) slider.value = now.at;
-    slider.setAttribute("aria-valuetext", `${t("step")} ${now.at}`);
-    clock.textContent = `${number(now.at)} / ${number(end)}`;
+    if (document.activeElement !== slider || moving) slider.value = at;
+    slider.setAttribute("aria-valuetext", `${t("step")} ${at}`);
+    clock.textContent = `${number(at)} / ${number(end)}`;
     playing.textContent = moving ? t("pause") : `▶ ${t("go")}`;
     yours.textContent = now.hands === "you" ? t("hand_back") : t("take_over");
     yours.disabled = !about.keys.length || Boolean(now.over);
@@ -213,7 +238,7 @@ export async function play(place, given) {
   const known = (name) => first.about?.keys.some((x) => x.keys.includes(name));
   const key = (name, down) => {
     if (name === "escape" && down) send({ do: "pause" });
-    if (known(name)) first.socket.send({ do: "key", key: name, down });
+    if (known(name)) send({ do: "key", key: name, down });
   };
   const held = { board: new Set(), gamepad: new Set() };
   /** Tell which keys are down there now. */
@@ -254,6 +279,6 @@ export async function play(place, given) {
     removeEventListener("keyup", pressed);
     removeEventListener("blur", away);
     clearInterval(pads);
-    players.forEach((x) => x.socket.close());
+    first.socket.close();
   };
 }
