@@ -72,7 +72,7 @@ class Beside:
         if not self.state[0, layout.PARTIAL]:
             self.pictures.reverse()
         told = [self.ale.act(ale_py.Action(action)), self.ale.lives(), self.ale.game_over()]
-        emulator.play(self.game, self.state, np.array([action]), self.pictures[0])
+        emulator.play(self.game, self.state, np.array([action]), self.pictures[0], fast=True)
         self.bytes = np.flatnonzero(self.ale.getRAM() != self.state[0, :128])
         self.pixels = np.flatnonzero(self.ale.getScreen().ravel() != self.pictures[0][0])
         differ = {"memory": bool(len(self.bytes)), "picture": bool(len(self.pixels))}
@@ -133,7 +133,7 @@ def rates(name: str, seconds: float) -> list[float]:
 
     def ours(k: int, seen: int) -> None:
         action = [heeded[(k // 4 + i) % len(heeded)] for i in range(CONSOLES)]
-        emulator.play(game, states, np.array(action), picture, 4, seen)
+        emulator.play(game, states, np.array(action), picture, 4, seen, fast=True)
 
     def prepared(k: int) -> None:
         vector.step(np.array([k // 4 % len(heeded)]))

@@ -109,6 +109,7 @@ from palestra.envs.atari2600.layout import (
 )  # fmt: skip
 from palestra.envs.atari2600.started import wp
 from palestra.envs.atari2600.tia import AFTER, LINE, NEVER, UNSEEN, Picture, Row
+from palestra.envs.atari2600.translated import UNKNOWN, WRITES, ahead
 
 PLAIN, F8, F6, F4, E0, FE, DPC = range(7)  # how a cartridge changes its banks
 # What is plugged in: joysticks, of which the left or the right one is held; paddles, of which the
@@ -576,7 +577,10 @@ def store(s: Row, scheme: int, address: int, value: int, now: int):
 
 
 @wp.func
-def play(console: Row, image_in: Picture, numbers: Row, scheme: int, screen: Picture, seen: bool):
+def play(
+    console: Row, image_in: Picture, numbers: Row, scheme: int, program: wp.uint64, screen: Picture,
+    seen: bool,
+):  # fmt: skip
     """The program goes on until it ends the frame, or takes too long."""
     # Here the compiler must know the step from one number to the next, which is much faster.
     s = wp.array(ptr=console.ptr, shape=(SIZE,), dtype=wp.int32)
@@ -605,7 +609,16 @@ def play(console: Row, image_in: Picture, numbers: Row, scheme: int, screen: Pic
         high = int(0)
         m = int(0)
         done = int(1)
-        while done == 1 and left > 0:
+        alone = bool(True)
+        if program != wp.uint64(0):
+            r = ahead(program, s, rom, a, x, y, sp, p, nz, c, pc, now, left, beam, seen, most)
+            a, x, y, sp, p, nz, c = r[0], r[1], r[2], r[3], r[4], r[5], r[6]
+            pc, now, left, beam, operand, m = r[7], r[8], r[9], r[10], r[12], r[13]
+            if r[11] == WRITES:
+                done = 2
+            alone = r[11] == UNKNOWN
+        going_on = done == 1
+        while going_on and left > 0:
             left = left - 1
             low = (pc & 0x13FF) ^ 0x1000
             if low < near:
@@ -626,6 +639,7 @@ def play(console: Row, image_in: Picture, numbers: Row, scheme: int, screen: Pic
                 )
             else:
                 done = 0
+            going_on = done == 1 and alone
         address = operand
         access = wp.where(done == 2, WRITE, NOTHING)
         mode = int(CONTROL)
@@ -854,6 +868,7 @@ def frames(
     rom_in: wp.array(dtype=wp.uint8),
     table_in: wp.array(dtype=wp.int32),
     # numbers
+    program: wp.uint64,
     scheme: int,
     seen: int,
     apart: int,
@@ -880,6 +895,6 @@ def frames(
             if s[PARTIAL] == 0:
                 begin(s)
             press(s, actions_in[i, k])
-            play(s, rom_in, table_in, scheme, picture, drawn)
+            play(s, rom_in, table_in, scheme, program, picture, drawn)
         for b in range(128):
             memories[128 * k + b] = wp.uint8(s[RAM + b])

@@ -14,7 +14,7 @@ its getScreen: 210 rows, of some games 214 to 250. The cores of a processor shar
 
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from palestra.envs.atari2600 import boot as boots
-from palestra.envs.atari2600 import console, layout
+from palestra.envs.atari2600 import console, layout, translated
 from palestra.envs.atari2600.console import TABLE
 from palestra.envs.atari2600.started import wp
 from palestra.faults import InputError
@@ -63,8 +63,10 @@ def play(
     pictures: np.ndarray,
     count: int = 1,
     seen: int = 1,
+    fast: bool = False,
 ) -> None:
-    """Each console plays `count` frames with its action, on the processor; all in place.
+    """Each console plays `count` frames with its action, on the processor; all in place. `fast`:
+    by the cartridge's translated program, which takes some seconds to compile, once.
 
     Raises InputError for states of another form, and for pictures too small for the game.
     """
@@ -77,6 +79,15 @@ def play(
             f"Pictures are uint8 [{len(states)}, {pixels}] of {game.name}, not {pictures.shape}."
         )
 
+    _frames(game, states, actions, pictures, count, seen, program_of(game) if fast else 0)
+
+
+def _frames(
+    game: Game, states: np.ndarray, actions: np.ndarray, pictures: np.ndarray, count: int,
+    seen: int, program: int,
+) -> None:  # fmt: skip
+    """The same by a program that lies there; by none where that is 0."""
+
     def on(array: np.ndarray, dtype: Any) -> wp.array:
         return wp.array(array, dtype=dtype, device="cpu", copy=False)
 
@@ -85,11 +96,39 @@ def play(
     shared(
         console.frames,
         [
-            on(each, wp.int32), on(game.rom, wp.uint8), _numbers(), game.kind, seen, 0,
+            on(each, wp.int32), on(game.rom, wp.uint8), _numbers(),
+program, game.kind, seen, 0,
             on(states, wp.int32), on(pictures, wp.uint8), on(pictures, wp.uint8),
             on(memories, wp.uint8),
         ],
     )  # fmt: skip
+
+
+TRACED = 4, 1200  # consoles, and frames of random play
+
+
+def program_of(game: Game) -> int:
+    """Where the program lies that a cartridge's becomes, for a processor (`translated.py`); 0 of a
+    kind that changes its banks piece by piece."""
+    return _program(game.name, game.rom.tobytes(), game.kind)
+
+
+@cache
+def _program(name: str, image: bytes, kind: int) -> int:
+    if kind not in translated.WHOLE_BANKS:
+        return 0
+    # Where a program jumps to by a table nobody can tell beforehand: so it is watched for a while.
+    tracer, marks = translated.tracer()
+    marks[:] = 0
+    game, (consoles, frames) = Game(name, np.frombuffer(image, np.uint8), kind), TRACED
+    states = boot(game, list(range(consoles)))
+    pictures, rng = np.zeros((consoles, 1), np.uint8), np.random.default_rng(0)
+    for _ in range(frames // 4):
+        _frames(game, states, rng.integers(0, 18, consoles), pictures, 4, 0, tracer)
+    roots = {(int(bank), int(pc)) for bank, pc in np.argwhere(marks)}
+    resets = game.rom.reshape(-1, 4096)[:, 0xFFC:0xFFE].astype(int) @ [1, 256]
+    roots |= {(bank, int(pc)) for bank, pc in enumerate(resets)}
+    return translated.compiled(game.rom, roots)
 
 
 def player(game: Game, frames: int, pooled: bool) -> Callable[..., Any]:
@@ -98,7 +137,7 @@ def player(game: Game, frames: int, pooled: bool) -> Callable[..., Any]:
     last one [N, PIXELS], and the 128 bytes of memory after each frame, [N, frames, 128]."""
     import jax.numpy as jnp
 
-    played = for_jax(console.frames)
+    played = for_jax(console.frames, {"program": lambda: program_of(game)})
     numbers = lambda: (jnp.asarray(game.rom), jnp.asarray(TABLE))  # within whichever trace
 
     def turn(states: Any, actions: Any) -> Any:
@@ -114,14 +153,28 @@ def player(game: Game, frames: int, pooled: bool) -> Callable[..., Any]:
     return turn
 
 
-def for_jax(kernel: Any) -> Any:
+def for_jax(kernel: Any, on_cpu: Mapping[str, Callable[[], int]] | None = None) -> Any:
     """A kernel as a function for JAX's programs. What it returns, its parameters' names say: arrays
-    that end in `_in` are only read, those in `_out` are made for it, others change in place."""
+    that end in `_in` are only read, those in `_out` are made for it, others change in place. The
+    numbers `on_cpu` are asked for when it is called, since they are this process's own; elsewhere
+    they are 0."""
+    own = on_cpu or {}
+    whole = inspect.signature(kernel.func)
+    signature = whole.replace(
+        parameters=[x for x in whole.parameters.values() if x.name not in own]
+    )
 
     def launched(*given: Any) -> None:
-        shared(kernel, given)
+        device: Any = next(x.device for x in given if isinstance(x, wp.array))
+        rest = iter(given)
+        shared(
+            kernel,
+            [
+                (own[name]() if device.is_cpu else 0) if name in own else next(rest)
+                for name in whole.parameters
+            ],
+        )
 
-    signature = inspect.signature(kernel.func)
     arrays = [x.name for x in signature.parameters.values() if isinstance(x.annotation, wp.array)]
     returned = [name for name in arrays if not name.endswith("_in")]
     in_place = [name for name in returned if not name.endswith("_out")]
