@@ -4,26 +4,29 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from gymnasium.vector import VectorEnv
-from jaxtyping import PyTree
+from jaxtyping import Array, Int, PyTree
 from PIL import Image, ImageDraw, ImageFont
 
-from palestra.core import Environment, Key, plain
+from palestra.core import Algorithm, Environment, Key, Spec, plain
 from palestra.envs.drawing import draw, frames_per_second
 from palestra.envs.host.closing import playing
 from palestra.envs.transforms import simulator
 from palestra.faults import EnvironmentFaultError, InputError, said
 from palestra.parts.remembering import apart, remembering
+from palestra.runners.kept import call
 from palestra.runners.switches import as_the_user_has_it
 from palestra.tools.agents.policy import Policy, greedy
 from palestra.tools.pictures.controls import CONTROLS
 
 LONGEST = 3_000  # frames; a minute of an endless task is enough to see
+STRETCH = 100  # steps of an episode that one call of the compiled program makes
 FRAMES_PER_SECOND = 50.0  # where the environment does not say
 SMALL = 420  # pixels; smaller pictures are shown larger, by whole numbers
 NIGHT, LIGHT, FAINT = "#0f172a", "#f1f5f9", "#94a3b8"
@@ -195,23 +198,52 @@ def _font(size: float) -> Any:
 
 def episode(env: Environment, policy: Policy, *, key: Key) -> list[Shot]:
     """One greedy episode, first and last moments included, as NumPy arrays."""
-    env = remembering(env, policy.algorithm)
     start_key, key = jax.random.split(key)
-    state, seen = jax.jit(env.reset)(start_key)
+    made = env, policy.algorithm, policy.spec.num_envs
+    state, seen = call(_begin, (*made, start_key), static=(2,))
+    shots, arrays, done = [Shot(state, seen=seen)], dict(policy.arrays), False
+    while not done and len(shots) <= LONGEST:
+        args = *made, arrays, state, seen, key, np.uint32(len(shots) - 1)
+        (state, seen), rows = call(_stretch, args, static=(2,))
+        states, seens, actions, rewards, dones = jax.tree.map(np.asarray, rows)
+        for i, done in enumerate(dones.tolist()):
+            now = lambda tree, i=i: jax.tree.map(lambda x: x[i], tree)
+            total = shots[-1].total + float(rewards[i])
+            shots.append(Shot(now(states), now(actions), total, now(seens)))
+            if done or len(shots) > LONGEST:
+                break
+    return jax.tree.map(np.asarray, shots)
 
-    @jax.jit
-    def step(arrays, state, seen, time):
+
+@partial(jax.jit, static_argnums=2)
+def _begin(env: Environment, algorithm: Algorithm, num_envs: int, key: Key) -> tuple:
+    """State, and what is seen."""
+    return remembering(env, algorithm, num_envs).reset(key)
+
+
+@partial(jax.jit, static_argnums=2)
+def _stretch(
+    env: Environment,
+    algorithm: Algorithm,
+    num_envs: int,
+    arrays: Mapping[str, Array],
+    state: PyTree,
+    seen: PyTree,
+    key: Key,
+    time: Int[Array, ""],
+) -> tuple[tuple, tuple]:
+    """State and what is seen after a stretch of steps, whether the episode ended in it or not; and
+    of each step these, action, reward, and whether it was the last."""
+    spec = Spec(env.observation_space, env.action_space, num_envs)
+    env = remembering(env, algorithm, num_envs)
+
+    def step(carry, time):
+        state, seen = carry
         alone = jax.tree.map(lambda x: x[None], seen)  # a batch of one
-        choices = greedy(policy.algorithm, policy.spec, arrays, alone)
+        choices = greedy(algorithm, spec, arrays, alone)
         choice = jax.tree.map(lambda x: x[0], choices)
         state, out = env.step(state, choice, jax.random.fold_in(key, time))
-        return state, out.obs, apart(choice)[0], out.reward, out.terminated | out.truncated
+        done = out.terminated | out.truncated
+        return (state, out.obs), (state, out.obs, apart(choice)[0], out.reward, done)
 
-    arrays, shots, total = jax.device_put(dict(policy.arrays)), [Shot(state, seen=seen)], 0.0
-    for time in range(LONGEST):
-        state, seen, action, reward, done = step(arrays, state, seen, np.uint32(time))
-        total += float(reward)
-        shots.append(Shot(state, action, total, seen))
-        if done:
-            break
-    return jax.tree.map(np.asarray, shots)
+    return jax.lax.scan(step, (state, seen), time + jnp.arange(STRETCH, dtype=jnp.uint32))
