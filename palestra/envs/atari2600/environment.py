@@ -168,12 +168,9 @@ class Atari2600(Preprocessing):
             reward += jnp.where(over, 0, points)
             number += jnp.where(over, 0, 1)
             over |= ended
-        frame = self._sees.picture(before if self.max_pool else last, last)
-        channels = frame.shape[-1]
         # Of a game that is over ale-py shows what it showed before; one that ends with the last
         # frame of a step it shows with the frame before that, which is left out here.
-        frame = jnp.where(over, state.seen[..., -channels:], frame)
-        seen = jnp.concatenate([state.seen[..., channels:], frame], -1)
+        seen = self._sees.stacked(before if self.max_pool else last, last, state.seen, over)
         lost = (facts[1] < state.facts[1]) & (facts[1] > 0) & ~over
         terminated = over | (lost & self.life_loss)
         truncated = ~terminated & (number >= self.max_frames)
@@ -209,7 +206,8 @@ def _begun(
             ale.restoreState(here)
             ale.act(0)
             *_, known = games.step(game, ale.getRAM(), before)
-    picture = jax.jit(lambda screen: sees.picture(screen, screen))
+    nothing: Any = np.zeros((sees.height, sees.width, 1 if sees.gray else 3), np.uint8)
+    picture = jax.jit(lambda screen: sees.stacked(screen, screen, nothing, jnp.zeros((), bool)))
     with jax.ensure_compile_time_eval():
         pictures = np.stack([np.asarray(picture(screen)) for screen in screens])
     return np.stack(consoles), np.stack(facts), pictures
@@ -277,21 +275,23 @@ class Sees(NamedTuple):
     width: int
     gray: bool
 
-    def picture(self, one: Array, other: Array) -> UInt8[Array, "h w c"]:
-        """The brighter of two screens: Pong's court, or made smaller by the means of areas."""
+    def stacked(self, one: Array, other: Array, seen: Array, again: Array) -> UInt8[Array, "h w s"]:
+        """What was seen, without its oldest picture, and with that of the brighter of two screens:
+        Pong's court, or made smaller by the means of areas. Or with its newest one `again`."""
         if self.view == "area":
-            return _smaller(self)(one, other)
+            return _smaller(self)(one, other, seen, again)
         reds = jnp.asarray(COLORS[:, 0])[jnp.stack([one, other]) >> 1].max(0)
         court = jnp.asarray(INK)[reds.reshape(ROWS, COLUMNS)[COURT[:2]]]
         if self.height == 40:
             court = court.reshape(40, 2, 40, 2).max((1, 3))
-        return court[..., None]
+        newest = jnp.where(again, seen[..., -1:], court[..., None])
+        return jnp.concatenate([seen[..., 1:], newest], -1)
 
 
 @cache
 def _smaller(sees: Sees) -> Any:
-    """A function of two screens [33600]: the brighter of them, uint8 [height, width, channels]."""
+    """The same of one environment, by the means of areas."""
     from palestra.envs.atari2600.picture import shrinker
 
     shades = GRAYS[:, None] if sees.gray else COLORS
-    return _all_at_once(shrinker(sees.height, sees.width, shades), ranks=(1, 1))
+    return _all_at_once(shrinker(sees.height, sees.width, shades), ranks=(1, 1, 3, 0))

@@ -43,7 +43,7 @@ def areas(old: int, new: int, whole: bool) -> Areas:
     return Areas(start, weights.astype(np.float32))
 
 
-# Five loops over a row, in the language that Warp's kernels become: so written, the compiler does
+# Six loops over a row, in the language that Warp's kernels become: so written, the compiler does
 # many numbers at once, which it does not do through Warp's arrays (four times as fast).
 @wp.func_native("""
     const uint8_t *a = &screen.data[160 * y], *b = &screen.data[160 * other];
@@ -96,13 +96,30 @@ def add(total: Numbers, row: Numbers, down: float, count: int, begun: bool) -> N
 @wp.func_native("""
     for (int k = 0; k < count; ++k) {
         float value = total.data[k] * share;
-        picture.data[at + k] = (uint8_t)(half_up ? floorf(value + 0.5f) : rintf(value));
+        picture.data[k] = (uint8_t)(half_up ? floorf(value + 0.5f) : rintf(value));
     }
 """)
-def rounded(
-    total: Numbers, share: float, half_up: int, count: int, at: int, picture: Picture
-) -> None:
+def rounded(total: Numbers, share: float, half_up: int, count: int, picture: Picture) -> None:
     """A row of the picture, from its sum."""
+    ...
+
+
+@wp.func_native("""
+    const uint8_t *from = &old.data[at * depth];
+    uint8_t *to = &seen.data[at * depth];
+    const int newest = depth - channels, count = width * depth - channels;
+    const uint8_t *shown = again ? from + newest : row.data;
+    const int step = again ? depth : channels;
+    for (int k = 0; k < count; ++k) to[k] = from[k + channels];
+    for (int x = 0; x < width; ++x)
+        for (int c = 0; c < channels; ++c) to[x * depth + newest + c] = shown[x * step + c];
+""")
+def stacked(
+    old: Picture, row: Picture, again: bool, at: int, width: int, depth: int, channels: int,
+    seen: Picture,
+) -> None:  # fmt: skip
+    """A row of what was seen, without its oldest picture, and with a row of the newest one: the
+    last one's where that is shown `again`."""
     ...
 
 
@@ -111,6 +128,8 @@ def smaller(
     # read
     one_in: wp.array2d(dtype=wp.uint8),
     other_in: wp.array2d(dtype=wp.uint8),
+    seen_in: wp.array2d(dtype=wp.uint8),
+    again_in: wp.array2d(dtype=wp.bool),
     shades_in: wp.array(dtype=wp.uint8),
     tops_in: wp.array(dtype=wp.int32),
     downs_in: wp.array(dtype=wp.float32),
@@ -124,15 +143,18 @@ def smaller(
     row_out: wp.array2d(dtype=wp.float32),
     narrow_out: wp.array2d(dtype=wp.float32),
     total_out: wp.array2d(dtype=wp.float32),
-    pictures_out: wp.array2d(dtype=wp.uint8),
+    shown_out: wp.array2d(dtype=wp.uint8),
+    seen_out: wp.array2d(dtype=wp.uint8),
 ):
-    """Each picture [height * width * channels] of the brighter of two screens."""
+    """What is seen [height * width * depth] with the brighter of two screens, made smaller, in
+    place of its oldest picture; with the last picture again where that is wished."""
     i = wp.tid()
     one = one_in[i]
     other = other_in[i]
     narrow = narrow_out[i]
     total = total_out[i]
-    picture = pictures_out[i]
+    width = lefts_in.shape[0] // channels
+    depth = seen_in.shape[1] // (tops_in.shape[0] * width)
     count = lefts_in.shape[0]
     most = acrosses_in.shape[0] // count
     reach = downs_in.shape[0] // tops_in.shape[0]
@@ -152,12 +174,16 @@ def smaller(
                 held = y
                 add(total, narrow, down, count, begun)
                 begun = True
-        rounded(total, share, half_up, count, r * count, picture)
+        rounded(total, share, half_up, count, shown_out[i])
+        stacked(
+            seen_in[i], shown_out[i], again_in[i, 0], r * width, width, depth, channels, seen_out[i]
+        )  # fmt: skip
 
 
 def shrinker(height: int, width: int, shades: np.ndarray) -> Any:
-    """A function of two screens [N, 33600] in ale-py's palette: uint8 [N, height, width, channels],
-    in the `shades` [128, channels] of its colors, for JAX's programs."""
+    """A function for JAX's programs, of two screens [N, 33600] in ale-py's palette, of what was
+    seen before, [N, height, width, depth], and of whether [N] its last picture is to be seen again:
+    what is seen now, in the `shades` [128, channels] of its colors."""
     import jax.numpy as jnp
 
     whole = ROWS % height == COLUMNS % width == 0
@@ -178,12 +204,12 @@ def shrinker(height: int, width: int, shades: np.ndarray) -> Any:
     )
     numbers = lambda: tuple(map(jnp.asarray, tables))  # in whichever trace
 
-    def smaller_of(one: Any, other: Any) -> Any:
+    def smaller_of(one: Any, other: Any, seen: Any, again: Any) -> Any:
         many, each = len(one), width * channels
-        sizes = {"row_out": (many, COLUMNS * channels), "narrow_out": (many, each)}
-        sizes |= {"total_out": (many, each), "pictures_out": (many, height * each)}
-        given = one, other, *numbers(), channels, share, half_up
-        *_, pictures = made(*given, output_dims=sizes)
-        return pictures.reshape(many, height, width, channels)
+        sizes = {"row_out": (many, COLUMNS * channels), "seen_out": (many, seen[0].size)}
+        sizes |= {f"{name}_out": (many, each) for name in ("narrow", "total", "shown")}
+        given = one, other, seen.reshape(many, -1), again[:, None], *numbers()
+        *_, seen_now = made(*given, channels, share, half_up, output_dims=sizes)
+        return seen_now.reshape(seen.shape)
 
     return smaller_of
