@@ -15,15 +15,17 @@ from palestra.envs.atari2600.console import (
     F6,
     F8,
     FE,
+    MORE_RAM,
+    PLAIN,
+)
+from palestra.envs.atari2600.layout import (
     LEFT_JOYSTICK,
     LEFT_PADDLE,
-    MORE_RAM,
     PADDLE_0,
     PADDLE_1,
-    PLAIN,
     RIGHT_JOYSTICK,
+    SIZE,
 )
-from palestra.envs.atari2600.layout import SIZE
 
 TRUE = 0xFAB1FAB2 - (1 << 32)  # how a saved state says yes
 

@@ -79,6 +79,8 @@ from palestra.envs.atari2600.layout import (
     HEARD,
     HMOVE,
     JAMMED,
+    LEFT_JOYSTICK,
+    LEFT_PADDLE,
     LINES,
     MISSING_0,
     MISSING_1,
@@ -90,6 +92,7 @@ from palestra.envs.atari2600.layout import (
     PORT,
     RAM,
     RANDOM,
+    RIGHT_JOYSTICK,
     SHIFT,
     SIZE,
     SLICE,
@@ -112,9 +115,6 @@ from palestra.envs.atari2600.tia import AFTER, LINE, NEVER, UNSEEN, Picture, Row
 from palestra.envs.atari2600.translated import UNKNOWN, WRITES, ahead
 
 PLAIN, F8, F6, F4, E0, FE, DPC = range(7)  # how a cartridge changes its banks
-# What is plugged in: joysticks, of which the left or the right one is held; paddles, of which the
-# first or the second one is held; paddles on the left alone.
-LEFT_JOYSTICK, PADDLE_0, PADDLE_1, RIGHT_JOYSTICK, _, LEFT_PADDLE = range(6)
 MORE_RAM = 16  # added to one that has 128 bytes of its own
 BEATS, CYCLES_OF_BEATS = 1890, 143_183  # so many beats of Pitfall II's chip in so many cycles
 NOTICED = 0xFC0  # where in the cartridge that chip notices accesses, beside those to itself

@@ -9,7 +9,7 @@ EXTRA = 128
     SLICE, _1, _2, _3,
     # The RIOT: what the timer was set to, how far it is divided, and when.
     TIMER, SHIFT, TIMED, EXPIRED, EXPIRED_AT, DIRECTION,
-    # What is plugged in, as `console.py` names it. How far the paddles are turned.
+    # What is plugged in, as named below. How far the paddles are turned.
     CONTROLLER, TURN_0, TURN_1, SWITCHES,
     PORT, FIRE_0, FIRE_1,
     # The picture: the clock of its first line, which lines are seen, how far it is drawn; whether
@@ -31,3 +31,6 @@ EXTRA = 128
 TOP, BOTTOM, COUNTER, FLAG, MUSIC = range(344, 384, 8)
 BEAT, HEARD = 384, 385  # how much of a beat has passed, and until when beats have been counted
 SIZE = 400
+# What is plugged in: joysticks, of which the left or the right one is held; paddles, of which the
+# first or the second one is held; paddles on the left alone.
+LEFT_JOYSTICK, PADDLE_0, PADDLE_1, RIGHT_JOYSTICK, _, LEFT_PADDLE = range(6)

@@ -299,12 +299,20 @@ def draw(s: Row, picture: Picture, seen: bool, line: int, begin: int, end: int):
 
 
 @wp.func
+def swapped(v: wp.uint32, by: int, lower: int):
+    """Neighboring groups of so many bits change places; `lower` are the bits of every second."""
+    n = wp.uint32(by)
+    mask = wp.uint32(lower)
+    return ((v >> n) & mask) | ((v & mask) << n)
+
+
+@wp.func
 def mirrored(pf: int):
     """The playfield's 20 bits, the last first."""
-    r = int(0)
-    for k in range(20):
-        r = r | (((pf >> k) & 1) << (19 - k))
-    return r
+    v = wp.uint32(pf & 0xFFFFF) << wp.uint32(12)
+    v = swapped(swapped(v, 1, 0x55555555), 2, 0x33333333)
+    v = swapped(swapped(v, 4, 0x0F0F0F0F), 8, 0x00FF00FF)
+    return int((v >> wp.uint32(16)) | (v << wp.uint32(16)))
 
 
 @wp.func

@@ -207,6 +207,25 @@ def unchanged(register: int, value: str) -> str:
     return ""
 
 
+def answered(address: int, bus: int) -> str:
+    """What a port answers, as `console.read` does; empty where that is the interpreter's."""
+    if address & 0x1280 == 0x280 and address & 7 < 4:
+        return [f"S[{at.PORT}]", f"S[{at.DIRECTION}]", f"S[{at.SWITCHES}]", "0"][address & 7]
+    r, rest = address & 15, bus & 0x3F
+    if address & 0x1080 or r < 8:
+        return ""  # a collision, which the beam may not have come to
+    if r >= 14:
+        return str(rest)
+    if r >= 12:
+        return f"({rest} | (S[{at.FIRE_0 + r - 12}] ? 0 : 128))"
+    turn = f"S[{at.TURN_0 + r - 8}]" if r < 10 else "0"
+    needed = f"(int)(1.6f * (float){turn} * 0.01e-6f * 1.19e6f)"
+    without = [at.LEFT_JOYSTICK, at.RIGHT_JOYSTICK] + [at.LEFT_PADDLE] * (r >= 10)
+    paddles = " && ".join(f"S[{at.CONTROLLER}] != {plugged}" for plugged in without)
+    charged = f"{paddles} && !(S[{at.VBLANK}] & 128) && now > S[{at.CHARGED}] + {needed}"
+    return f"({rest} | ({charged} ? 128 : 0))"
+
+
 class Writer:
     """The function's text, instruction by instruction."""
 
@@ -331,6 +350,10 @@ class Writer:
         if one.access == READ and self.of_cartridge(one.bank, address):
             byte = self.rom[one.bank * 4096 + (address & 0xFFF)]
             return f"{spent}{OPERATIONS[one.name].replace('M', str(byte))} {on}"
+        bus = address >> 8 if one.mode == ABSOLUTE else address
+        if one.access == READ and (byte := answered(address, bus)):
+            operation = OPERATIONS[one.name].replace("M", "v")
+            return f"{spent}{{ int v = {byte}; {operation} }} {on}"
         if one.access == WRITE and address & 0x1080 == 0:
             return self.to_tia(one, str(address & 0x3F), STORED[one.name])
         return self.unable(one)
