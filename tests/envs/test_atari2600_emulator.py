@@ -15,9 +15,14 @@ from palestra.envs import atari2600
 from palestra.envs.atari2600 import boot, emulator, layout
 
 # 2 KiB with paddles, those of two kinds; 4 KiB; F8; E0, which shows quarters; F6 with memory; PAL;
-# a chip of its own.
+# a chip of its own; the paddle that goes farther; the other port.
 GAMES = ["pong", "breakout", "seaquest", "asterix", "montezuma_revenge", "klax", "air_raid"]
-GAMES += ["pitfall2", "journey_escape"]  # the playfield in the players' colors
+GAMES += [
+    "pitfall2",
+    "backgammon",
+    "wizard_of_wor",
+    "journey_escape",
+]  # the playfield in the players' colors
 
 
 def console(name):

@@ -20,7 +20,6 @@ from palestra.envs.atari2600.console import (
 )
 from palestra.envs.atari2600.layout import (
     LEFT_JOYSTICK,
-    LEFT_PADDLE,
     PADDLE_0,
     PADDLE_1,
     RIGHT_JOYSTICK,
@@ -58,13 +57,15 @@ KINDS = {
 # What is plugged in, where that is not a joystick on the left, by comparison with ale-py.
 PLUGGED = {
     "backgammon": PADDLE_0,
-    "blackjack": LEFT_PADDLE,
+    "blackjack": PADDLE_0,
     "breakout": PADDLE_0,
     "casino": PADDLE_0,
     "kaboom": PADDLE_0,
     "pong": PADDLE_1,
     "surround": RIGHT_JOYSTICK,
+    "wizard_of_wor": RIGHT_JOYSTICK,
 }
+FARTHEST = {"backgammon": 1_000_000, "blackjack": 795_000}  # resistance of a paddle at its end
 # In ale-py these show their left edge where HMOVE would make it black.
 WITHOUT_COMB = {"asteroids", "battle_zone", "darkchambers", "ms_pacman"}
 
@@ -135,6 +136,7 @@ def state_of(game: str, saved: bytes) -> np.ndarray:
     s[at.MISSING_0] = s[at.MISSING_1] = -1
     s[at.TURN_0], s[at.TURN_1] = turns(saved)[:: -1 if PLUGGED.get(game) == PADDLE_1 else 1]
     s[at.CONTROLLER] = PLUGGED.get(game, LEFT_JOYSTICK)
+    s[at.FARTHEST] = FARTHEST.get(game, 790_196)
     s[at.NO_COMB] = game in WITHOUT_COMB
     s[at.SWITCHES], s[at.PORT] = 0x3F, 0xFF
     s[at.SLICE : at.SLICE + 4] = np.arange(4) * 1024

@@ -71,6 +71,7 @@ from palestra.envs.atari2600.layout import (
     EXPIRED,
     EXPIRED_AT,
     EXTRA,
+    FARTHEST,
     FIRE_0,
     FIRE_1,
     FIRST_LINE,
@@ -80,12 +81,13 @@ from palestra.envs.atari2600.layout import (
     HMOVE,
     JAMMED,
     LEFT_JOYSTICK,
-    LEFT_PADDLE,
     LINES,
     MISSING_0,
     MISSING_1,
     MUSIC,
     NZ,
+    PADDLE_0,
+    PADDLE_1,
     PAL,
     PARTIAL,
     PC,
@@ -123,8 +125,7 @@ OPCODE, DELAY, MOVES = 0, 256, 320  # in the one table of numbers
 TABLE = np.concatenate([OPCODES, AFTER, tia.moves().ravel()]).astype(np.int32)
 LONGEST = 25_000  # instructions after which a call ends, without the end of a frame
 MOST_LINES, MOST_PAL = 290, 342  # lines after which a frame is over at the next write to the TIA
-FARTHEST = 790_196  # resistance of a paddle at its end, and how much a frame turns it
-NEAREST, TURNED = 27_450, 23_000
+NEAREST, TURNED = 27_450, 23_000  # resistance of a paddle at one end; how much a frame turns it
 
 
 @wp.func
@@ -495,11 +496,8 @@ def read(s: Row, rom: Picture, scheme: int, address: int, bus: int, now: int):
         if scheme == PLAIN:
             return image(s, rom, scheme, address)
         low = address & 0xFFF
-        if (scheme & MORE_RAM) != 0 and low < 0x100:
-            if low >= 0x80:
-                return s[EXTRA + (low & 0x7F)]
-            s[EXTRA + low] = bus
-            return bus
+        if (scheme & MORE_RAM) != 0 and low >= 0x80 and low < 0x100:
+            return s[EXTRA + (low & 0x7F)]
         if low >= 0xFE0:
             switch(s, scheme, address)
         if scheme == DPC:
@@ -516,14 +514,13 @@ def read(s: Row, rom: Picture, scheme: int, address: int, bus: int, now: int):
             return rest | tia.collided(s, r)
         if r < 12:
             charged = int(0)
-            joystick = s[CONTROLLER] == LEFT_JOYSTICK or s[CONTROLLER] == RIGHT_JOYSTICK
-            if not joystick and (s[VBLANK] & 0x80) == 0:
-                turn = int(0)  # nobody holds the other two
-                if r < 10:
-                    turn = s[TURN_0 + r - 8]
+            if r >= 10:  # nobody holds these two, as measured
+                charged = wp.where(s[CONTROLLER] == PADDLE_1, 0x80, 0)
+            elif s[CONTROLLER] == PADDLE_0 or s[CONTROLLER] == PADDLE_1:
                 # A capacitor of 10 nF, through the paddle; 1.19 million cycles a second.
-                needed = int(1.6 * float(turn) * 0.01e-6 * 1.19e6)
-                if now > s[CHARGED] + needed and (r < 10 or s[CONTROLLER] != LEFT_PADDLE):
+                needed = int(1.6 * float(s[TURN_0 + r - 8]) * 0.01e-6 * 1.19e6)
+                full = s[CHARGED] + needed  # in ale-py it never is, once a frame began after that
+                if (s[VBLANK] & 0x80) == 0 and full >= 0 and now > full:
                     charged = 0x80
             return rest | charged
         if r < 14:
@@ -798,7 +795,7 @@ def play(
 
 
 @wp.func
-def begin_frame(s: Row):
+def begin(s: Row):
     """Counts begin anew with the line in which the last frame ended."""
     now = s[CYCLES]
     h = tia.at_home(s, 3 * now)
@@ -809,7 +806,7 @@ def begin_frame(s: Row):
     s[VSYNC_END] = wp.where(s[VSYNC_END] > NEVER // 2, NEVER, s[VSYNC_END] - 3 * now)
     s[DRAWN] = LINE * s[FIRST_LINE] - h
     s[TIMED] = s[TIMED] - now
-    s[HEARD] = s[HEARD] - now
+    s[HEARD] = wp.max(s[HEARD] - now, -1000000)
     s[EXPIRED_AT] = s[EXPIRED_AT] - now
     s[CHARGED] = wp.max(s[CHARGED] - now, -1000000)
     s[HMOVE] = wp.max(s[HMOVE] - 3 * now, -1000000)
@@ -849,7 +846,7 @@ def press(s: Row, action: int):
             turn = turn + TURNED
         if right:
             turn = turn - TURNED
-        s[TURN_0 + held] = wp.clamp(turn, NEAREST, FARTHEST)
+        s[TURN_0 + held] = wp.clamp(turn, NEAREST, s[FARTHEST])
         s[PORT] = 0xFF & ~wp.where(fire != 0, 0x80 >> held, 0)
 
 
@@ -868,7 +865,6 @@ def frames(
     rom_in: wp.array(dtype=wp.uint8),
     table_in: wp.array(dtype=wp.int32),
     # numbers
-    begin: int,
     program: wp.uint64,
     scheme: int,
     seen: int,
@@ -883,7 +879,7 @@ def frames(
     """Each console plays a frame for each of its actions, and tells the 128 bytes of its memory
     after it. The last `seen` frames are drawn, one over the other, or, where they are to be
     `apart`, all but the last one in the picture `before`."""
-    i = wp.tid() + begin
+    i = wp.tid()
     s = state[i]
     memories = bytes_of(memories_out, i)
     count = actions_in.shape[1]
@@ -894,7 +890,7 @@ def frames(
         drawn = k >= count - seen
         if s[JAMMED] == 0:
             if s[PARTIAL] == 0:
-                begin_frame(s)
+                begin(s)
             press(s, actions_in[i, k])
             play(s, rom_in, table_in, scheme, program, picture, drawn)
         for b in range(128):

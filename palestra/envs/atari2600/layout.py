@@ -26,11 +26,12 @@ EXTRA = 128
     SHAPE_0, SHAPE_1, COMB, MISSING_0, MISSING_1,
     RANDOM,  # of Pitfall II's own chip
     STARS,  # 0, or on which of four lines missile 0 is, that moves by itself
-) = range(256, 339)  # fmt: skip
+    FARTHEST,  # how far the paddles can be turned
+) = range(256, 340)  # fmt: skip
 # Of its eight fetchers: the counts at which they begin and end to show, and where they are.
 TOP, BOTTOM, COUNTER, FLAG, MUSIC = range(344, 384, 8)
 BEAT, HEARD = 384, 385  # how much of a beat has passed, and until when beats have been counted
 SIZE = 400
 # What is plugged in: joysticks, of which the left or the right one is held; paddles, of which the
-# first or the second one is held; paddles on the left alone.
-LEFT_JOYSTICK, PADDLE_0, PADDLE_1, RIGHT_JOYSTICK, _, LEFT_PADDLE = range(6)
+# first or the second one is held.
+LEFT_JOYSTICK, PADDLE_0, PADDLE_1, RIGHT_JOYSTICK = range(4)

@@ -136,7 +136,6 @@ def smaller(
     lefts_in: wp.array(dtype=wp.int32),
     acrosses_in: wp.array(dtype=wp.float32),
     # numbers
-    begin: int,
     channels: int,
     share: float,
     half_up: int,
@@ -149,7 +148,7 @@ def smaller(
 ):
     """What is seen [height * width * depth] with the brighter of two screens, made smaller, in
     place of its oldest picture; with the last picture again where that is wished."""
-    i = wp.tid() + begin
+    i = wp.tid()
     one = one_in[i]
     other = other_in[i]
     narrow = narrow_out[i]

@@ -218,11 +218,12 @@ def answered(address: int, bus: int) -> str:
         return str(rest)
     if r >= 12:
         return f"({rest} | (S[{at.FIRE_0 + r - 12}] ? 0 : 128))"
-    turn = f"S[{at.TURN_0 + r - 8}]" if r < 10 else "0"
-    needed = f"(int)(1.6f * (float){turn} * 0.01e-6f * 1.19e6f)"
-    without = [at.LEFT_JOYSTICK, at.RIGHT_JOYSTICK] + [at.LEFT_PADDLE] * (r >= 10)
-    paddles = " && ".join(f"S[{at.CONTROLLER}] != {plugged}" for plugged in without)
-    charged = f"{paddles} && !(S[{at.VBLANK}] & 128) && now > S[{at.CHARGED}] + {needed}"
+    if r >= 10:
+        return f"({rest} | (S[{at.CONTROLLER}] == {at.PADDLE_1} ? 128 : 0))"
+    needed = f"(int)(1.6f * (float)S[{at.TURN_0 + r - 8}] * 0.01e-6f * 1.19e6f)"
+    full = f"S[{at.CHARGED}] + {needed}"
+    plugged = " || ".join(f"S[{at.CONTROLLER}] == {x}" for x in (at.PADDLE_0, at.PADDLE_1))
+    charged = f"({plugged}) && !(S[{at.VBLANK}] & 128) && {full} >= 0 && now > {full}"
     return f"({rest} | ({charged} ? 128 : 0))"
 
 
@@ -430,20 +431,20 @@ def compiled(rom: np.ndarray, roots: set[tuple[int, int]]) -> int:
 
 @cache
 def tracer() -> tuple[int, np.ndarray]:
-    """A program that leaves every instruction to the interpreter, and counts them: where it lies,
-    and the counts, by bank and address."""
+    """A program that leaves every instruction to the interpreter, and marks which there are:
+    where it lies, and the marks, by bank and address."""
     size = MOST_BANKS << 16
-    function, counts = _placed(
+    function, marks = _placed(
         f"""
-            static unsigned counts[{size}];
-            if (!S) {{ *(uint64_t *)R = (uint64_t)counts; return; }}
-            ++counts[(S[{at.SLICE}] << 4 | R[7]) & {size - 1}];
+            static unsigned char marks[{size}];
+            if (!S) {{ *(uint64_t *)R = (uint64_t)marks; return; }}
+            marks[(S[{at.SLICE}] << 4 | R[7]) & {size - 1}] = 1;
             R[11] = {UNABLE};
         """,
         count=2,
     )
-    array = (ctypes.c_uint32 * size).from_address(counts)
-    return function, np.frombuffer(array, np.uint32).reshape(MOST_BANKS, 1 << 16)
+    array = (ctypes.c_uint8 * size).from_address(marks)
+    return function, np.frombuffer(array, np.uint8).reshape(MOST_BANKS, 1 << 16)
 
 
 def _placed(body: str, count: int) -> list[int]:
