@@ -2,6 +2,7 @@
 
 python benchmarks/atari2600.py exact [--frames 1500] [--games pong,breakout] [--seed 0] [--to FILE]
 python benchmarks/atari2600.py speed [--games pong,breakout] [--seconds 4]
+python benchmarks/atari2600.py steps [--games pong,breakout] [--consoles 1,64] [--seconds 4]
 
 exact   each game begins as ale-py's saved state says, and both play the same random actions.
         After every frame the 128 bytes of memory, the whole picture, reward, lives and end are
@@ -11,9 +12,13 @@ exact   each game begins as ale-py's saved state says, and both play the same ra
 speed   frames a second of one core, in turn: ale-py's vector environment, as learners use it (84 x
         84 pixels of the last two of four frames), ale-py's act alone, and ours, 16 consoles at a
         call, with the picture of every frame, of two of four (what a learner sees), and of none
+steps   agent steps a second of all cores, four frames with 84 x 84 x 4 pixels and the reward each,
+        in turn: the environment, compiled, and ale-py's vector environment; what one console more
+        takes of memory; and where the time of a step goes
 """
 
 import json
+import os
 import sys
 import time
 from argparse import ArgumentParser
@@ -22,11 +27,15 @@ from pathlib import Path
 from typing import Any
 
 import ale_py
+import jax
 import numpy as np
+import psutil
 from ale_py.roms import get_rom_path
 from ale_py.vector_env import AtariVectorEnv
 
+from palestra import prng
 from palestra.envs.atari2600 import boot, emulator, games, layout
+from palestra.envs.atari2600.environment import Atari2600
 
 CONSOLES = 16  # played at a call
 # Games for two that ale-py has an image of, but no id.
@@ -168,18 +177,135 @@ def speed(names: list[str], seconds: float) -> None:
         print(f"| {name} | {row} |", flush=True)
 
 
+MOST_OF_THEIRS = 1024  # consoles; more take long to begin
+MANY = [1, 4, 16, 64, 256, 1024, 4096]  # of the first game; of the others 64
+
+
+class Ours:
+    """The environment, compiled: `step` takes `each` steps of all consoles, as training does."""
+
+    each = 8
+
+    def __init__(self, name: str, consoles: int):
+        env = Atari2600(game=name)
+        keys = jax.random.split(prng.key(0), consoles)
+        self.states, _ = jax.jit(jax.vmap(env.reset))(keys)
+
+        def step(states: Any, key: jax.Array) -> tuple[Any, jax.Array]:
+            keys = jax.random.split(key, consoles)
+            actions = jax.random.randint(key, (consoles,), 0, env.action_space.n)
+            states, out = jax.vmap(env.step)(states, actions, keys)
+            return states, out.reward
+
+        def several(states: Any, key: jax.Array) -> Any:
+            return jax.lax.scan(step, states, jax.random.split(key, self.each))
+
+        self.key = prng.key(1)
+        jitted = jax.jit(several, donate_argnums=0)
+        self.program = jitted.lower(self.states, self.key).compile()
+        told = self.program.memory_analysis()
+        self.bytes = (told.argument_size_in_bytes + told.temp_size_in_bytes) / consoles
+        self.step()
+
+    def step(self) -> None:
+        self.key = jax.random.fold_in(self.key, 1)
+        self.states, rewards = self.program(self.states, self.key)
+        rewards.block_until_ready()
+
+
+class Theirs:
+    """ale-py's vector environment, with a thread for each core."""
+
+    each = 1
+
+    def __init__(self, name: str, consoles: int):
+        before = psutil.Process().memory_info().rss
+        self.envs = AtariVectorEnv(
+            name, consoles, num_threads=os.cpu_count(), repeat_action_probability=0.0
+        )
+        self.envs.reset(seed=0)
+        self.rng, self.consoles = np.random.default_rng(0), consoles
+        self.step()
+        self.bytes = (psutil.Process().memory_info().rss - before) / consoles
+
+    def step(self) -> None:
+        self.envs.step(self.rng.integers(0, self.envs.single_action_space.n, self.consoles))
+
+
+def rate(played: Ours | Theirs, consoles: int, seconds: float) -> float:
+    """Steps a second."""
+    begin, k = time.perf_counter(), 0
+    while time.perf_counter() - begin < seconds:
+        played.step()
+        k += 1
+    return k * played.each * consoles / (time.perf_counter() - begin)
+
+
+def steps(names: list[str], many: list[int], seconds: float) -> None:
+    """Prints a table, each number the best of three turns, and a second one with the account."""
+    print(
+        "| game | consoles | Palestra, steps a second | AtariVectorEnv | times "
+        "| Palestra, KB a console | AtariVectorEnv |\n|---|--:|--:|--:|--:|--:|--:|"
+    )
+    for name in names:
+        for consoles in many if name == names[0] else [64]:
+            sides: list[Any] = [Ours(name, consoles)]
+            sides += [Theirs(name, consoles)] * (consoles <= MOST_OF_THEIRS)
+            best = [0.0, 0.0]
+            for _ in range(3):
+                for i, side in enumerate(sides):
+                    best[i] = max(best[i], rate(side, consoles, seconds / 6))
+            row = f"| {name} | {consoles:,} | {best[0]:,.0f} | "
+            if len(sides) == 2:
+                kilobytes = [f"{side.bytes / 1000:,.0f}" for side in sides]
+                row += f"{best[1]:,.0f} | {best[0] / best[1]:.1f} | {' | '.join(kilobytes)} |"
+            else:
+                row += f" | | {sides[0].bytes / 1000:,.0f} | |"
+            print(row, flush=True)
+    print(
+        "\n| game | instructions a frame | ns an instruction | a step: playing, us | drawing "
+        "| making smaller, stacking, rewards |\n|---|--:|--:|--:|--:|--:|"
+    )
+    for name in names:
+        consoles, frames = emulator.TRACED
+        instructions = emulator.traced(emulator.load(name)).sum() / (consoles * frames)
+        *_, two, none = rates(name, seconds)
+        ours = Ours(name, 64)
+        whole = min(used(ours, seconds / 6) for _ in range(3))
+        playing, drawing = 4e6 / none, 4e6 / two - 4e6 / none
+        print(
+            f"| {name} | {instructions:,.0f} | {1e9 / none / instructions:.1f} | {playing:.0f} | "
+            f"{drawing:.0f} | {whole - playing - drawing:.0f} |",
+            flush=True,
+        )
+
+
+def used(ours: Ours, seconds: float) -> float:
+    """Microseconds of processor time a step of a console."""
+    begin, since, k = time.process_time(), time.perf_counter(), 0
+    while time.perf_counter() - since < seconds:
+        ours.step()
+        k += 1
+    return 1e6 * (time.process_time() - begin) / (k * ours.each * len(ours.states.console))
+
+
 def main() -> int:
     parser = ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["exact", "speed"])
+    parser.add_argument("what", choices=["exact", "speed", "steps"])
     parser.add_argument("--games", default="")
     parser.add_argument("--frames", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--to", type=Path)
+    parser.add_argument("--consoles", default=",".join(map(str, MANY)))
     parser.add_argument("--seconds", type=float, default=4.0)
     told = parser.parse_args()
     names = told.games.split(",") if told.games else []
     if told.what == "speed":
         speed(names or ["pong", "breakout"], told.seconds)
+        return 0
+    if told.what == "steps":
+        names = names or ["pong", "breakout", "seaquest", "space_invaders"]
+        steps(names, [int(x) for x in told.consoles.split(",")], told.seconds)
         return 0
     names = names or sorted(set(boot.games()) - FOR_TWO)
     return int(exact(names, told.frames, told.seed, told.to) < len(names))

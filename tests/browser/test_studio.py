@@ -254,6 +254,12 @@ def test_the_first_page_shows_an_agent_at_play(visits, tmp_path):
         expect(probe).to_have_count(1)
         expect(probe.locator("a")).to_have_count(0)
         assert seen.evaluate(OUTSIDE) == []
+        at = int(seen.get_attribute("canvas", "data-at"))
+        seen.select_option("#language", "zh")  # in which the game goes on
+        expect(seen.locator(".over")).to_have_count(0)
+        expect(seen.locator("h2").first).to_have_text("智能体正在游戏")
+        assert int(seen.get_attribute("canvas", "data-at") or 10**6) >= at
+        seen.select_option("#language", "en")
         seen.get_by_role("link", name="Rewind it").click()
         seen.wait_for_selector("#moment", timeout=SLOW)
         expect(seen.locator(".value b")).to_be_visible()
@@ -325,3 +331,58 @@ def test_two_agents_are_seen_at_the_same_moment(studio, visits, pictured):
     seen.fill("#moment", "3")
     shown(3)
     assert seen.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_another_language_changes_nothing_but_the_words(studio, visits):
+    seen = visit(visits, studio, "play")
+    shown = lambda at: expect(seen.locator("canvas")).to_have_attribute("data-at", str(at))
+    opened = []
+    seen.on("websocket", lambda made: opened.append(made.url))
+    for at in 1, 2, 3:
+        seen.click("#step")
+        shown(at)
+    seen.click("#back")
+    seen.click("#branch")
+    seen.fill("#speed", "-1")
+    seen.fill("#env-pole_mass", "0.3")
+    seen.press("#env-pole_mass", "Tab")
+    expect(seen.locator(".chip")).to_have_count(2)
+    pixels = seen.eval_on_selector("canvas", PIXELS)
+    for language, words in ("zh", "从此处分支"), ("en", "Branch from here"):
+        seen.select_option("#language", language)
+        expect(seen.locator("#branch")).to_have_text(words)
+        shown(2)
+        assert seen.eval_on_selector("canvas", PIXELS) == pixels
+        expect(seen.locator(".chip")).to_have_count(2)
+        expect(seen.locator("#env-pole_mass")).to_have_value("0.3")
+        expect(seen.locator("#speed")).to_have_value("-1")
+        expect(seen.locator("#times")).to_have_text("× 0.1")
+    seen.click("#step")
+    shown(3)
+    assert opened == []
+    seen.keyboard.press("ArrowLeft")  # which is heard once
+    expect(seen.locator(".score")).to_contain_text("· you")
+    seen.goto(studio.address + PAGES["train"])
+    seen.fill("#set-learning_rate", "0.5")
+    seen.uncheck("#set-video")
+    seen.select_option("#language", "zh")
+    expect(seen.locator("#begin")).to_have_text("▶ 开始训练")
+    expect(seen.locator("#set-learning_rate")).to_have_value("0.5")
+    assert not seen.is_checked("#set-video")
+
+
+def test_a_lesson_goes_on_in_another_language(studio, visits):
+    seen = visit(visits, studio, "learn")
+    seen.fill("#speed", "2")
+    seen.click("#go", timeout=SLOW)
+    expect(seen.locator(".score b")).to_have_text(re.compile(r"\d,\d+"), timeout=SLOW)
+    seen.click("#go")
+    expect(seen.locator("#go")).to_have_text("▶ Learn")
+    seen.wait_for_timeout(300)
+    score = seen.inner_text(".score").split("\n")[1::2]
+    curve = seen.get_attribute(".plot path", "d")
+    assert curve
+    seen.select_option("#language", "zh")
+    expect(seen.locator("#go")).to_have_text("▶ 学习")
+    assert seen.inner_text(".score").split("\n")[1::2] == score
+    assert seen.get_attribute(".plot path", "d") == curve

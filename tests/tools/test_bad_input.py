@@ -6,6 +6,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+from run_folders import write_run
 
 import palestra
 from palestra.faults import InputError
@@ -223,3 +224,15 @@ def test_a_fault_of_ours_is_told_as_one(monkeypatch, capsys, tmp_path):
     assert str(file) in told
     assert "palestra 0.1.0: cite dqn" in file.read_text()
     assert "Traceback" in file.read_text()
+
+
+@pytest.mark.parametrize("command", ["video", "record", "export --numpy"])
+def test_one_place_for_what_is_made_of_several_runs_is_refused(command, capsys, tmp_path):
+    for seed in "seed0", "seed1":
+        write_run(tmp_path / "runs" / seed)
+        (tmp_path / "runs" / seed / "agent.safetensors").touch()
+    place = tmp_path / "made"
+    assert main([*command.split(), str(tmp_path / "runs"), "--output", str(place)]) == 2
+    told = capsys.readouterr().err
+    assert told == f"palestra: --output names one place, and {tmp_path / 'runs'} holds 2 runs.\n"
+    assert not place.exists()

@@ -795,7 +795,7 @@ def play(
 
 
 @wp.func
-def begin(s: Row):
+def begin_frame(s: Row):
     """Counts begin anew with the line in which the last frame ended."""
     now = s[CYCLES]
     h = tia.at_home(s, 3 * now)
@@ -865,6 +865,7 @@ def frames(
     rom_in: wp.array(dtype=wp.uint8),
     table_in: wp.array(dtype=wp.int32),
     # numbers
+    begin: int,
     program: wp.uint64,
     scheme: int,
     seen: int,
@@ -879,7 +880,7 @@ def frames(
     """Each console plays a frame for each of its actions, and tells the 128 bytes of its memory
     after it. The last `seen` frames are drawn, one over the other, or, where they are to be
     `apart`, all but the last one in the picture `before`."""
-    i = wp.tid()
+    i = wp.tid() + begin
     s = state[i]
     memories = bytes_of(memories_out, i)
     count = actions_in.shape[1]
@@ -890,7 +891,7 @@ def frames(
         drawn = k >= count - seen
         if s[JAMMED] == 0:
             if s[PARTIAL] == 0:
-                begin(s)
+                begin_frame(s)
             press(s, actions_in[i, k])
             play(s, rom_in, table_in, scheme, program, picture, drawn)
         for b in range(128):

@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,6 +108,18 @@ program, game.kind, seen, 0,
 TRACED = 4, 1200  # consoles, and frames of random play
 
 
+def traced(game: Game) -> np.ndarray:
+    """How often the instruction at an address [banks, 65536] is met in some random play."""
+    tracer, counts = translated.tracer()
+    counts[:] = 0
+    consoles, frames = TRACED
+    states = boot(game, list(range(consoles)))
+    pictures, rng = np.zeros((consoles, 1), np.uint8), np.random.default_rng(0)
+    for _ in range(frames // 4):
+        _frames(game, states, rng.integers(0, 18, consoles), pictures, 4, 0, tracer)
+    return counts
+
+
 def program_of(game: Game) -> int:
     """Where the program lies that a cartridge's becomes, for a processor (`translated.py`); 0 of a
     kind that changes its banks piece by piece."""
@@ -118,14 +131,8 @@ def _program(name: str, image: bytes, kind: int) -> int:
     if kind not in translated.WHOLE_BANKS:
         return 0
     # Where a program jumps to by a table nobody can tell beforehand: so it is watched for a while.
-    tracer, marks = translated.tracer()
-    marks[:] = 0
-    game, (consoles, frames) = Game(name, np.frombuffer(image, np.uint8), kind), TRACED
-    states = boot(game, list(range(consoles)))
-    pictures, rng = np.zeros((consoles, 1), np.uint8), np.random.default_rng(0)
-    for _ in range(frames // 4):
-        _frames(game, states, rng.integers(0, 18, consoles), pictures, 4, 0, tracer)
-    roots = {(int(bank), int(pc)) for bank, pc in np.argwhere(marks)}
+    game = Game(name, np.frombuffer(image, np.uint8), kind)
+    roots = {(int(bank), int(pc)) for bank, pc in np.argwhere(traced(game))}
     resets = game.rom.reshape(-1, 4096)[:, 0xFFC:0xFFE].astype(int) @ [1, 256]
     roots |= {(bank, int(pc)) for bank, pc in enumerate(resets)}
     return translated.compiled(game.rom, roots)
@@ -161,7 +168,7 @@ def for_jax(kernel: Any, on_cpu: Mapping[str, Callable[[], int]] | None = None) 
     own = on_cpu or {}
     whole = inspect.signature(kernel.func)
     signature = whole.replace(
-        parameters=[x for x in whole.parameters.values() if x.name not in own]
+        parameters=[x for x in whole.parameters.values() if x.name not in {*own, "begin"}]
     )
 
     def launched(*given: Any) -> None:
@@ -172,6 +179,7 @@ def for_jax(kernel: Any, on_cpu: Mapping[str, Callable[[], int]] | None = None) 
             [
                 (own[name]() if device.is_cpu else 0) if name in own else next(rest)
                 for name in whole.parameters
+                if name != "begin"
             ],
         )
 
@@ -191,17 +199,19 @@ def _cores() -> ThreadPoolExecutor:
 
 def shared(kernel: Any, given: Sequence[Any]) -> None:
     """Run a kernel for every console: rows of the arrays that have two sides. A processor's cores
-    take a share each; without that one would do all."""
+    take a share each; without that one would do all. With which row a share begins is the kernel's
+    own parameter `begin`, since to cut the arrays would take longer than to play a frame."""
     many = next(len(x) for x in given if getattr(x, "ndim", 0) == 2)
     device: Any = next(x.device for x in given if isinstance(x, wp.array))
     parts = min(os.cpu_count() or 1, many) if device.is_cpu else 1
     cuts = [many * i // parts for i in range(parts + 1)]
+    place = list(inspect.signature(kernel.func).parameters).index("begin")
 
     def part(begin: int, end: int) -> None:
-        own = [x[begin:end] if getattr(x, "ndim", 0) == 2 else x for x in given]
-        wp.launch(kernel, dim=end - begin, inputs=own, device=device)
+        inputs = [*given[:place], begin, *given[place:]]
+        wp.launch(kernel, dim=end - begin, inputs=inputs, device=device)
 
-    if parts == 1:
-        part(0, many)
-    else:
-        list(_cores().map(part, cuts, cuts[1:]))
+    others = [_cores().submit(part, *cut) for cut in pairwise(cuts[1:])]
+    part(cuts[0], cuts[1])
+    for other in others:
+        other.result()

@@ -136,6 +136,7 @@ def smaller(
     lefts_in: wp.array(dtype=wp.int32),
     acrosses_in: wp.array(dtype=wp.float32),
     # numbers
+    begin: int,
     channels: int,
     share: float,
     half_up: int,
@@ -148,7 +149,7 @@ def smaller(
 ):
     """What is seen [height * width * depth] with the brighter of two screens, made smaller, in
     place of its oldest picture; with the last picture again where that is wished."""
-    i = wp.tid()
+    i = wp.tid() + begin
     one = one_in[i]
     other = other_in[i]
     narrow = narrow_out[i]

@@ -431,20 +431,20 @@ def compiled(rom: np.ndarray, roots: set[tuple[int, int]]) -> int:
 
 @cache
 def tracer() -> tuple[int, np.ndarray]:
-    """A program that leaves every instruction to the interpreter, and marks which there are:
-    where it lies, and the marks, by bank and address."""
+    """A program that leaves every instruction to the interpreter, and counts them: where it lies,
+    and the counts, by bank and address."""
     size = MOST_BANKS << 16
-    function, marks = _placed(
+    function, counts = _placed(
         f"""
-            static unsigned char marks[{size}];
-            if (!S) {{ *(uint64_t *)R = (uint64_t)marks; return; }}
-            marks[(S[{at.SLICE}] << 4 | R[7]) & {size - 1}] = 1;
+            static unsigned counts[{size}];
+            if (!S) {{ *(uint64_t *)R = (uint64_t)counts; return; }}
+            ++counts[(S[{at.SLICE}] << 4 | R[7]) & {size - 1}];
             R[11] = {UNABLE};
         """,
         count=2,
     )
-    array = (ctypes.c_uint8 * size).from_address(marks)
-    return function, np.frombuffer(array, np.uint8).reshape(MOST_BANKS, 1 << 16)
+    array = (ctypes.c_uint32 * size).from_address(counts)
+    return function, np.frombuffer(array, np.uint32).reshape(MOST_BANKS, 1 << 16)
 
 
 def _placed(body: str, count: int) -> list[int]:

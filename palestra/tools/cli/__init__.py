@@ -712,6 +712,15 @@ def _with_agents(path: Path) -> list[Path]:
     return runs
 
 
+def _for_output(path: Path, output: Path | None) -> list[Path]:
+    """The runs that a path stands for, of each of which something is made. Raises ValueError where
+    they are several, and one place is named for it."""
+    runs = _with_agents(path)
+    if output and len(runs) > 1:
+        raise InputError(f"--output names one place, and {path} holds {len(runs)} runs.")
+    return runs
+
+
 def list_runs(arguments: list[str]) -> int:
     """palestra runs [FOLDER...] [--where EXPRESSION] [--sort COLUMN] [--csv | --json]"""
 
@@ -933,10 +942,7 @@ def video(arguments: list[str]) -> int:
         trust: Trust = None
 
     flags = parse(Flags, arguments, "palestra video")
-    runs = _with_agents(flags.run)
-    if flags.output and len(runs) > 1:
-        raise InputError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
-    for run in runs:
+    for run in _for_output(flags.run, flags.output):
         with busy("recording an episode"), printing_aside():
             from palestra.tools.agents.agent import load
             from palestra.tools.pictures.video import record
@@ -967,10 +973,7 @@ def record(arguments: list[str]) -> int:
         trust: Trust = None
 
     flags = parse(Flags, arguments, "palestra record")
-    runs = _with_agents(flags.run)
-    if flags.output and len(runs) > 1:
-        raise InputError(f"--output names one folder, and {flags.run} holds {len(runs)} runs.")
-    for run in runs:
+    for run in _for_output(flags.run, flags.output):
         with busy(f"playing {flags.episodes} episodes"), printing_aside():
             from palestra.tools.agents.agent import load
             from palestra.tools.dataset import write
@@ -1039,9 +1042,7 @@ def export(arguments: list[str]) -> int:
         raise InputError("export needs --numpy, for a file of plain NumPy, or --onnx, or both.")
     if flags.onnx and flags.numpy and flags.output:
         raise InputError("--output names one file; give it with --numpy or with --onnx alone.")
-    runs = _with_agents(flags.run)
-    if flags.output and len(runs) > 1:
-        raise InputError(f"--output names one file, and {flags.run} holds {len(runs)} runs.")
+    runs = _for_output(flags.run, flags.output)
     kinds = [".py"] * flags.numpy + [".onnx"] * flags.onnx
     for run, suffix in ((run, suffix) for run in runs for suffix in kinds):
         stem = "agent" if run.is_dir() or is_named(run) else run.stem

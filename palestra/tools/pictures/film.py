@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium.vector import VectorEnv
 from jaxtyping import Array, Int, PyTree
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from palestra.core import Algorithm, Environment, Key, Spec, plain
 from palestra.envs.drawing import draw, frames_per_second
@@ -153,20 +153,33 @@ def captioned(
 ) -> np.ndarray:
     """The picture, and a line below it: step, action, return."""
     missing = max(0, NARROWEST - picture.shape[1]) // 2
-    picture = np.pad(picture, ((0, 0), (missing, missing), (0, 0)))
+    if missing:
+        picture = np.pad(picture, ((0, 0), (missing, missing), (0, 0)))
     width = picture.shape[1]
     size = min(16.0, width / 24)
-    line = Image.new("RGB", (width, round(1.2 * size) * 2), NIGHT)
-    pen, font = ImageDraw.Draw(line), _font(size)
     values = f"{time:,}", in_words(shot.action, names or {}), f"{shot.total:,.6g}"
-    words = [(f"{name} ", value) for name, value in zip(WORDS, values, strict=True)]
-    step, action, total = (font.getlength(name + value) for name, value in words)
+    words = [
+        np.concatenate([_written(f"{name} ", FAINT, size), _written(value, LIGHT, size)], 1)
+        for name, value in zip(WORDS, values, strict=True)
+    ]
+    step, action, total = (word.shape[1] for word in words)
     last = width - size - total
     center = max(2 * size + step, min((width - action) / 2, last - size - action))
-    for (name, value), x in zip(words, (size, center, last), strict=True):
-        pen.text((x, line.height / 2), name, FAINT, font, anchor="lm")
-        pen.text((x + font.getlength(name), line.height / 2), value, LIGHT, font, anchor="lm")
-    return np.concatenate([picture, np.asarray(line)])
+    below = np.empty((len(words[0]), width, 3), np.uint8)
+    below[:] = ImageColor.getrgb(NIGHT)
+    for word, x in zip(words, (size, center, last), strict=True):
+        part = below[:, max(round(x), 0) :]
+        part[:, : word.shape[1]] = word[:, : part.shape[1]]
+    return np.concatenate([picture, below])
+
+
+@lru_cache(maxsize=256)  # most words of a film come again and again
+def _written(text: str, color: str, size: float) -> np.ndarray:
+    """A word on the caption's ground, uint8 [height, width, 3]."""
+    font = _font(size)
+    image = Image.new("RGB", (round(font.getlength(text)), round(1.2 * size) * 2), NIGHT)
+    ImageDraw.Draw(image).text((0, image.height / 2), text, color, font, anchor="lm")
+    return np.asarray(image)
 
 
 def in_words(action: Any, names: Mapping[int, str]) -> str:

@@ -27,23 +27,34 @@ export const post = (what, given = {}) => answered(fetch(what, {
 }));
 export const file = (run, name) => `file${query({ run, name })}`;
 
-/** A WebSocket: told(message) for JSON, shown(buffer) for pictures; closed() when it ends. */
-export function listen(what, given, told, shown = null, closed = () => {}) {
+/** A WebSocket: told(message) for JSON, shown(buffer) for pictures; closed() when it ends. One that was
+ * kept goes on, and tells once more what stays the same, what it told last, and its last picture. */
+export function listen(what, given, told, shown = null, closed = () => {}, kept = null) {
+  if (kept) { kept.to(told, shown, closed); return kept; }
   const address = new URL(what + query(given), location.href);
   address.protocol = "ws:";
   address.hash = "";
   const socket = new WebSocket(address);
   socket.binaryType = "arraybuffer";
-  let left = false; // by us, or with a word that says why
+  let to = { told, shown, closed }, left = false; // by us, or with a word that says why
+  const last = {};
   socket.onmessage = ({ data }) => {
-    if (typeof data !== "string") { shown(data); return; }
+    if (typeof data !== "string") { last.picture = data; to.shown(data); return; }
     const news = JSON.parse(data);
     left ||= "refused" in news;
-    told(news);
+    if (!news.said) last[news.about ? "about" : "now"] = news;
+    to.told(news);
   };
-  socket.onclose = () => { if (!left) closed(); };
+  socket.onclose = () => { if (!left) to.closed(); };
   return {
     send: (message) => { if (socket.readyState === 1) socket.send(JSON.stringify(message)); },
     close: () => { left = true; socket.close(); },
+    to: (...others) => {
+      [to.told, to.shown, to.closed] = others;
+      queueMicrotask(() => { // when the page that asks is there
+        [last.about, last.now].forEach((x) => x && to.told(x));
+        if (last.picture) to.shown(last.picture);
+      });
+    },
   };
 }

@@ -15,7 +15,7 @@ function color(share) {
   return `rgb(${COLORS[i].map((x, k) => Math.round(x + (COLORS[i + 1][k] - x) * (at - i))).join(",")})`;
 }
 
-export async function learn(place, given) {
+export async function learn(place, given, kept) {
   const algorithm = given.get("algorithm") || "q_learning", env = given.get("env") || "FrozenLake-v1";
   const canvas = h("canvas", { class: "screen", role: "img", "aria-label": t("world_learned"), width: 480, height: 480 });
   const wait = h("p", { class: "quiet wait" }, t("opening"));
@@ -28,17 +28,18 @@ export async function learn(place, given) {
   const legend = h("div", { class: "planes", hidden: true });
   const cellular = h("section", { class: "card" }, h("h2", {}, t("table_cell")), table);
   const chart = new Chart({ title: t("returns_learned"), height: 220 });
-  let told = null, known = null, cell = null, recent = [], points = [], drawn = null;
+  let told = null, known = null, drawn = null;
+  let { cell, recent, points, heard } = kept || { cell: null, recent: [], points: [], heard: null };
 
   const socket = listen("learn", { algorithm, env }, (news) => {
     if (news.refused) { wait.hidden = false; wait.textContent = t(news.refused); wait.className = "finding fatal"; } else if (news.said) { say(news.said, true); fields(); }
-    else if (news.about) { known = news.about; build(); } else { told = news; grow(); show(); }
+    else if (news.about) { known = news.about; build(); } else { told = news; grow(); show(); heard = news; }
   }, async (data) => {
     const picture = await createImageBitmap(new Blob([data], { type: "image/png" }));
     wait.hidden = true;
     drawn = picture;
     paint();
-  }, () => say(t("away"), true));
+  }, () => say(t("away"), true), kept?.socket);
 
   place.replaceChildren(h("div", { class: "title" }, h("h1", {}, t("learn"))), h("section", { class: "card" }, chosen, about),
     h("div", { class: "arena" }, h("div", {}, h("section", { class: "card" }, h("div", { class: "stage" }, wait, canvas, legend, status)), h("section", { class: "card" }, transport)),
@@ -61,7 +62,7 @@ export async function learn(place, given) {
     h("div", { class: "line" }, h("label", { class: "inline" }, h("span", { class: "quiet" }, t("seed")), seed),
       h("button", { id: "anew", onclick: () => { recent = []; points = []; socket.send({ do: "begin", seed: Math.floor(Number(seed.value)) }); } }, t("forget"))));
     settings.replaceChildren(...Object.entries(known.settings).map(([name, said]) => h("label", { class: "parameter" }, h("span", {}, h("code", {}, name), h("small", { class: "quiet" }, t(said))),
-      h("input", { type: "number", step: "any", id: `set-${name}`, class: "short", onchange: (e) => {
+      h("input", { type: "number", step: "any", id: `set-${name}`, class: "short", "data-told": true, onchange: (e) => {
         if (e.target.value !== "") socket.send({ do: "set", name, value: Number(e.target.value) });
       } }))));
     legend.hidden = !known.x;
@@ -90,12 +91,12 @@ export async function learn(place, given) {
   }
 
   function grow() {
-    for (const [step, total] of told.ended) {
+    for (const [step, total] of told === heard ? [] : told.ended) {
       recent = [...recent.slice(1 - RECENT), total];
       points.push([step, recent.reduce((a, b) => a + b, 0) / recent.length]);
     }
     if (points.length > MOST) points = points.filter((_, i) => i % 2);
-    if (told.ended.length || !told.step) chart.draw([{ name: t("mean_20"), points, look: 0 }]);
+    if (told.ended.length || !told.step || told === heard) chart.draw([{ name: t("mean_20"), points, look: 0 }]);
   }
 
   function show() {
@@ -179,5 +180,6 @@ export async function learn(place, given) {
     canvas.setAttribute("aria-label", `${t("world_learned")}: ${spoken}`);
   }
 
-  return () => { socket.close(); chart.close(); };
+  const keep = () => { chart.close(); return { socket, cell, recent, points, heard, close: socket.close }; };
+  return Object.assign(() => keep().close(), { keep });
 }

@@ -11,7 +11,7 @@ import { learn } from "./learn.js";
 const PAGES = { runs, run, compare, play, train, learn };
 const NAV = ["runs", "train", "learn"];
 const place = document.getElementById("main");
-let leave = () => {};
+let leave = () => {}, drawn = Promise.resolve(), turns = 0;
 
 /** The page of the address, and what stands behind it: #/play?run=a&agent=best */
 function wanted() {
@@ -19,17 +19,30 @@ function wanted() {
   return [name in PAGES ? name : "runs", new URLSearchParams(query || "")];
 }
 
-async function show() {
-  const [name, given] = wanted();
-  leave();
-  leave = () => {};
+const show = () => { drawn = draw(); };
+
+/** Draw a page; in another language the same one, in which all goes on and what was filled in stays, but what the studio itself tells (data-told). */
+async function draw(same = false) {
+  const [name, given] = wanted(), turn = turns += 1, before = [...place.querySelectorAll("input[id]:not([data-told]), select[id]")].map((x) => [x.id, x.value, x.checked]), height = scrollY;
+  const kept = same && leave.keep ? leave.keep() : null;
+  if (!kept) leave();
+  leave = kept ? Object.assign(() => kept.close(), { keep: () => kept }) : () => {};
   frame(name);
-  place.replaceChildren(h("p", { class: "quiet" }, t("loading")));
+  const page = h("div", {}, h("p", { class: "quiet" }, t("loading")));
+  place.replaceChildren(page);
   document.title = `${t(name)} · Palestra studio`;
   try {
-    leave = (await PAGES[name](place, given)) || (() => {});
+    const left = (await PAGES[name](page, given, kept)) || (() => {});
+    if (turn !== turns) { left(); return; } // another one is shown by now
+    leave = left;
+    if (!same) return;
+    for (const [id, value, checked] of before) {
+      const field = document.getElementById(id);
+      if (field) Object.assign(field, field.type === "checkbox" ? { checked } : { value });
+    }
+    scrollTo(0, height);
   } catch (fault) {
-    place.replaceChildren(h("div", { class: "card" }, h("h1", {}, t("cannot")), h("p", {}, t(fault.message)),
+    page.replaceChildren(h("div", { class: "card" }, h("h1", {}, t("cannot")), h("p", {}, t(fault.message)),
       h("a", { class: "button", href: "#/runs" }, t("runs"))));
   }
 }
@@ -59,7 +72,7 @@ document.getElementById("theme").onclick = () => {
   frame(wanted()[0]);
   dispatchEvent(new Event("theme"));
 };
-document.getElementById("language").onchange = ({ target }) => { speak(target.value); show(); };
+document.getElementById("language").onchange = ({ target }) => { speak(target.value); drawn = drawn.then(() => draw(true)); };
 document.getElementById("skip").onclick = (event) => { event.preventDefault(); place.focus(); };
 addEventListener("hashchange", () => { say(""); show(); place.focus({ preventScroll: true }); scrollTo(0, 0); });
 addEventListener("again", show); // what a page tells of has changed

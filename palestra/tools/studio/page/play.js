@@ -78,11 +78,11 @@ class Stage {
 
 /** A game that the studio plays; of two agents side by side, where there is a rival. */
 export class Player extends Stage {
-  constructor(run, which, seed, heard, name, rival = null) {
+  constructor(run, which, seed, heard, name, rival = null, kept = null) {
     super(name);
     Object.assign(this, { run, heard, rival: rival && new Stage(rival.name) });
     this.socket = listen("play", { run, agent: which, seed, ...(rival ? { beside: rival.run, rival: rival.which } : {}) },
-      (told) => this.told(told), (data) => this.picture(data), () => say(t("away"), true));
+      (told) => this.told(told), (data) => this.picture(data), () => say(t("away"), true), kept);
   }
 
   get stages() { return this.rival ? [this, this.rival] : [this]; }
@@ -105,7 +105,7 @@ export class Player extends Stage {
   }
 }
 
-export async function play(place, given) {
+export async function play(place, given, kept) {
   const run = given.get("run") || "", which = given.get("agent") || "best", seed = given.get("seed") || "0";
   const [rival, rivals] = (given.get("beside") || "").split("|");
   const [{ runs }, { agents }] = await Promise.all([get("runs"), get("zoo")]);
@@ -117,7 +117,7 @@ export async function play(place, given) {
   const send = (message) => first.socket.send(message);
   const heard = (player) => { if (player.about && player.now) controls(); };
   const named = (x, agent) => (x.startsWith("zoo:") ? x : `${x} · ${t(agent)}`);
-  first = new Player(run, which, seed, heard, rival ? named(run, which) : "", rival ? { run: rival, which: rivals || "best", name: named(rival, rivals || "best") } : null);
+  first = new Player(run, which, seed, heard, rival ? named(run, which) : "", rival ? { run: rival, which: rivals || "best", name: named(rival, rivals || "best") } : null, kept);
   /** The moment that is shown: of two games the later, since one may have ended before. */
   const moment = (of) => Math.max(...first.stages.map((x) => x.now[of]));
 
@@ -139,7 +139,7 @@ export async function play(place, given) {
 
   const films = h("p", { class: "quiet", hidden: true });
   const gamepad = h("p", { class: "quiet", role: "status" }, t("pad_hint"));
-  let slider, clock, playing, yours, speed, chips, buttons = [], built = false;
+  let slider, clock, playing, yours, speed, times, chips, buttons = [], built = false;
   function controls() {
     if (!built) build();
     marks();
@@ -149,7 +149,7 @@ export async function play(place, given) {
     built = true;
     const { about } = first;
     const button = (id, words, message, kind = "") => h("button", { id, class: kind, onclick: () => send(typeof message === "function" ? message() : message) }, words);
-    slider = h("input", { type: "range", id: "moment", min: 0, max: 0, value: 0, "aria-label": t("moment"), disabled: !about.rewinds,
+    slider = h("input", { type: "range", id: "moment", "data-told": true, min: 0, max: 0, value: 0, "aria-label": t("moment"), disabled: !about.rewinds,
       oninput: (e) => send({ do: "seek", at: Number(e.target.value) }) });
     clock = h("output", { class: "quiet", for: "moment" });
     playing = button("go", "▶", () => ({ do: first.now.moving ? "pause" : "play" }), "strong");
@@ -160,6 +160,7 @@ export async function play(place, given) {
     } });
     speed = h("input", { type: "range", id: "speed", min: -1, max: 1, step: 0.05, value: 0, "aria-label": t("speed"),
       oninput: (e) => send({ do: "speed", times: 10 ** Number(e.target.value) }) });
+    times = h("output", { id: "times", class: "quiet" });
     chips = h("div", { class: "chips", role: "group", "aria-label": t("branches") });
     transport.replaceChildren(...[h("div", { class: "line" }, slider, clock),
       h("div", { class: "line" }, playing,
@@ -169,7 +170,7 @@ export async function play(place, given) {
         about.rewinds && button("branch", t("branch"), { do: "branch" }), yours,
         about.rewinds && h("button", { id: "save", onclick: () => send({ do: "save" }) }, t("save")),
         h("button", { id: "keep", onclick: () => send({ do: "keep" }) }, t("keep")),
-        h("label", { class: "inline" }, h("span", { class: "quiet" }, t("speed")), speed, h("output", { id: "times", class: "quiet" }))),
+        h("label", { class: "inline" }, h("span", { class: "quiet" }, t("speed")), speed, times)),
       films,
       about.rewinds ? chips : h("p", { class: "quiet" }, t("no_rewind")),
       h("div", { class: "line" }, h("label", { class: "inline" }, h("span", { class: "quiet" }, t("start_seed")), h("input", { type: "number", id: "seed", min: 0, step: 1, value: first.now.seed + 1, class: "short" })),
@@ -189,7 +190,7 @@ export async function play(place, given) {
       about.together ? h("p", { class: "quiet" }, t("keys_together")) : null,
       h("p", { class: "quiet" }, t(about.keys.length ? (about.turns ? "keys_turns" : "keys_hint") : "no_keys")), about.keys.length ? gamepad : null),
     numbers.length ? h("section", { class: "card" }, h("h2", {}, t("world")), h("p", { class: "quiet" }, t("world_hint")), ...numbers.map(([name, said]) => h("label", { class: "parameter", title: t(said) },
-      h("span", {}, h("code", {}, name), h("small", { class: "quiet" }, t(said))), h("input", { type: "number", step: "any", id: `env-${name}`, class: "short", onchange: (e) => {
+      h("span", {}, h("code", {}, name), h("small", { class: "quiet" }, t(said))), h("input", { type: "number", step: "any", id: `env-${name}`, class: "short", "data-told": true, onchange: (e) => {
         if (e.target.value !== "") send({ do: "set", name, value: Number(e.target.value) });
       } })))) : "");
   }
@@ -207,7 +208,7 @@ export async function play(place, given) {
     yours.textContent = now.hands === "you" ? t("hand_back") : t("take_over");
     yours.disabled = !about.keys.length || Boolean(now.over);
     yours.setAttribute("aria-pressed", now.hands === "you");
-    document.getElementById("times").textContent = `× ${number(Number(now.speed.toPrecision(2)))}`;
+    times.textContent = `× ${number(Number(now.speed.toPrecision(2)))}`;
     if (now.saved && films.dataset.name !== now.saved) {
       films.dataset.name = now.saved;
       films.hidden = false;
@@ -274,11 +275,13 @@ export async function play(place, given) {
     }
     hold("gamepad", down);
   }, 16);
-  return () => {
+  const part = () => {
+    Object.keys(held).forEach((where) => hold(where, new Set()));
     removeEventListener("keydown", pressed);
     removeEventListener("keyup", pressed);
     removeEventListener("blur", away);
     clearInterval(pads);
-    first.socket.close();
+    return first.socket;
   };
+  return Object.assign(() => part().close(), { keep: part });
 }

@@ -11,14 +11,14 @@ const SORTS = { age: (a, b) => a.age - b.age, name: (a, b) => a.name.localeCompa
   steps: (a, b) => (b.steps ?? 0) - (a.steps ?? 0) };
 const kept = { search: "", state: "", sort: "age", group: true, chosen: new Set() };
 
-export async function runs(place) {
+export async function runs(place, given, playing) {
   let all = await get("runs");
   const { agents } = await get("zoo");
   let shop = null; // an agent that plays, where there is nothing else to see
   if (!all.runs.length && agents.length) {
     shop = new Player(agents[0].name, "best", 0, (player) => {
       if (player.about && player.now && !player.now.moving) player.socket.send({ do: player.now.over ? "begin" : "play", seed: player.now.seed + 1 });
-    });
+    }, "", null, playing);
   }
   const list = h("div", { class: "list" });
   const bar = h("div", { class: "choice", role: "region", "aria-label": t("compare") });
@@ -53,7 +53,8 @@ export async function runs(place) {
     const again = focused?.id ? document.getElementById(focused.id) : [...place.querySelectorAll("a")].find((x) => to && x.getAttribute("href") === to);
     if (!focused?.isConnected) again?.focus({ preventScroll: true });
   }, EVERY);
-  return () => { clearInterval(timer); shop?.socket.close(); };
+  const leave = () => { clearInterval(timer); shop?.socket.close(); };
+  return shop ? Object.assign(leave, { keep: () => { clearInterval(timer); return shop.socket; } }) : leave;
 }
 
 /** The agents that come with Palestra; where there are no runs yet, the first of them plays. */
