@@ -43,7 +43,7 @@ NOT_YET = {
         "keystone_kapers king_kong klax laser_gates mr_do pacman pooyan sir_lancelot space_war",
         "it is not known how its memory says that it is over": "backgammon darkchambers "
         "double_dunk et miniature_golf othello pitfall pitfall2 road_runner superman "
-        "tic_tac_toe_3d video_checkers video_chess video_cube wizard_of_wor",
+        "tic_tac_toe_3d video_checkers video_chess video_cube wizard_of_wor word_zapper",
         "it is not known how its memory tells some of its rewards": "casino",
     }.items()
     for game in names.split()

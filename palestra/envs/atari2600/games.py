@@ -11,8 +11,9 @@ What is known to be missing or otherwise: Klax keeps its points and its end, Dar
 where these bytes do not show them. Double Dunk ends one frame early. No end was ever seen of
 Adventure, Backgammon, E.T., Keystone Kapers, Miniature Golf, Othello, Pitfall, Pitfall II,
 Superman, Video Checkers, Video Chess and Video Cube, nor points of half of these; of 3-D
-Tic-Tac-Toe no won game. Lives of Gravitar and Star Gunner differ while no game is on, and an extra
-life of Star Gunner's is not seen.
+Tic-Tac-Toe no won game. Some ends of Wizard of Wor, Word Zapper and Road Runner, and some rewards
+of Casino, are not told by these bytes. Lives of Gravitar and Star Gunner differ while no game is
+on, and an extra life of Star Gunner's is not seen.
 """
 
 from collections.abc import Callable, Mapping
