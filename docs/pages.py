@@ -90,13 +90,11 @@ of a game that ends with the very last frame of a step: ale-py adds the frame be
 showed last, here that is left out. It takes the same preprocessings and presets as `ALE/` ids, and
 its agents are examined in ale-py itself, as well as in the console.
 `palestra.make("atari/Pong-v5")` shows the whole screen, as `gymnasium.make("ALE/Pong-v5")` does,
-unless `preprocessing="laptop"` or another is asked for. One core plays, with the pictures of two
-of four frames, 8,600 frames a second of Pong, 13,000 of Breakout, 9,600 of Seaquest and 10,100 of
-Space Invaders, where ale-py's vector environment, which also makes the pictures smaller, plays
-6,100, 5,800, 5,500 and 6,700 (`benchmarks/atari2600.py speed`, on a shared machine): 1.4 to 2.2
-times as many. A frame is 4,400 to 6,700 instructions of 13 to 19 nanoseconds, all that they make
-the picture's chip do included; 3 to 18 % of them wait for the timer, and these
-loops are skipped."""
+unless `preprocessing="laptop"` or another is asked for. A processor plays a cartridge's program as
+machine code, which takes 1 to 5 seconds to compile when a game is first played. With 64 consoles
+two cores take 10,800 agent steps a second of Pong with the learner's pictures, 6,900 of Breakout,
+7,200 of Seaquest and 6,300 of Space Invaders: 1.2 to 1.8 times as many as ale-py's vector
+environment, and fewer than it with a single console (the table is in docs/benchmarks.md)."""
 OTHERS = """\
 [Atari's games](atari.md), through ale-py. Every other environment of Gymnasium, of a package that
 registers its own, or of a file of yours (`palestra train ppo my_file:Maze-v0`) trains as well, on
