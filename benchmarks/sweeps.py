@@ -15,10 +15,11 @@ of a sweep that was left alone: none lost, none twice. After so many minutes not
 same runs by one worker, which has one thread; and of the same by two.
 
 `search`: how many steps PPO takes to 475 in CartPole-v1, with the preset and with the best setting
-that TPE finds in 40 trials, each of 60 % of the steps of the preset, on seeds that the search has
-not seen. Then the same of rl-zoo (rl_zoo3 on Stable-Baselines3), whose tuner has the same trials
-and steps, its own ranges and its own preset, from which ours was taken. rl-zoo is installed in a
-virtual environment of its own, in --venvs. Whatever is in --folder already is not done again.
+that TPE finds in 40 trials of three seeds, each of 60 % of the steps of the preset, on seeds that
+the search has not seen. Then the same of rl-zoo (rl_zoo3 on Stable-Baselines3), whose tuner knows
+no seeds and so has three times the trials, its own ranges and its own preset, from which ours was
+taken. rl-zoo is installed in a virtual environment of its own, in --venvs. Whatever is in --folder
+already is not done again.
 """
 
 import argparse
@@ -275,22 +276,31 @@ def zoo_command(python: Path, words: list[str]) -> None:
         subprocess.run(run, check=True, env=environment, stdout=log, stderr=log)
 
 
-def search(place: Path, venvs: Path, trials: int, sides: Sequence[str]) -> None:
+def search(place: Path, venvs: Path, trials: int, seeds: int, sides: Sequence[str]) -> None:
     place.mkdir(parents=True, exist_ok=True)
     usual = tell("Palestra, its preset", ours(place / "palestra-preset", 100_000, {}))
     assert usual is not None
     budget = int(0.6 * usual)
-    words = ["ppo", "CartPole-v1", "--search", "tpe", "--trials", str(trials), "--seeds", "1"]
+    words = ["ppo", "CartPole-v1", "--search", "tpe", "--trials", str(trials)]
+    words += ["--seeds", str(seeds)]
     if "palestra" in sides:
         seconds = sweep(place / "sweep", [*words, *SEARCHED, "--steps", str(budget)], 2)
         best = Sweep(place / "sweep").best
         assert best is not None
-        print(f"Palestra: {trials} trials of {budget:,} steps, {seconds:.0f} s; best {best.values}")
+        each = f"{trials} trials of {seeds} x {budget:,} steps"
+        print(f"Palestra: {each}, {seconds:.0f} s; best {best.values}")
         tell("Palestra, the best found", ours(place / "palestra-best", budget, best.values))
     if "rl-zoo" in sides and (python := python_for("rl-zoo", ZOO, venvs)):
         tell("rl-zoo, its preset", zoo(python, place / "zoo-preset", 100_000, None))
         begun = time.perf_counter()
-        asked = ["-optimize", "--max-total-trials", str(trials), "--n-jobs", "2", *study(place)]
+        asked = [
+            "-optimize",
+            "--max-total-trials",
+            str(trials * seeds),
+            "--n-jobs",
+            "2",
+            *study(place),
+        ]
         asked += [
             "-n",
             str(budget),
@@ -312,7 +322,8 @@ def search(place: Path, venvs: Path, trials: int, sides: Sequence[str]) -> None:
         told_by += ".best_trial.number)"
         best_of = subprocess.check_output([str(python), "-c", told_by, study(place)[1]], text=True)
         trial = int(best_of.split()[-1])
-        print(f"rl-zoo: {trials} trials of {budget:,} steps, {seconds:.0f} s; best is {trial}")
+        each = f"{trials * seeds} trials of {budget:,} steps"
+        print(f"rl-zoo: {each}, {seconds:.0f} s; best is {trial}")
         tell("rl-zoo, the best found", zoo(python, place / "zoo-best", budget, trial))
     print(f"{in_words(machine())}; load {os.getloadavg()[0]:.1f}.")
 
@@ -327,6 +338,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / ".bench" / "search")
     parser.add_argument("--venvs", type=Path, default=ROOT / ".bench")
     parser.add_argument("--trials", type=int, default=TRIALS)
+    parser.add_argument("--seeds", type=int, default=3, help="of each of our trials")
     parser.add_argument("--sides", nargs="+", default=["palestra", "rl-zoo"])
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -335,7 +347,7 @@ def main() -> None:
         elif asked.what == "ratio":
             ratio(asked.steps, Path(scratch))
         else:
-            search(asked.folder, asked.venvs, asked.trials, asked.sides)
+            search(asked.folder, asked.venvs, asked.trials, asked.seeds, asked.sides)
 
 
 if __name__ == "__main__":

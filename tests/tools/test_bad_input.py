@@ -113,7 +113,7 @@ CASES = {
     "video of nothing": (["video", "nowhere"], "There is no agent at nowhere"),
     "play nothing": (["play"], "play needs an environment first: palestra play ENV"),
     "play what is not there": (["play", "CartPole-v2"], "did you mean CartPole-v1?"),
-    "play a probe": (["play", "probe/Delay-v0"], "no keys to play probe/Delay-v0 with."),
+    "play a probe": (["play", "probe/Delay-v0"], "no picture of probe/Delay-v0 to play by."),
     "play as text": (["play", "CartPole-v1", "--text"], "not to be played as text"),
     "play with an unknown flag": (["play", "CartPole-v1", "--txt"], "did you mean --text?"),
     "no frames": (

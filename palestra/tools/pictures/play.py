@@ -236,6 +236,8 @@ def _steps(count: int) -> str:
 def _table(task: Ours, controls: Controls, fps: int | None, text: bool) -> tuple[PalestraEnv, Hand]:
     """The game and how it is played: in a window if there can be one, unless text is asked for."""
     readable = drawing.readable(task.env)
+    if not (readable or drawing.drawable(task.env)):
+        raise InputError(f"There is no picture of {task.env_id} to play by.")
     if text and not readable:
         raise InputError(f"{task.env_id} is not to be played as text; leave --text out.")
     if not text:
