@@ -308,6 +308,19 @@ def test_a_fault_of_ours_is_told_on_the_page_which_goes_on(studio, visits, monke
     shown(0)
 
 
+def test_a_page_that_is_left_at_once_leaves_no_word(studio, visits):
+    seen = visits.open(studio.address + PAGES["run"])
+    hasten = """async (places) => {
+        for (let i = 0; i < 20; i++)
+            for (const place of places) {
+                location.hash = place;
+                await new Promise((next) => setTimeout(next, i));
+            }
+    }"""
+    seen.evaluate(hasten, [PAGES["run"], PAGES["runs"]])
+    expect(seen.locator("a.name").first).to_be_visible()
+
+
 def test_two_agents_are_seen_at_the_same_moment(studio, visits, pictured):
     beside = "#/play?run=pole&seed=3&beside=zoo%3Adqn%2FCartPole-v1%7Cbest"
     seen = visits.open(studio.address + beside)

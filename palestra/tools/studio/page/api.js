@@ -48,7 +48,12 @@ export function listen(what, given, told, shown = null, closed = () => {}, kept 
   socket.onclose = () => { if (!left) to.closed(); };
   return {
     send: (message) => { if (socket.readyState === 1) socket.send(JSON.stringify(message)); },
-    close: () => { left = true; socket.close(); },
+    close: () => {
+      left = true;
+      socket.onmessage = null;
+      if (socket.readyState) socket.close();
+      else socket.onopen = () => socket.close(); // else the console tells of a page that is left soon
+    },
     to: (...others) => {
       [to.told, to.shown, to.closed] = others;
       queueMicrotask(() => { // when the page that asks is there
