@@ -5,7 +5,8 @@ takes longer than to load it. So a command finds its programs by what they are m
 settings and shapes, and the build of this package and of what it stands on.
 
 They are read by pickle, and run as they are, like those in JAX's own cache: so they are kept in a
-folder that nobody but the user can write to.
+folder that nobody but the user can write to. Whoever names a stranger's folder as PALESTRA_CACHE
+runs what is in it; README.md warns of that. No other file is read in this way.
 """
 
 import hashlib
