@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 import pygame
 import pytest
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Box, Discrete
 
 import palestra
 from palestra import envs
@@ -20,7 +20,7 @@ from palestra.envs.drawing.window import Window
 from palestra.envs.gym.single import PalestraEnv
 from palestra.tools.cli import main
 from palestra.tools.pictures import play
-from palestra.tools.pictures.controls import CONTROLS, joystick
+from palestra.tools.pictures.controls import CONTROLS, controls_of, joystick
 
 DRAWN = [env_id for env_id in envs.ENVIRONMENTS if not env_id.startswith("probe/")]
 
@@ -298,3 +298,10 @@ def test_without_a_display(monkeypatch, typed, capsys):
     typed("s")
     assert main(["play", "Blackjack-v1"]) == 0
     assert "no display for a window; here is the game as text (--text)." in capsys.readouterr().err
+
+
+def test_where_no_table_tells_keys_digits_do_and_for_several_numbers_there_are_none():
+    assert [x.action for x in controls_of(object(), Discrete(3, start=1)).moves] == [1, 2, 3]
+    assert [x.does for x in controls_of(object(), Box(-2, 2, (1,))).moves] == ["-2", "2"]
+    assert not controls_of(object(), Box(-1, 1, (2,))).moves
+    assert not controls_of(object(), Discrete(11)).moves
