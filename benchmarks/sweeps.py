@@ -15,11 +15,11 @@ of a sweep that was left alone: none lost, none twice. After so many minutes not
 same runs by one worker, which has one thread; and of the same by two.
 
 `search`: how many steps PPO takes to 475 in CartPole-v1, with the preset and with the best setting
-that TPE finds in 40 trials of three seeds, each of 60 % of the steps of the preset, on seeds that
-the search has not seen. Then the same of rl-zoo (rl_zoo3 on Stable-Baselines3), whose tuner knows
-no seeds and so has three times the trials, its own ranges and its own preset, from which ours was
-taken. rl-zoo is installed in a virtual environment of its own, in --venvs. Whatever is in --folder
-already is not done again.
+that TPE finds in 40 trials of three seeds with --stop-at 475, each of at most 20,000 steps, on ten
+seeds that the search has not seen. Then the same of rl-zoo (rl_zoo3 on Stable-Baselines3), whose
+tuner knows no seeds and so has three times the trials, its own ranges and its own preset, from
+which ours was taken. rl-zoo is installed in a virtual environment of its own, in --venvs. Whatever
+is in --folder already is not done again.
 """
 
 import argparse
@@ -54,7 +54,7 @@ KILLED = ["q_learning", "FrozenLake-v1", "--steps", "2m", "--checkpoint-seconds"
 KILLED += ["--learning-rate", "0.1", "0.2", "0.4", "--seeds", "3"]
 TIMED = ["ppo", "CartPole-v1", "--seeds", "6"]
 TIMED += ["--learning-rate", "1e-4", "3e-4", "1e-3", "3e-3"]
-GOAL, TRIALS, EVERY, SEEDS = 475.0, 40, 1000, range(100, 105)
+GOAL, TRIALS, EVERY, BUDGET, SEEDS = 475.0, 40, 1000, 20_000, range(100, 110)
 SEARCHED = ["--range", "learning_rate", "3e-4", "1e-2", "log", "--range", "gamma", "0.95", "0.999"]
 SEARCHED += ["--range", "gae_lambda", "0.8", "0.99", "--range", "entropy_coef", "1e-6", "0.05"]
 SEARCHED += ["log", "--rollout-length", "16", "32", "64", "--epochs", "10", "20"]
@@ -280,16 +280,15 @@ def search(place: Path, venvs: Path, trials: int, seeds: int, sides: Sequence[st
     place.mkdir(parents=True, exist_ok=True)
     usual = tell("Palestra, its preset", ours(place / "palestra-preset", 100_000, {}))
     assert usual is not None
-    budget = int(0.6 * usual)
     words = ["ppo", "CartPole-v1", "--search", "tpe", "--trials", str(trials)]
-    words += ["--seeds", str(seeds)]
+    words += ["--seeds", str(seeds), "--stop-at", str(GOAL), "--eval-every", str(EVERY)]
     if "palestra" in sides:
-        seconds = sweep(place / "sweep", [*words, *SEARCHED, "--steps", str(budget)], 2)
+        seconds = sweep(place / "sweep", [*words, *SEARCHED, "--steps", str(BUDGET)], 2)
         best = Sweep(place / "sweep").best
         assert best is not None
-        each = f"{trials} trials of {seeds} x {budget:,} steps"
+        each = f"{trials} trials of {seeds} x {BUDGET:,} steps at most"
         print(f"Palestra: {each}, {seconds:.0f} s; best {best.values}")
-        tell("Palestra, the best found", ours(place / "palestra-best", budget, best.values))
+        tell("Palestra, the best found", ours(place / "palestra-best", BUDGET, best.values))
     if "rl-zoo" in sides and (python := python_for("rl-zoo", ZOO, venvs)):
         tell("rl-zoo, its preset", zoo(python, place / "zoo-preset", 100_000, None))
         begun = time.perf_counter()
@@ -303,7 +302,7 @@ def search(place: Path, venvs: Path, trials: int, seeds: int, sides: Sequence[st
         ]
         asked += [
             "-n",
-            str(budget),
+            str(BUDGET),
             "--sampler",
             "tpe",
             "--pruner",
@@ -322,9 +321,9 @@ def search(place: Path, venvs: Path, trials: int, seeds: int, sides: Sequence[st
         told_by += ".best_trial.number)"
         best_of = subprocess.check_output([str(python), "-c", told_by, study(place)[1]], text=True)
         trial = int(best_of.split()[-1])
-        each = f"{trials * seeds} trials of {budget:,} steps"
+        each = f"{trials * seeds} trials of {BUDGET:,} steps"
         print(f"rl-zoo: {each}, {seconds:.0f} s; best is {trial}")
-        tell("rl-zoo, the best found", zoo(python, place / "zoo-best", budget, trial))
+        tell("rl-zoo, the best found", zoo(python, place / "zoo-best", BUDGET, trial))
     print(f"{in_words(machine())}; load {os.getloadavg()[0]:.1f}.")
 
 

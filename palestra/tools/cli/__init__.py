@@ -247,7 +247,8 @@ class RunFlags:
     """Environments in which an evaluation plays at once, where they are not ours [8]; 0 where none
     may be open beside those that train."""
     stop_at: Finite | None = None
-    """End training where an evaluation on the way has this mean return."""
+    """End training where an evaluation on the way has this mean return; of a sweep, the best
+    setting is then the one that is there after the fewest steps."""
     keep: Count | None = None
     """Steps between agents that are kept, as agents/step<N>.safetensors in the run [none]."""
     start_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None

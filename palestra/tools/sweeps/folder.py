@@ -9,6 +9,7 @@ workers/        a sign of life of each worker, and what those of this machine ha
 optuna.log      a search's trials, as Optuna's journal
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,9 +18,10 @@ from typing import Any, NotRequired, TypedDict
 from palestra.faults import InputError
 from palestra.tools.json_files import Whole, read_json, write_json
 from palestra.tools.runs.paths import SWEEP
-from palestra.tools.runs.reading import read_summary
+from palestra.tools.runs.reading import judged, read_summary
 from palestra.version import __version__
 
+LATE = 2  # times all steps: what a run counts that never came to the return it was to stop at
 FORMAT = 1  # raise it when an old sweep can no longer be gone on with by the new code
 
 
@@ -78,6 +80,28 @@ def name_of(trial: int, seed: int) -> str:
 def trial_of(name: str) -> int:
     """The number of the trial that a run belongs to. Raises ValueError where it is none's."""
     return int(name.partition("-")[0])
+
+
+def goal(content: Mapping[str, Any]) -> float | None:
+    """The return that runs are to come to in few steps (`stop_at`); None where it is the return of
+    the last agents that counts."""
+    return content["base"]["flags"].get("stop_at")
+
+
+def score(content: Mapping[str, Any], summary: Mapping[str, Any]) -> float | None:
+    """A run's mean return of its last agent; with `stop_at` the steps that it took to there, and
+    twice all steps where it never came there (penalized average runtime, PAR2; Hutter et al. 2009,
+    ParamILS, has ten times). None where there is none."""
+    found = judged(summary, "last")
+    if found is None or not math.isfinite(found):
+        return None
+    if goal(content) is None:
+        return found
+    if not is_over(summary):
+        return None
+    return float(
+        summary["steps"] if summary.get("reached") is not None else LATE * content["steps"]
+    )
 
 
 def names(trials: Sequence[int], seeds: Sequence[int]) -> list[str]:

@@ -14,7 +14,6 @@ from typing import Any, TypedDict
 import numpy as np
 
 from palestra.tools.json_files import Whole, read_json, write_json
-from palestra.tools.runs.reading import judged
 from palestra.tools.statistics.definitions import interquartile_mean
 from palestra.tools.sweeps import folder
 
@@ -49,7 +48,7 @@ def standing(place: Path, content: Mapping[str, Any], trial: int) -> Standing:
 
 
 def score(place: Path, content: Mapping[str, Any], trial: int) -> float | None:
-    """A trial's interquartile mean over seeds, of the last agents; None where a run of it is not
+    """A trial's interquartile mean over seeds of what its runs count; None where a run of it is not
     where it was to go, minus infinity where no run of it has a score."""
     upto = standing(place, content, trial)["until"] if content["halving"] else None
     return score_at(place, content, trial, upto)
@@ -64,8 +63,8 @@ def score_at(place: Path, content: Mapping[str, Any], trial: int, upto: int | No
         there = upto is not None and summary.get("steps", 0) >= upto
         if not (there or folder.is_over(summary)):
             return None
-        found.append(judged(summary, "last"))
-    scores = [x for x in found if x is not None and math.isfinite(x)]
+        found.append(folder.score(content, summary))
+    scores = [x for x in found if x is not None]
     return float(interquartile_mean([np.array(scores)])) if scores else -math.inf
 
 

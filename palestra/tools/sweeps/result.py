@@ -1,7 +1,6 @@
 """What a sweep has come to: a table of its trials, and the best one as preset and as command."""
 
 import json
-import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from palestra.algorithms import entry
 from palestra.envs import is_ours
 from palestra.names import by_name
 from palestra.tools.report.commands import flags_of, seeds_of
-from palestra.tools.runs.reading import judged, read_config
+from palestra.tools.runs.reading import read_config
 from palestra.tools.statistics.definitions import Interval, bootstrapped, interquartile_mean
 from palestra.tools.statistics.tables import aligned
 from palestra.tools.sweeps import folder, population
@@ -29,7 +28,7 @@ class Trial(NamedTuple):
 
     number: int
     values: dict[str, Any]  # of the settings that differ
-    scores: dict[int, float]  # mean returns of last agents, by seed
+    scores: dict[int, float]  # mean returns of last agents, or steps to `stop_at`, by seed
     steps: int  # that the run which has come furthest has taken
     over: int  # runs at their end
     failed: int  # of those without a score
@@ -58,7 +57,7 @@ class Sweep:
         each: dict[int, list[Path]] = {}
         for run in self.runs:
             each.setdefault(folder.trial_of(run.name), []).append(run)
-        return [_trial(number, runs, self.varied) for number, runs in sorted(each.items())]
+        return [self._trial(number, runs) for number, runs in sorted(each.items())]
 
     @property
     def varied(self) -> list[str]:
@@ -70,7 +69,7 @@ class Sweep:
     def best(self) -> Trial | None:
         """The setting with the best score, of those that have come furthest; None where none has
         one."""
-        return next(iter(_ranked(self.trials)), None)
+        return next(iter(self._ranked()), None)
 
     @property
     def schedule(self) -> list[population.Since]:
@@ -94,6 +93,7 @@ class Sweep:
         lines = [f"        {name}={value!r}," for name, value in changed.items()]
         trial = trial or self.best
         told = "" if trial is None or trial.score is None else f"IQM {trial.score}, "
+        judged_by = self._judged_by.capitalize()
         count = len(self.content["seeds"])
         kwargs = config.get("env_kwargs")
         return "\n".join(
@@ -105,7 +105,7 @@ class Sweep:
                 f"    num_envs={config['num_envs']},",
                 f"    steps={config['steps']},",
                 f'    source="palestra sweep, {len(self.trials)} settings",',
-                f'    score="Last agents {told}{count} seed{"s" if count > 1 else ""}.",',
+                f'    score="{judged_by} {told}{count} seed{"s" if count > 1 else ""}.",',
                 *([f"    env_kwargs={kwargs!r},"] if kwargs else []),
                 ")",
             ]
@@ -123,6 +123,44 @@ class Sweep:
         words += [word for part in config.get("ignore", []) for word in ("--ignore", str(part))]
         words += ["--seeds", seeds_of(self.content["seeds"])]
         return shlex.join(["palestra", "train", config["algorithm"], name, *words])
+
+    def _ranked(self) -> list[Trial]:
+        """Trials with a score, the best first: of returns, those that have come further before
+        others; of steps to a return, the fewest."""
+        scored = [(one, one.score.mean) for one in self.trials if one.score is not None]
+        if self._goal is not None:
+            return [one for one, _ in sorted(scored, key=lambda pair: pair[1])]
+        return [one for one, _ in sorted(scored, key=lambda x: (x[0].steps, x[1]), reverse=True)]
+
+    @cached_property
+    def _goal(self) -> float | None:
+        return folder.goal(self.content)
+
+    @property
+    def _judged_by(self) -> str:
+        return "last agents" if self._goal is None else f"steps to {self._goal:g}"
+
+    def _trial(self, number: int, runs: list[Path]) -> Trial:
+        values: dict[str, Any] = {}
+        scores: dict[int, float] = {}
+        steps, over, failed = 0, 0, 0
+        for run in runs:
+            try:
+                config, summary = read_config(run), folder.outcome(run)
+            except FileNotFoundError:  # it moves to another worker
+                continue
+            values = values or {name: value_in(config, name) for name in self.varied}
+            steps = max(steps, summary.get("steps", 0))
+            ended = folder.is_over(summary)
+            over += ended
+            found = folder.score(self.content, summary)
+            if found is not None:
+                scores[config["seed"]] = found
+            else:
+                failed += ended
+        each = np.array(list(scores.values()))
+        score = bootstrapped(interquartile_mean, [each]) if scores else None
+        return Trial(number, values, scores, steps, over, failed, score)
 
     def _changes(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The hyper-parameters that `palestra train` would not take by itself."""
@@ -163,10 +201,10 @@ class Sweep:
         }
 
     def __str__(self) -> str:
-        trials = _ranked(self.trials)
+        trials = self._ranked()
         trials += [trial for trial in self.trials if trial not in trials]
         seeds = len(self.content["seeds"])
-        header = ["trial", *self.varied, "steps", "seeds", "IQM of last agents, 95 %"]
+        header = ["trial", *self.varied, "steps", "seeds", f"IQM of {self._judged_by}, 95 %"]
         rows = [
             [
                 str(one.number),
@@ -207,35 +245,6 @@ def shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(str, value)) or "none"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _ranked(trials: list[Trial]) -> list[Trial]:
-    """Trials with a score, the best first: those that have come further before others."""
-    scored = [one for one in trials if one.score is not None]
-    return sorted(scored, key=lambda one: (one.steps, one.score.mean), reverse=True)  # type: ignore[union-attr]
-
-
-def _trial(number: int, runs: list[Path], varied: list[str]) -> Trial:
-    values: dict[str, Any] = {}
-    scores: dict[int, float] = {}
-    steps, over, failed = 0, 0, 0
-    for run in runs:
-        try:
-            config, summary = read_config(run), folder.outcome(run)
-        except FileNotFoundError:  # it moves to another worker
-            continue
-        values = values or {name: value_in(config, name) for name in varied}
-        steps = max(steps, summary.get("steps", 0))
-        ended = folder.is_over(summary)
-        over += ended
-        found = judged(summary, "last")
-        if found is not None and math.isfinite(found):
-            scores[config["seed"]] = found
-        else:
-            failed += ended
-    each = np.array(list(scores.values()))
-    score = bootstrapped(interquartile_mean, [each]) if scores else None
-    return Trial(number, values, scores, steps, over, failed, score)
 
 
 def value_in(config: Mapping[str, Any], name: str) -> Any:

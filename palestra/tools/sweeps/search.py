@@ -1,6 +1,7 @@
 """Searches: which settings are tried next, by Optuna, and how much each of them matters.
 
-A trial of Optuna's is a setting, and its value the interquartile mean over seeds. All of it is in
+A trial of Optuna's is a setting, and its value the interquartile mean over seeds: of returns, to
+be maximized, or, with `stop_at`, of the steps to there, to be minimized. All of it is in
 optuna.log, Optuna's journal, which its dashboard reads. One worker at a time asks and tells; a
 trial whose worker died before its runs were planned is planned by the next one. What is drawn hangs
 on the trial's number and on what is known by then, not on who asks.
@@ -151,13 +152,14 @@ def _by_cmaes(study: Any, search: Mapping[str, Any]) -> dict[str, Any]:
     ranges = search["ranges"]
     size = len(ranges)
     unit = np.array([[0.0, 1.0]] * size)
+    sign = -1.0 if study.direction.name == "MAXIMIZE" else 1.0  # it minimizes
     optimizer = _cmaes().CMA(mean=np.full(size, 0.5), sigma=0.2, bounds=unit, seed=search["seed"])
     trials = study.get_trials(deepcopy=False)
     known = [one for one in trials if one.value is not None and math.isfinite(one.value)]
     whole = len(known) // optimizer.population_size * optimizer.population_size
     for begin in range(0, whole, optimizer.population_size):
         told = known[begin : begin + optimizer.population_size]
-        optimizer.tell([(_place(one.params, ranges), -one.value) for one in told])
+        optimizer.tell([(_place(one.params, ranges), sign * one.value) for one in told])
     for _ in range(len(trials) - whole):  # those that are drawn already, of this generation
         optimizer.ask()
     return _values(optimizer.ask(), ranges)
@@ -278,6 +280,7 @@ def _study(place: Path, mend: bool = False) -> Any:
         def release(self) -> None:
             pass
 
+    direction = "maximize" if folder.goal(folder.read(place)) is None else "minimize"
     path = place / JOURNAL
     if mend and path.is_file():
         text = path.read_bytes()
@@ -291,7 +294,7 @@ def _study(place: Path, mend: bool = False) -> Any:
             yield optuna.create_study(
                 storage=JournalStorage(JournalFileBackend(str(path), Held())),  # type: ignore[arg-type]
                 study_name=NAME,
-                direction="maximize",
+                direction=direction,
                 load_if_exists=True,
             )
         finally:

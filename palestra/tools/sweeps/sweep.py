@@ -81,6 +81,7 @@ def sweep(
     ray             HOST:PORT of a Ray cluster, on which `palestra work` is started as tasks, one
                     per core of it, or `workers`; "local" for a Ray of our own (docs/machines.md)
     quiet           show nothing
+    stop_at         what counts is how soon a run comes to this return, not what it has at its end
     settings        what `train` takes; where one is a list, each of its values is tried: such as
                     learning_rate=[1e-4, 1e-3], hidden=[(64, 64), (256, 256)]. Of env_kwargs, those
                     inside of it
@@ -190,6 +191,13 @@ def carry_out(
     if halving and len({plan.job.steps for plan in plans}) > 1:
         raise InputError("with halving all runs have the same steps; give one number of them.")
     content = _content(combined, plans, seeds, patience, halving)
+    if folder.goal(content) is not None and (
+        halving or (sought and sought.kind == population.KIND)
+    ):
+        raise InputError(
+            "with stop_at what counts is how soon a run comes to that return; halving and pbt "
+            "compare runs on the way, by their returns: leave one of the two out."
+        )
     if sought is not None and sought.kind == population.KIND:
         content["population"], content["trials"] = _population(sought, content)
         each = [{**combined[0][1], **values} for values in content["trials"]]

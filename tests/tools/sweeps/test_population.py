@@ -165,6 +165,8 @@ def test_what_cannot_be_is_told_in_a_sentence(tmp_path, capsys):
     for words, told in (
         (pbt, "needs something to change"),
         ([*pbt, *rate, "--halving"], "give one of the two"),
+        ([*pbt, *rate, "--stop-at", "0.5"], "leave one of the two out"),
+        ([*ask, "--halving", "--stop-at", "0.5"], "leave one of the two out"),
         ([*pbt, *rate, "--gamma", "0.9", "0.99"], "give one value of gamma, or --range"),
         ([*pbt, "--range", "num_envs", "1", "8"], "numbers with a point"),
         ([*pbt, *rate, "--trials", "1"], "two members or more"),

@@ -9,7 +9,7 @@ import pytest
 import palestra
 from palestra.faults import InputError
 from palestra.tools.cli import main
-from palestra.tools.sweeps import search, work
+from palestra.tools.sweeps import folder, search, work
 from palestra.tools.sweeps.result import Sweep
 from palestra.tools.sweeps.search import JOURNAL, importance, ranges_of
 
@@ -36,6 +36,8 @@ class Trainer:
         steps = until or config["steps"]
         judged = {"gymnasium": {"mean": score + 0.001 * config["seed"]}}
         summary = {"steps": steps, "interrupted": steps < config["steps"], "last": judged}
+        if score > -1 and config["flags"]["stop_at"] is not None:  # the better, the sooner
+            summary |= {"steps": round(-800 * score) + config["seed"], "reached": 475.0}
         (claim.folder / "summary.json").write_text(json.dumps(summary))
         return False
 
@@ -128,6 +130,20 @@ def test_other_searches_keep_to_their_number_and_ranges(kind, tmp_path, monkeypa
     assert all(1e-4 <= params["learning_rate"] <= 1 for params, _, _ in found)
     assert len({params["learning_rate"] for params, _, _ in found}) == 6
     assert "cma:" not in (tmp_path / "s" / JOURNAL).read_text()  # nothing that is a pickle
+
+
+@pytest.mark.parametrize("kind", ["tpe", "cmaes"])
+def test_with_a_return_to_stop_at_a_search_looks_for_few_steps(kind, tmp_path, monkeypatch):
+    Trainer(monkeypatch)
+    made = searching(tmp_path / "s", kind, trials=30, stop_at=475.0)
+    assert palestra.work(tmp_path / "s")
+    values = [value for _, value, _ in tried(tmp_path / "s")]
+    assert values == [one.score.mean for one in made.trials]
+    assert made.best.score.mean == min(values) < 100
+    assert max(values) == folder.LATE * 900
+    first, later = values[:10], values[20:]
+    assert sum(later) < sum(first)  # it looks where steps are few
+    assert importance(tmp_path / "s")["learning_rate"] > 0.5
 
 
 def test_with_halving_most_trials_stop_early_and_the_best_does_not(tmp_path, monkeypatch):

@@ -195,6 +195,27 @@ def test_a_sweep_with_links_in_it_is_refused(tmp_path):
     assert mine.read_text() == "kept"
 
 
+def test_with_a_return_to_stop_at_the_setting_that_is_there_first_is_the_best(tmp_path):
+    asked = {**SMALL, "eval_every": 500, "eval_episodes": 100, "stop_at": 0.3}
+    rates = [1e-6, 0.5]  # one never comes there
+    place = tmp_path / "s"
+    made = palestra.sweep(
+        *TASK, seeds=2, folder=place, workers=0, learning_rate=rates, steps=20_000, **asked
+    )
+    assert palestra.work(place)
+    late, early = made.trials
+    assert late.scores == dict.fromkeys((0, 1), folder.LATE * 20_000)
+    for seed, steps in early.scores.items():
+        summary = json.loads(
+            (place / "runs" / folder.name_of(1, seed) / "summary.json").read_text()
+        )
+        assert (summary["reached"], summary["steps"]) == (0.3, steps)
+        assert steps < 20_000
+    assert made.best == early
+    assert "IQM of steps to 0.3, 95 %" in str(made)
+    assert f"Steps to 0.3 IQM {early.score}, 2 seeds." in made.preset()
+
+
 def test_halving_goes_on_with_the_best_third(swept, tmp_path):
     place = tmp_path / "s"
     asked = {"learning_rate": RATES, "steps": 4000, "halving": True, **SMALL}
