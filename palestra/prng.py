@@ -15,6 +15,7 @@ Sources
 """
 
 from collections.abc import Hashable
+from functools import partial
 from math import prod
 
 import jax
@@ -48,6 +49,7 @@ def draw(words: jax.Array, counter: jax.Array, purpose: np.uint32) -> jax.Array:
     return mix(mix(words[0] + counter * GOLDEN) ^ (words[1] + purpose))
 
 
+@partial(jax.jit, inline=True)
 def _seed(seed: jax.Array) -> jax.Array:
     low = jax.lax.convert_element_type(seed, jnp.uint32)
     wide = seed.dtype.itemsize > 4  # only where the user has switched on 64-bit numbers
@@ -55,11 +57,13 @@ def _seed(seed: jax.Array) -> jax.Array:
     return draw(jnp.stack([low, high]), jnp.arange(2, dtype=jnp.uint32), FOLD)
 
 
+@partial(jax.jit, static_argnums=1, inline=True)
 def _split(words: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     counter = jnp.arange(prod(shape), dtype=jnp.uint32).reshape(shape)
     return _pair(words, counter, SPLIT)
 
 
+@partial(jax.jit, inline=True)
 def _fold_in(words: jax.Array, data: jax.Array) -> jax.Array:
     return _pair(words, jax.lax.convert_element_type(data, jnp.uint32), FOLD)
 
@@ -73,6 +77,7 @@ def _pair(words: jax.Array, counter: jax.Array, purpose: np.uint32) -> jax.Array
     return jnp.stack([draw(words, 2 * counter + np.uint32(i), purpose) for i in range(2)], axis=-1)
 
 
+@partial(jax.jit, static_argnums=(1, 2), inline=True)
 def _random_bits(words: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.Array:
     counter = jnp.arange(prod(shape), dtype=jnp.uint32).reshape(shape)
     if bit_width == 64:
@@ -89,7 +94,7 @@ IMPL: Hashable = define_prng_impl(
     seed=_seed,
     split=_split,
     random_bits=_random_bits,
-    fold_in=_fold_in,  # type: ignore[arg-type]  # JAX hands it an array, whatever its hint says
+    fold_in=_fold_in,
     name="palestra",
     tag="pal",
 )

@@ -5,6 +5,7 @@ The order matters: the hook must be in place before anything imports palestra.
 
 import gc
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ import jax
 import optax
 import pytest
 from jax._src import compiler
+from jax.experimental.key_reuse import _core as key_reuse
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -53,6 +55,40 @@ def options(*args: Any, env_options_overrides: dict[str, Any] | None = None, **k
 compiler.get_compile_options = options
 jax.jit(lambda: 0)()  # XLA reads its flags once, now: what follows is for tests' processes
 os.environ["XLA_FLAGS"] = FLAGS + _older
+
+# The search for reused keys (JAX 0.10) looks at each call of each program, which costs what a call
+# costs ten times over. Where no key goes in or comes out there is nothing to look for: a program's
+# body is searched when it is traced.
+_call, _run = key_reuse.call_impl_with_key_reuse_checks, key_reuse.pjit._run_python_pjit
+LOOKED_AT = {  # they make keys, or their bodies may
+    *(key_reuse.prng.random_seed_p, key_reuse.prng.random_wrap_p),
+    *(jax.lax.cond_p, jax.lax.scan_p, jax.lax.while_p),
+    *(key_reuse.remat_p, key_reuse.shard_map_p),
+}
+
+
+def keyless(program: Any) -> bool:
+    shown = *program.in_avals, *program.out_avals, *map(jax.typeof, program.consts)
+    return not any(jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) for x in shown)
+
+
+def call(primitive: Any, impl: Callable[..., Any], /, *args: Any, **params: Any) -> Any:
+    if primitive is key_reuse.pjit.jit_p:
+        nothing = keyless(params["jaxpr"])
+    else:
+        nothing = primitive not in LOOKED_AT
+        nothing = nothing and not any(isinstance(x, key_reuse.prng.PRNGKeyArray) for x in args)
+    return impl(*args, **params) if nothing else _call(primitive, impl, *args, **params)
+
+
+def run(program: Any, *args: Any) -> Any:
+    if not jax.config.values["jax_debug_key_reuse"] or not keyless(program.params["jaxpr"]):
+        return _run(program, *args)
+    with jax.debug_key_reuse(False):  # else JAX forgets how the program is called quickly
+        return _run(program, *args)
+
+
+key_reuse.call_impl_with_key_reuse_checks, key_reuse.pjit._run_python_pjit = call, run
 
 # Adam raises a float to an integer's power, which strict promotion forbids: Optax's own affair.
 optax.tree.bias_correction = jax.numpy_dtype_promotion("standard")(optax.tree.bias_correction)

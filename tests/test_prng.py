@@ -65,11 +65,36 @@ def test_a_seed_fixes_the_numbers():
     assert (words(prng.key(5)) == words(prng.key(6))).mean() < 1e-3
 
 
-def test_a_key_is_searched_for_reuse():
-    key = prng.key(0)
-    jax.random.uniform(key)
+def twice(key):
+    return [jax.random.uniform(key) for _ in range(2)]
+
+
+def used_up():
+    return (key := prng.key(0)), jax.random.uniform(key)
+
+
+def closing_over(key):
+    return jax.jit(lambda: twice(key))
+
+
+REUSES = {
+    "one by one": lambda: twice(prng.key(0)),
+    "by a program's calls": lambda: [jax.jit(jax.random.uniform)(k) for k in [prng.key(0)] * 2],
+    "in a program": lambda: jax.jit(twice)(prng.key(0)),
+    "in a program that shows no key": lambda: jax.jit(lambda: twice(prng.key(0)))(),
+    "of what a program closes over": lambda: closing_over(prng.key(0))(),
+    "of what a program has used": lambda: jax.random.uniform(jax.jit(used_up)()[0]),
+    "in a loop": lambda: jax.lax.scan(lambda i, _: (i, twice(prng.key(0))), 0, length=2),
+    "of one that was split": lambda: [jax.random.split(k) for k in [prng.key(0)] * 2],
+    "of one of its words": lambda: twice(prng.of_words(jnp.arange(2, dtype=jnp.uint32))),
+    "of one of several": lambda: twice(jax.random.split(prng.key(0), 3)[1]),
+}
+
+
+@pytest.mark.parametrize("reuse", REUSES.values(), ids=REUSES)
+def test_keys_are_searched_for_reuse(reuse):
     with pytest.raises(jax.errors.KeyReuseError):
-        jax.random.uniform(key)
+        reuse()
 
 
 def test_uniform():
