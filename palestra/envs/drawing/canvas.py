@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import ceil, floor
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -17,32 +19,39 @@ Number = float | int
 Point = tuple[Number, Number]
 
 
+class Shape(NamedTuple):
+    """What is to be drawn, as Pillow calls it; in drawn pixels."""
+
+    kind: str
+    points: list[Point]
+    how: dict[str, Any]
+
+
 class Canvas:
     """Shapes in pixels, y downwards, fractions welcome."""
 
     def __init__(self, width: int, height: int, background: str = PAPER):
         self._image = Image.new("RGB", (width * SCALE, height * SCALE), getrgb(background))
-        self._draw = ImageDraw.Draw(self._image)
-        self._ground: np.ndarray | None = None  # what was there before anything is drawn
-        self._touched: list[Point] = []  # corners of what was drawn
+        self._shapes: list[Shape] = []  # that are not drawn yet
+        # Of what copies share, the pixels, and images like it that are free to draw on.
+        self._ground: np.ndarray | None = None
+        self._spare: list[Image.Image] = []
 
     def copy(self) -> "Canvas":
-        """Another one with the same picture, which does not average anew what is there already."""
-        self._ground, self._touched = self.pixels(), []
+        """Another one with the same picture, of which only what is drawn on it is averaged anew."""
+        if self._ground is None or self._shapes:
+            self._draw_all()
+            self._ground = self.pixels()
         other = Canvas.__new__(Canvas)
-        other._image = self._image.copy()
-        other._draw = ImageDraw.Draw(other._image)
-        other._ground, other._touched = self._ground, []
+        other.__dict__.update(self.__dict__, _shapes=[])
         return other
 
     def polygon(self, points: Sequence[Point], color: str) -> None:
-        self._touched += points
-        self._draw.polygon([(x * SCALE, y * SCALE) for x, y in points], fill=color)
+        self._add("polygon", points, fill=color)
 
     def circle(self, center: Point, radius: Number, color: str) -> None:
         (x, y), r = center, radius
-        self._touched += (x - r, y - r), (x + r, y + r)
-        self._draw.ellipse([(v * SCALE) for v in (x - r, y - r, x + r, y + r)], fill=color)
+        self._add("ellipse", [(x - r, y - r), (x + r, y + r)], fill=color)
 
     def box(
         self,
@@ -53,9 +62,11 @@ class Canvas:
         color: str,
         radius: Number = 0,
     ):
-        self._touched += (left, top), (right, bottom)
-        corners = [v * SCALE for v in (left, top, right, bottom)]
-        self._draw.rounded_rectangle(corners, radius * SCALE, fill=color)
+        corners = [(left, top), (right, bottom)]
+        self._add("rounded_rectangle", corners, radius=radius * SCALE, fill=color)
+
+    def _add(self, kind: str, points: Sequence[Point], **how: Any) -> None:
+        self._shapes.append(Shape(kind, [(x * SCALE, y * SCALE) for x, y in points], how))
 
     def bar(self, start: Point, end: Point, width: Number, color: str) -> None:
         """A straight bar with round ends."""
@@ -79,23 +90,52 @@ class Canvas:
 
     def text(self, center: Point, words: str, size: Number, color: str) -> None:
         """Words in bold around a point; `size` is that of the font."""
-        self._ground = None
+        self._draw_all()
         x, y = (v * SCALE for v in center)
         font, stroke = ImageFont.load_default(size * SCALE), round(0.025 * size * SCALE)
-        self._draw.text((x, y), words, color, font, anchor="mm", stroke_width=stroke)
+        where = ImageDraw.Draw(self._image)
+        where.text((x, y), words, color, font, anchor="mm", stroke_width=stroke)
 
     def pixels(self) -> np.ndarray:
         """The picture, uint8 [height, width, 3]."""
         if self._ground is None:
+            self._draw_all()
             return np.asarray(self._image.reduce(SCALE))
         picture = self._ground.copy()
-        if not self._touched:
-            return picture
-        corners, (height, width) = np.array(self._touched), picture.shape[:2]
-        inside = lambda places: np.clip(places, 0, (width, height)).astype(int).tolist()
-        left, top = inside(np.floor(corners.min(0)) - 1)
-        right, bottom = inside(np.ceil(corners.max(0)) + 2)
-        if left < right and top < bottom:
-            part = tuple(v * SCALE for v in (left, top, right, bottom))
-            picture[top:bottom, left:right] = np.asarray(self._image.reduce(SCALE, part))
+        if self._shapes:
+            xs, ys = zip(*(point for shape in self._shapes for point in shape.points), strict=True)
+            (left, right), (top, bottom) = map(_span, (xs, ys), picture.shape[1::-1])
+            if left < right and top < bottom:
+                part = left * SCALE, top * SCALE, right * SCALE, bottom * SCALE
+                picture[top:bottom, left:right] = self._part(part)
         return picture
+
+    def _part(self, part: tuple[int, int, int, int]) -> np.ndarray:
+        """The pixels of a part of the picture, outside of which nothing is drawn."""
+        try:
+            image = self._spare.pop()  # no other thread's any more
+        except IndexError:
+            image = self._image.copy()
+        self._draw_on(image)
+        pixels = np.asarray(image.reduce(SCALE, part))
+        image.paste(self._image.crop(part), part)
+        self._spare.append(image)
+        return pixels
+
+    def _draw_all(self) -> None:
+        """Draw on the whole picture, one of its own."""
+        if self._ground is not None:
+            self._image, self._ground, self._spare = self._image.copy(), None, []
+        self._draw_on(self._image)
+        self._shapes = []
+
+    def _draw_on(self, image: Image.Image) -> None:
+        draw = ImageDraw.Draw(image)
+        for kind, points, how in self._shapes:
+            getattr(draw, kind)(points, **how)
+
+
+def _span(drawn: Sequence[Number], size: int) -> tuple[int, int]:
+    """The pixels, of so many, that hold these drawn ones, and one more on either side."""
+    inside = lambda place: min(size, max(0, place))  # also of what is no number
+    return floor(inside(min(drawn) / SCALE - 1)), ceil(inside(max(drawn) / SCALE + 2))

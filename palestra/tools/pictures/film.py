@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -49,12 +48,8 @@ def of_ours(env: Environment, policy: Policy, *, key: Key) -> tuple[Iterator[np.
     names = action_names(env)
 
     def frames() -> Iterator[np.ndarray]:
-        picture = lambda time, shot: captioned(
-            draw(env, shot.state, plain(shot.action)), time, shot, names
-        )
-        shots = episode(env, policy, key=key)
-        with ThreadPoolExecutor() as pool:  # Pillow draws outside of Python's lock
-            yield from pool.map(picture, *zip(*enumerate(shots), strict=True))
+        for time, shot in enumerate(episode(env, policy, key=key)):
+            yield captioned(draw(env, shot.state, plain(shot.action)), time, shot, names)
 
     return frames(), float(frames_per_second(env))
 
