@@ -16,9 +16,10 @@ same runs by one worker, which has one thread; and of the same by two.
 
 `search`: how many steps PPO takes to 475 in CartPole-v1, with the preset and with the best setting
 that TPE finds in 40 trials of three seeds with --stop-at 475, each of at most 20,000 steps, on ten
-seeds that the search has not seen. Then the same of rl-zoo (rl_zoo3 on Stable-Baselines3), whose
-tuner knows no seeds and so has three times the trials, its own ranges and its own preset, from
-which ours was taken. rl-zoo is installed in a virtual environment of its own, in --venvs. Whatever
+seeds that the search has not seen. Then the same of rl-zoo (rl_zoo3 on Stable-Baselines3), on five
+of those seeds: its tuner, which knows no seeds and no return to stop at, has as many trials of
+20,000 steps as make the steps of our search, its own ranges and its own preset, from which ours
+was taken. rl-zoo is installed in a virtual environment of its own, in --venvs. Whatever
 is in --folder already is not done again.
 """
 
@@ -236,10 +237,15 @@ def ours(place: Path, steps: int, settings: dict) -> list[int | None]:
     return found
 
 
+def spent(place: Path) -> int:
+    """The steps that our search has taken."""
+    return sum(folder.outcome(run)["steps"] for run in Sweep(place / "sweep").runs)
+
+
 def zoo(python: Path, place: Path, steps: int, trial: int | None) -> list[int | None]:
     """The same of rl-zoo, with its preset or with a trial's settings."""
     found: list[int | None] = []
-    for seed in SEEDS:
+    for seed in SEEDS[: len(SEEDS) // 2]:
         logs = place / f"seed{seed}"
         if not list(logs.glob("ppo/*/CartPole-v1.zip")):  # which is written at the end
             words = ["-n", str(steps), "--seed", str(seed), "-f", str(logs)]
@@ -287,15 +293,15 @@ def search(place: Path, venvs: Path, trials: int, seeds: int, sides: Sequence[st
         best = Sweep(place / "sweep").best
         assert best is not None
         each = f"{trials} trials of {seeds} x {BUDGET:,} steps at most"
-        print(f"Palestra: {each}, {seconds:.0f} s; best {best.values}")
+        print(f"Palestra: {each}, {spent(place):,} taken, {seconds:.0f} s; best {best.values}")
         tell("Palestra, the best found", ours(place / "palestra-best", BUDGET, best.values))
     if "rl-zoo" in sides and (python := python_for("rl-zoo", ZOO, venvs)):
         tell("rl-zoo, its preset", zoo(python, place / "zoo-preset", 100_000, None))
-        begun = time.perf_counter()
+        begun, allowed = time.perf_counter(), max(spent(place) // BUDGET, 1)
         asked = [
             "-optimize",
             "--max-total-trials",
-            str(trials * seeds),
+            str(allowed),
             "--n-jobs",
             "2",
             *study(place),
@@ -321,7 +327,7 @@ def search(place: Path, venvs: Path, trials: int, seeds: int, sides: Sequence[st
         told_by += ".best_trial.number)"
         best_of = subprocess.check_output([str(python), "-c", told_by, study(place)[1]], text=True)
         trial = int(best_of.split()[-1])
-        each = f"{trials * seeds} trials of {BUDGET:,} steps"
+        each = f"{allowed} trials of {BUDGET:,} steps"
         print(f"rl-zoo: {each}, {seconds:.0f} s; best is {trial}")
         tell("rl-zoo, the best found", zoo(python, place / "zoo-best", BUDGET, trial))
     print(f"{in_words(machine())}; load {os.getloadavg()[0]:.1f}.")
