@@ -77,7 +77,7 @@ def train(
     check_shares(num_envs, devices)
     updates, epochs, steps_per_update = plan(algorithm, num_envs, total_steps, reports)
     numbers, mesh = np.asarray(seeds, np.uint32), over(devices)
-    program = _program(env, algorithm, num_envs, updates, numbers, mesh)
+    program = program_of(env, algorithm, num_envs, updates, numbers, mesh)
     if since is None:
         carry = program.start(env, algorithm, numbers)
         if start:
@@ -257,12 +257,12 @@ class Program(NamedTuple):
     epoch: Callable  # env, algorithm, Carry -> Carry, (metrics, episodes, prints, sound, stuck)
 
 
-_programs: dict[Hashable, Program] = {}  # the last one used comes last
+programs: dict[Hashable, Program] = {}  # the last one used comes last
 MOST_PROGRAMS = 16  # kept for another run: each holds some of the memory maps a process may have
 _compiling = threading.Lock()
 
 
-def _program(
+def program_of(
     env: Environment,
     algorithm: Algorithm,
     num_envs: int,
@@ -274,13 +274,13 @@ def _program(
     leaves, structure = jax.tree.flatten((env, algorithm))
     key = (structure, mesh, *map(jax.typeof, leaves), num_envs, updates, len(seeds))
     with _compiling, traced_for(mesh):
-        program = _programs.pop(key, None)
+        program = programs.pop(key, None)
         if program is None:
             make = partial(_made, env, algorithm, num_envs, updates, seeds, mesh)
             program = make() if mesh else kept(("train", *key), make)
-        _programs[key] = program
-        if len(_programs) > MOST_PROGRAMS:
-            del _programs[next(iter(_programs))]
+        programs[key] = program
+        if len(programs) > MOST_PROGRAMS:
+            del programs[next(iter(programs))]
     return program
 
 

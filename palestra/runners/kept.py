@@ -29,7 +29,7 @@ MOST_BUILDS = 4  # whose programs are kept
 MOST_LOADED = 16  # at a time: each holds some of the memory maps a process may have
 
 # In a process that keeps programs, those that it has; the last one used comes last.
-_keeping: dict[str, Any] | None = None
+loaded: dict[str, Any] | None = None
 _one_at_a_time = threading.RLock()  # seeds are trained and judged in threads
 
 
@@ -38,8 +38,8 @@ def keep_programs() -> None:
 
     That is a command's: who writes Python may put a function of another kind in place of ours.
     """
-    global _keeping
-    _keeping = {} if _keeping is None else _keeping
+    global loaded
+    loaded = {} if loaded is None else loaded
 
 
 def kept(form: tuple, make: Callable[[], Any]) -> Any:
@@ -56,7 +56,7 @@ def kept(form: tuple, make: Callable[[], Any]) -> Any:
     text = repr(form)
     ours = all(name.startswith("palestra.") for name in re.findall(r"<class '([^']+)'>", text))
     folder = jax.config.values["jax_compilation_cache_dir"]
-    if _keeping is None or not folder or not ours or " at 0x" in text or not on_cpu():
+    if loaded is None or not folder or not ours or " at 0x" in text or not on_cpu():
         return make()
     name, home = hashlib.sha256(text.encode()).hexdigest(), Path(folder) / FOLDER
     with _one_at_a_time:
@@ -66,26 +66,26 @@ def kept(form: tuple, make: Callable[[], Any]) -> Any:
 def _found(name: str, home: Path, make: Callable[[], Any]) -> Any:
     from palestra.runners.cache import compiling_anew
 
-    assert _keeping is not None
-    if name in _keeping:
-        programs = _keeping.pop(name)
+    assert loaded is not None
+    if name in loaded:
+        programs = loaded.pop(name)
     elif not _of_the_user_alone(home):
         return make()
-    elif (programs := _load(path := home / _build() / name)) is None:
+    elif (programs := _load(path := home / build() / name)) is None:
         # What JAX has loaded from its own cache lacks functions when it is written once more.
         with compiling_anew() as whole:
             programs = make()
         if whole:
             _save(path, programs)
-    _keeping[name] = programs
-    if len(_keeping) > MOST_LOADED:
-        del _keeping[next(iter(_keeping))]
+    loaded[name] = programs
+    if len(loaded) > MOST_LOADED:
+        del loaded[next(iter(loaded))]
     return programs
 
 
 def call(function: Any, args: Sequence[Any], static: Collection[int] = ()) -> Any:
     """What a jitted function gives, its program `kept`; `static` are the places of constants."""
-    if _keeping is None:
+    if loaded is None:
         return function(*args)
     import jax
 
@@ -148,7 +148,7 @@ def _save(path: Path, programs: Any) -> None:
 
 
 @cache
-def _build() -> str:
+def build() -> str:
     """A name for all that decides, beside its form, what a program compiles to."""
     import platform
     from importlib.metadata import version

@@ -240,8 +240,8 @@ def test_time_limit_of_the_table_is_met():
 
 def test_programs_used_least_recently_are_let_go(monkeypatch):
     monkeypatch.setattr(compiled, "MOST_PROGRAMS", 2)
-    monkeypatch.setattr(compiled, "_programs", kept := {})
-    make = lambda num_envs: compiled._program(
+    monkeypatch.setattr(compiled, "programs", kept := {})
+    make = lambda num_envs: compiled.program_of(
         envs.make("FrozenLake-v1"), QLearning(), num_envs, 1, np.zeros(1, np.uint32)
     )
     one, _, again, _ = (make(num_envs) for num_envs in (1, 2, 1, 3))

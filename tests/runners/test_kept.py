@@ -45,7 +45,7 @@ def test_a_command_does_not_trace_what_one_before_has_compiled(tmp_path):
 @pytest.fixture
 def keeping(tmp_path, monkeypatch):
     """A folder where programs are kept, in this process too."""
-    monkeypatch.setattr(kept, "_keeping", {})
+    monkeypatch.setattr(kept, "loaded", {})
     before = jax.config.values["jax_compilation_cache_dir"]
     jax.config.update("jax_compilation_cache_dir", str(tmp_path))
     yield tmp_path / kept.FOLDER
@@ -69,10 +69,10 @@ def test_what_is_made_of_something_else_is_another_program(keeping, monkeypatch)
     assert made() == 4
     for count in range(kept.MOST_LOADED):
         call(times, (jnp.ones(count), 2), static=[1])
-    assert len(kept._keeping) == kept.MOST_LOADED
+    assert len(kept.loaded) == kept.MOST_LOADED
     for path in keeping.glob("*/*"):  # as a disk that is full leaves it
         path.write_bytes(path.read_bytes()[:-100])
-    monkeypatch.setattr(kept, "_keeping", {})
+    monkeypatch.setattr(kept, "loaded", {})
     assert call(times, (jnp.arange(3.0), 2), static=[1])["product"].tolist() == [0, 2, 4]
 
 
@@ -91,7 +91,7 @@ class Slow(dict):
 
 
 def test_threads_may_ask_for_the_same_program(keeping, monkeypatch):
-    monkeypatch.setattr(kept, "_keeping", Slow())
+    monkeypatch.setattr(kept, "loaded", Slow())
     made = []
     ask = lambda _: kept.kept(("one",), lambda: made.append(None) or {})
     asked = lambda _: call(times, (jnp.arange(3.0), 2), static=[1])["product"].tolist()
@@ -142,7 +142,7 @@ def test_nothing_is_read_where_others_can_write(keeping, mode):
 
 
 def test_nothing_is_kept_for_who_writes_python(keeping, monkeypatch):
-    monkeypatch.setattr(kept, "_keeping", None)
+    monkeypatch.setattr(kept, "loaded", None)
     assert call(times, (jnp.arange(3.0), 2), static=[1])["product"].tolist() == [0, 2, 4]
     assert kept.kept(("one",), lambda: 1) == 1
     assert not keeping.exists()
@@ -150,8 +150,8 @@ def test_nothing_is_kept_for_who_writes_python(keeping, monkeypatch):
 
 def test_programs_of_old_builds_are_thrown_away(keeping, monkeypatch):
     for build in map(str, range(kept.MOST_BUILDS + 2)):
-        monkeypatch.setattr(kept, "_keeping", {})
-        monkeypatch.setattr(kept, "_build", lambda build=build: build)
+        monkeypatch.setattr(kept, "loaded", {})
+        monkeypatch.setattr(kept, "build", lambda build=build: build)
         call(times, (jnp.arange(3.0), 2), static=[1])
         os.utime(keeping / build, (int(build), int(build)))
     assert {path.name for path in keeping.iterdir()} == set(map(str, range(2, 6)))

@@ -128,7 +128,7 @@ def test_one_sentence_and_exit_code_2(
     arguments: list[str], sentence: str, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("palestra.runners.compiled._start", None)  # would fail if training began
+    monkeypatch.setattr("palestra.runners.compiled.train", None)  # would fail if training began
     assert main(arguments) == 2
     printed = capsys.readouterr()
     assert sentence in printed.err

@@ -99,6 +99,11 @@ def worth_of(agent: Agent) -> Any:
     return lambda obs: [*map(np.asarray, values(dict(agent.arrays), obs))]
 
 
+def choices(agent: Agent, obs: Any) -> np.ndarray:
+    """What it chooses, as a program has it."""
+    return agent.predict(obs).astype(np.int32)
+
+
 def agree(agent: Agent, folder: Path) -> None:
     """Both forms act as the agent does, on observations other than those of their own check."""
     seen = observations(agent, 200, 1)
@@ -428,7 +433,7 @@ def test_ties_are_told_from_faults(cartpole: Agent) -> None:
         arrays["q.mlp.layers.2.bias"] = bias[:1] + np.float32([0, change])
         agent = replace(cartpole, arrays=dict(arrays))
         worth = worth_of(agent)
-        other = lambda obs, of=agent, worth=worth: (1 - of._act(obs), worth(obs))
+        other = lambda obs, of=agent, worth=worth: (1 - choices(of, obs), worth(obs))
         program = export_program.trace(agent)
         if ties is None:
             with pytest.raises(ValueError, match="acts other than the agent"):
@@ -445,7 +450,7 @@ def test_values_are_compared_where_actions_do_not_tell(cartpole: Agent) -> None:
     worth = worth_of(agent)
     program = export_program.trace(agent)
     for fault in (0.0, 1.0):
-        policy = lambda obs, f=fault: (agent._act(obs), [worth(obs)[0] + f])
+        policy = lambda obs, f=fault: (choices(agent, obs), [worth(obs)[0] + f])
         if fault:
             with pytest.raises(ValueError, match="acts other than the agent on 1,000 of 1,000"):
                 compare(agent, program, policy)
@@ -456,14 +461,14 @@ def test_values_are_compared_where_actions_do_not_tell(cartpole: Agent) -> None:
 def test_rounding_of_numbers_is_told_from_faults() -> None:
     agent = agent_of("td3", SPACES["Pendulum-v1"])
     program = export_program.trace(agent)
-    beside = lambda change: lambda obs: (agent._act(obs) + np.float32(change), [])
+    beside = lambda change: lambda obs: (agent.predict(obs) + np.float32(change), [])
     found = compare(agent, program, beside(1e-5))
     assert found.largest == pytest.approx(1e-5, rel=0.1)
     assert str(found) == "acts as the agent does on 1,000 observations, to within 1e-05"
     with pytest.raises(ValueError, match="acts other than the agent on 1,000 of 1,000"):
         compare(agent, program, beside(1e-3))
     with pytest.raises(ValueError, match=r"actions are float64 \(100, 1\), the agent's float32"):
-        compare(agent, program, lambda obs: (agent._act(obs).astype(float), []))
+        compare(agent, program, lambda obs: (agent.predict(obs).astype(float), []))
 
 
 def test_observations_cover_what_an_agent_may_see() -> None:

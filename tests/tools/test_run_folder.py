@@ -85,7 +85,7 @@ def test_nothing_is_written_through_a_link_that_came_with_a_folder(tmp_path: Pat
     writers = {
         "summary.json": lambda path: write_json(path, {}),
         "agent.safetensors": agent.save,
-        "policy.py": lambda path: export._write(path, b"", lambda part: None),
+        "policy.py": lambda path: export.write_checked(path, b"", lambda part: None),
         checkpoint.NAME: lambda path: checkpoint.write(
             path.parent, checkpoint.Checkpoint({}, {"x": np.ones(1)})
         ),

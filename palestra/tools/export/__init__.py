@@ -65,7 +65,7 @@ def to_numpy(agent: Agent, path: str | Path) -> Comparison:
     path = _target(path, ".py")
     program = trace(agent)
     text = export_numpy.source(agent, program, path.stem)
-    return _write(path, text.encode(), partial(_check_numpy, agent, program))
+    return write_checked(path, text.encode(), partial(_check_numpy, agent, program))
 
 
 @as_written()
@@ -84,7 +84,7 @@ def to_onnx(agent: Agent, path: str | Path) -> Comparison:
         export_onnx.library(name)
     program = trace(agent)
     check = lambda part: compare(agent, program, export_onnx.run(str(part)))
-    return _write(path, export_onnx.model(agent, program), check)
+    return write_checked(path, export_onnx.model(agent, program), check)
 
 
 def _target(path: str | Path, suffix: str) -> Path:
@@ -104,7 +104,7 @@ def _target(path: str | Path, suffix: str) -> Path:
     return path
 
 
-def _write(path: Path, content: bytes, check: Callable[[Path], Comparison]) -> Comparison:
+def write_checked(path: Path, content: bytes, check: Callable[[Path], Comparison]) -> Comparison:
     """Write a file, and put it in place once it has been checked."""
 
     def checked(part: Path) -> Comparison:

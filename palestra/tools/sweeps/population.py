@@ -158,7 +158,7 @@ def go_on(place: Path, content: Mapping[str, Any]) -> bool:
     scores = {trial: score for trial, score in found.items() if score is not None}
     if len(scores) < len(found):
         return False
-    copied = _copied(content, past, scores)
+    copied = copies(content, past, scores)
     if not all(_make(place, content, one) for one in copied):
         return True  # a run is moving from one worker to another: look again
     told = {str(one): x if math.isfinite(x) else None for one, x in scores.items()}
@@ -167,7 +167,7 @@ def go_on(place: Path, content: Mapping[str, Any]) -> bool:
     return True
 
 
-def _copied(
+def copies(
     content: Mapping[str, Any], past: list[Generation], scores: Mapping[int, float]
 ) -> list[Copied]:
     """Who is replaced by a copy of whom: the worst fifth, and whoever has failed, by members of the

@@ -109,7 +109,7 @@ def more(place: Path, content: Mapping[str, Any]) -> bool:
     """Tell the search what was found, and plan the next trial; whether there is something more to
     train. One worker at a time may do so."""
     states = _optuna().trial.TrialState
-    with _study(place, mend=True) as study:
+    with opened(place, mend=True) as study:
         ranges, trials = content["search"]["ranges"], study.get_trials(deepcopy=False)
         for one in trials:
             if one.state == states.RUNNING and one.params.keys() != ranges.keys():
@@ -117,7 +117,7 @@ def more(place: Path, content: Mapping[str, Any]) -> bool:
         whole = [one for one in trials if one.params.keys() == ranges.keys()]
         running = [one for one in whole if one.state == states.RUNNING]
         for one in running:
-            if _plan(place, content, one.number, one.params):
+            if planned(place, content, one.number, one.params):
                 return True
         last, numbers = len(whole) >= content["search"]["trials"], [one.number for one in whole]
         stopped = {one.number for one in whole if one.state.is_finished()}
@@ -128,7 +128,7 @@ def more(place: Path, content: Mapping[str, Any]) -> bool:
         if last:
             return False
         asked = _ask(study, content, len(trials))
-        return _plan(place, content, asked.number, asked.params)
+        return planned(place, content, asked.number, asked.params)
 
 
 def _ask(study: Any, content: Mapping[str, Any], number: int) -> Any:
@@ -200,7 +200,9 @@ def _word(value: Any) -> Any:
     return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _plan(place: Path, content: Mapping[str, Any], number: int, params: Mapping[str, Any]) -> bool:
+def planned(
+    place: Path, content: Mapping[str, Any], number: int, params: Mapping[str, Any]
+) -> bool:
     """Make the runs of a trial that are not there; whether there were any."""
     missing = [
         seed
@@ -255,7 +257,7 @@ def importance(place: Path) -> dict[str, float]:
     """How much each setting matters for the value, by PED-ANOVA, from 0 to 1; empty where too few
     trials are at their end to say."""
     optuna = _optuna()
-    with _study(place) as study:
+    with opened(place) as study:
         states = (optuna.trial.TrialState.COMPLETE,)
         known = study.get_trials(deepcopy=False, states=states)
         if len(known) < 4 or len({one.value for one in known}) < 2:
@@ -265,7 +267,7 @@ def importance(place: Path) -> dict[str, float]:
 
 
 @contextmanager
-def _study(place: Path, mend: bool = False) -> Any:
+def opened(place: Path, mend: bool = False) -> Any:
     """The study in a sweep's journal, made where there is none. Who is alone may `mend` it."""
     optuna = _optuna()
     from optuna.storages import JournalStorage

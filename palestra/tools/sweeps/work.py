@@ -38,10 +38,10 @@ def work(sweep: str | Path, *, say: Callable[[str], None] = lambda text: None) -
     content = folder.read(place)
     claims.probe(place)
     with _ending_well(), Worker(place, content["patience"]) as worker:
-        return _Work(place, content, worker, say).go_on()
+        return Work(place, content, worker, say).go_on()
 
 
-class _Work:
+class Work:
     """What a worker knows of a sweep."""
 
     def __init__(
@@ -98,7 +98,7 @@ class _Work:
             if not self.is_due(claim.name, claim.folder):
                 return True
             until = self.until(claim.name)
-            interrupted = self._train(claim, until)
+            interrupted = self.train_until(claim, until)
         except Exception as fault:
             if claim.ours:
                 if not isinstance(fault, InputError | DivergedError):
@@ -111,7 +111,7 @@ class _Work:
                 self.say(f"{claim.name}: another worker has taken it over: this one stood still.")
         return not interrupted
 
-    def _train(self, claim: Claim, until: int | None) -> bool:
+    def train_until(self, claim: Claim, until: int | None) -> bool:
         """Train a run; whether we were told to stop before its end."""
         one = standing(claim.folder, None, None)
         begun = one.since.header["recorder"]["step"] if one.since else 0
@@ -135,7 +135,7 @@ class _Work:
         """Whether to look again for something to train, which one worker at a time decides."""
         if not (self.content["halving"] or {"search", "population"} & self.content.keys()):
             return False
-        with _alone(self.place / "trials" / ".lock") as alone:
+        with nobody_else(self.place / "trials" / ".lock") as alone:
             if not alone:  # another worker decides just now
                 time.sleep(WAIT)
                 return True
@@ -148,7 +148,7 @@ class _Work:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[bool]:
+def nobody_else(path: Path) -> Iterator[bool]:
     """Whether nobody else is here meanwhile; a worker that dies leaves the place free."""
     with path.open("w") as file:
         try:

@@ -86,7 +86,7 @@ def test_the_schedule_of_the_best_is_told(whole):
 
 
 def test_killed_anywhere_it_ends_as_if_nothing_had_been(whole, tmp_path, monkeypatch):
-    made, train, killed = begun(tmp_path / "s"), work._Work._train, []
+    made, train, killed = begun(tmp_path / "s"), work.Work.train_until, []
     copy, tell = checkpoint.write, population.write_json
 
     def dies(what: str, when: bool):
@@ -106,7 +106,7 @@ def test_killed_anywhere_it_ends_as_if_nothing_had_been(whole, tmp_path, monkeyp
         dies("tell", path.name == population.LINEAGE)
         tell(path, content)
 
-    monkeypatch.setattr(work._Work, "_train", trained)
+    monkeypatch.setattr(work.Work, "train_until", trained)
     monkeypatch.setattr(checkpoint, "write", copied)
     monkeypatch.setattr(population, "write_json", told)
     for _ in range(3):
@@ -150,12 +150,12 @@ def test_settings_are_changed_by_a_fifth_or_drawn_anew_and_stay_in_their_range()
 def test_who_has_failed_is_replaced_too_and_nobody_by_its_equal():
     content = {"trials": drawn(BOTH, 5, 0), "population": {"ranges": BOTH, "seed": 0}}
     scores = {0: 1.0, 1: -np.inf, 2: 0.5, 3: -np.inf, 4: 0.2}
-    copied = population._copied(content, [], scores)
+    copied = population.copies(content, [], scores)
     assert {one["replaces"] for one in copied} == {1, 3}
     assert {one["parent"] for one in copied} == {0}
     assert [one["trial"] for one in copied] == [5, 6]
-    assert population._copied(content, [], dict.fromkeys(scores, 500.0)) == []
-    assert population._copied(content, [], dict.fromkeys(scores, -np.inf)) == []
+    assert population.copies(content, [], dict.fromkeys(scores, 500.0)) == []
+    assert population.copies(content, [], dict.fromkeys(scores, -np.inf)) == []
 
 
 def test_what_cannot_be_is_told_in_a_sentence(tmp_path, capsys):

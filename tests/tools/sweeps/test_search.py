@@ -24,7 +24,8 @@ class Trainer:
     def __init__(self, patch, stop_at: int | None = None):
         self.trained: list[str] = []
         self.stop_at = stop_at
-        patch.setattr(work._Work, "_train", lambda worker, claim, until: self.train(claim, until))
+        took = lambda worker, claim, until: self.train(claim, until)
+        patch.setattr(work.Work, "train_until", took)
 
     def train(self, claim, until) -> bool:
         if len(self.trained) == self.stop_at:
@@ -48,7 +49,7 @@ def searching(place, kind="tpe", **more) -> Sweep:
 
 
 def tried(place) -> list[dict]:
-    with search._study(place) as study:
+    with search.opened(place) as study:
         return [(one.params, one.value, one.state.name) for one in study.trials]
 
 
@@ -87,7 +88,7 @@ def test_stopped_beyond_the_tenth_it_goes_on_as_if_it_had_not_been(whole, tmp_pa
 
 
 def test_a_trial_is_not_lost_whose_worker_died_before_it_was_planned(whole, tmp_path, monkeypatch):
-    place, plan = tmp_path / "s", search._plan
+    place, plan = tmp_path / "s", search.planned
     Trainer(monkeypatch)
     searching(place)
 
@@ -98,7 +99,7 @@ def test_a_trial_is_not_lost_whose_worker_died_before_it_was_planned(whole, tmp_
         return plan(place, content, number, params)
 
     claimed: list[int] = []
-    monkeypatch.setattr(search, "_plan", dies)
+    monkeypatch.setattr(search, "planned", dies)
     with pytest.raises(KeyboardInterrupt):
         palestra.work(place)
     assert palestra.work(place)
@@ -111,7 +112,7 @@ def test_a_worker_does_not_leave_while_another_one_decides(tmp_path, monkeypatch
     place = tmp_path / "s"
     searching(place, "random", trials=1, seeds=1)
     with ThreadPoolExecutor(1) as pool:
-        with work._alone(place / "trials" / ".lock") as alone:
+        with work.nobody_else(place / "trials" / ".lock") as alone:
             assert alone
             at_work = pool.submit(palestra.work, place)
             with pytest.raises(TimeoutError):

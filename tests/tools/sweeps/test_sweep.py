@@ -39,14 +39,14 @@ def swept(tmp_path_factory) -> Sweep:
     place = tmp_path_factory.mktemp("sweep") / "s"
     asked = {"learning_rate": RATES, "steps": 4000, **SMALL}
     made = palestra.sweep(*TASK, seeds=2, folder=place, workers=0, **asked)
-    compiled._programs.clear()
+    compiled.programs.clear()
     assert palestra.work(place)
     return made
 
 
 def test_all_floats_share_one_program(swept):
     assert len(swept.runs) == 6
-    assert len(compiled._programs) == 1
+    assert len(compiled.programs) == 1
 
 
 def test_each_run_is_to_the_bit_that_which_it_would_be_alone(swept, tmp_path):
