@@ -11,6 +11,7 @@ before each report that it goes on; it alone writes, judges and decides when it 
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import jax
@@ -63,18 +64,18 @@ def traced_for(mesh: Mesh | None) -> AbstractContextManager:
 def shared_out(mesh: Mesh | None, tree: PyTree, axis: int | None) -> PyTree:
     """Arrays of this process, or shapes, as those devices share them: by that axis, or all of it in
     each."""
+    return tree if mesh is None else jax.tree.map(partial(_shared_leaf, mesh, axis), tree)
 
-    def leaf(x: Any) -> Any:
-        spec = [] if axis is None else [None] * (axis % x.ndim) + [AXIS]
-        sharding = NamedSharding(mesh, PartitionSpec(*spec))  # type: ignore[arg-type]
-        if isinstance(x, jax.ShapeDtypeStruct):
-            return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
-        is_key = jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
-        words = np.asarray(jax.random.key_data(x) if is_key else x)
-        placed = jax.make_array_from_callback(words.shape, sharding, lambda part: words[part])
-        return prng.of_words(placed) if is_key else placed
 
-    return tree if mesh is None else jax.tree.map(leaf, tree)
+def _shared_leaf(mesh: Mesh, axis: int | None, x: Any) -> Any:
+    spec = [] if axis is None else [None] * (axis % x.ndim) + [AXIS]
+    sharding = NamedSharding(mesh, PartitionSpec(*spec))
+    if isinstance(x, jax.ShapeDtypeStruct):
+        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
+    is_key = jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+    words = np.asarray(jax.random.key_data(x) if is_key else x)
+    placed = jax.make_array_from_callback(words.shape, sharding, lambda part: words[part])
+    return prng.of_words(placed) if is_key else placed
 
 
 _everywhere = jax.jit(everywhere)
@@ -154,20 +155,23 @@ def going_on(count: int, going: bool = True) -> bool:
     return bool(broadcast_one_to_all(np.int32(going))) if in_processes(count) else going
 
 
+def leading(count: int) -> AbstractContextManager:
+    """Within, the other processes, if there are any, train along (`told`); at its end, however it
+    comes, they are told that there is no more. Raises ConnectionError where one of them is gone."""
+    return _leading_others() if in_processes(count) else nullcontext()
+
+
 @contextmanager
-def leading(count: int) -> Iterator[None]:
-    """Within, the other processes train along (`told`); at its end, however it comes, they are told
-    that there is no more. Raises ConnectionError where one of them is gone."""
-    end = lambda: told({}) if in_processes(count) else None
+def _leading_others() -> Iterator[None]:
     with others_here():
         try:
             yield
         except BaseException as fault:
             if not _tells_of_others(fault):
-                end()
+                told({})
             raise
         else:
-            end()
+            told({})
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from palestra.tools.agents.agent import Agent
 from palestra.tools.cli import main
 from palestra.tools.environments.foreign import Foreign
 from palestra.tools.environments.whose import task_of
+from palestra.tools.training.events import Reported
 
 OWN = '''
 """An environment of one's own: several things to see and to do, in one file."""
@@ -362,12 +363,12 @@ def test_who_plays_beside_learning_has_stopped_when_its_games_are_closed(tmp_pat
         alive.append([t.name for t in threading.enumerate() if t.name.startswith("player")])
         close(envs, say)
 
-    def interrupt(display, seed, step, mean_return):
-        if step == 16:
+    def interrupt(display, event):
+        if isinstance(event, Reported) and event.step == 16:
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     monkeypatch.setattr("palestra.tools.environments.hosted.close", closed)
-    monkeypatch.setattr("palestra.tools.training.progress.Display.update", interrupt)
+    monkeypatch.setattr("palestra.tools.training.progress.Quiet.show", interrupt)
     sizes(monkeypatch, host_report_steps=16)
     run = palestra.train(
         "ALE/Pong-v5",

@@ -29,7 +29,7 @@ def test_what_cannot_be_shown_is_lost_and_the_work_goes_on(monkeypatch):
     for fault in OSError(28, "No space left on device"), BrokenPipeError(), ValueError("closed"):
         for terminal in False, True:
             monkeypatch.setattr(sys, "stderr", Full(fault, terminal))
-            with Display("dqn on CartPole-v1", 100, [0], quiet=False) as display:
+            with Display("dqn on CartPole-v1", 100, [0]) as display:
                 display.update(0, 50, 1.0)
                 display.say("a word")
                 display.update(0, 100, 2.0)
@@ -37,8 +37,8 @@ def test_what_cannot_be_shown_is_lost_and_the_work_goes_on(monkeypatch):
 
 
 def test_brackets_in_a_parameter_are_shown_as_they_are(capsys) -> None:
-    display = Display("dqn on Maze with rows=[/b][red]", 10, [0], quiet=False)
-    display.console.print(display._bar.get_renderable(), soft_wrap=True)
+    display = Display("dqn on Maze with rows=[/b][red]", 10, [0])
+    display.console.print(display.bar.get_renderable(), soft_wrap=True)
     assert "[/b][red]" in capsys.readouterr().err
 
 

@@ -25,7 +25,7 @@ from palestra.tools.runs.checkpoint import NAME, PREVIOUS, Checkpoint, Keeper
 from palestra.tools.runs.reading import read_metrics
 from palestra.tools.training import session
 from palestra.tools.training.events import Reported
-from palestra.tools.training.progress import Display
+from palestra.tools.training.progress import Quiet
 
 REPORTS = 8
 KEPT = "agent.safetensors", "last.safetensors", "metrics.jsonl"
@@ -52,16 +52,17 @@ def frozen(monkeypatch, tmp_path) -> Path:
     keep = Keeper.keep
     monkeypatch.setattr(Keeper, "keep", lambda keeper, make, wait: keep(keeper, make, wait=True))
     monkeypatch.setattr(checkpoint, "SHARE", 1.0)  # after every report, however long it takes
-    update, copy, reports = Display.update, tmp_path / "frozen", []
+    show, copy, reports = Quiet.show, tmp_path / "frozen", []
 
-    def freeze(display, *args):
+    def freeze(display, event):
         # The checkpoint of the last report is there, and this one's lines after it.
-        reports.append(args)
-        if len(reports) == FROZEN:
-            shutil.copytree(tmp_path / "run", copy)
-        return update(display, *args)
+        if isinstance(event, Reported):
+            reports.append(event)
+            if len(reports) == FROZEN:
+                shutil.copytree(tmp_path / "run", copy)
+        return show(display, event)
 
-    monkeypatch.setattr(Display, "update", freeze)
+    monkeypatch.setattr(Quiet, "show", freeze)
     return copy
 
 

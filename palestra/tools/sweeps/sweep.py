@@ -23,7 +23,7 @@ from palestra.tools.runs import run_folder
 from palestra.tools.sweeps import claims, folder, on_ray, population, search
 from palestra.tools.sweeps.result import Sweep, shown
 from palestra.tools.sweeps.slurm import command, executor, submit
-from palestra.tools.training.progress import Display
+from palestra.tools.training.progress import Display, Quiet
 from palestra.tools.training.settings import which
 from palestra.tools.training.train import Plan, claim
 from palestra.tools.training.train import plan as plan_of
@@ -367,7 +367,8 @@ def _work(
     title = f"{what}: {all_runs} runs ({all_runs // len(seeds)} settings, {len(seeds)} seeds)"
     total = steps * all_runs
     with ExitStack() as stack:
-        display = stack.enter_context(Display(title, total, range(all_runs), quiet=quiet))
+        display: Display | Quiet = Quiet() if quiet else Display(title, total, range(all_runs))
+        stack.enter_context(display)
         if ray is None:
             most = run_folder.threads() if count is None else count
             started: Any = _started(found.folder, min(most, left), modules)

@@ -82,9 +82,10 @@ def side_by_side(works: Sequence[Events], stop: Flag, lanes: int) -> Events:
     by more than one. The first error is raised, after telling the others to `stop`; so are they
     told where the reader leaves.
     """
-    if len(works) == 1:
-        yield from works[0]
-        return
+    return works[0] if len(works) == 1 else _in_threads(works, stop, lanes)
+
+
+def _in_threads(works: Sequence[Events], stop: Flag, lanes: int) -> Events:
     told: Queue[Event | Over] = Queue(maxsize=1)
 
     @as_written()

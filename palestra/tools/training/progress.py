@@ -36,18 +36,40 @@ class Unminded:
             self._stream.flush()
 
 
+class Quiet:
+    """Shows nothing but the sentences that are always shown."""
+
+    def __enter__(self) -> "Quiet":
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        pass
+
+    def show(self, event: Event) -> None:
+        """Show what a training run tells, where it is always shown."""
+        if isinstance(event, Said) and event.always:
+            console = Console(stderr=True)
+            console.print(event.text, highlight=False, markup=False, soft_wrap=True)
+
+    def update(self, seed: int, step: int, mean_return: float | None) -> None:
+        """How far a seed has come is not shown."""
+
+    def say(self, text: str) -> None:
+        """Nor is this."""
+
+
 class Display:
     """Progress of one or more seeds towards `total` environment steps, all seeds together."""
 
-    def __init__(self, title: str, total: int, seeds: Sequence[int], *, quiet: bool):
-        self.console = Console(file=cast(TextIO, Unminded(sys.stderr)), quiet=quiet)
-        self.live = self.console.is_terminal and not quiet
+    def __init__(self, title: str, total: int, seeds: Sequence[int]):
+        self.console = Console(file=cast(TextIO, Unminded(sys.stderr)))
+        self.live = self.console.is_terminal
         self.total = total
         self.first: tuple[float, int] | None = None  # when the first report came, at which step
         self.steps = dict.fromkeys(seeds, 0)
         self.returns: dict[int, float] = {}
         self._shown = 0
-        self._bar = Progress(
+        self.bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),  # a parameter may have brackets
             BarColumn(),
@@ -58,12 +80,12 @@ class Display:
             disable=not self.live,
             transient=False,
         )
-        self._task = self._bar.add_task(f"{title}: compiling", total=total, rate="", mean="")
+        self._task = self.bar.add_task(f"{title}: compiling", total=total, rate="", mean="")
         self.title = title
 
     def __enter__(self) -> "Display":
         if self.live:
-            self._bar.start()
+            self.bar.start()
         else:
             self.say(f"{self.title}: compiling")
         return self
@@ -71,7 +93,7 @@ class Display:
     def __exit__(
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        self.bar.stop()
 
     def update(self, seed: int, step: int, mean_return: float | None) -> None:
         """Show how far a seed has come, and its mean return over the last 100 episodes."""
@@ -86,7 +108,7 @@ class Display:
         mean = sum(self.returns.values()) / len(self.returns) if self.returns else None
         rate_text = f"{rate:,.0f} steps/s" if rate else ""
         mean_text = f"return {shown(mean)}" if mean is not None else ""
-        self._bar.update(
+        self.bar.update(
             self._task,
             description=self.title,
             completed=done,
@@ -107,8 +129,8 @@ class Display:
     def show(self, event: Event) -> None:
         """Show what a training run tells."""
         match event:
-            case Said(text, always):
-                self.say(text, always=always)
+            case Said(text):
+                self.say(text)
             case Found(finding=found):
                 self.say(f"Step {found.step:,}: {found.said}")
             case Reported(seed, step, _, mean_return):
@@ -118,11 +140,10 @@ class Display:
 
     def finishing(self) -> None:
         """Training is over; evaluation and pictures follow."""
-        self._bar.update(self._task, description=f"{self.title}: evaluating, drawing")
+        self.bar.update(self._task, description=f"{self.title}: evaluating, drawing")
         if not self.live:
             self.say(f"{self.title}: evaluating, drawing")
 
-    def say(self, text: str, *, always: bool = False) -> None:
-        """A line; `always` shows it where quiet was asked for too."""
-        console = Console(stderr=True) if always and self.console.quiet else self.console
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    def say(self, text: str) -> None:
+        """A line."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)

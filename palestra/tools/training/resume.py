@@ -188,7 +188,8 @@ def go_on(group: Sequence[Standing], told: Sequence[Logger], until: int | None =
     notes = list(dict.fromkeys(note for one in group for note in one.notes))
     try:
         with leading(flags.devices):
-            yield from logged(settled(carry_out(job, folders, since, flags, notes, until)), told)
+            events = settled(carry_out(job, folders, since, flags, notes, until))
+            yield from logged(events, told) if told else events
     except MisfitError as fault:
         where = ", ".join(map(str, folders.values()))
         raise InputError(f"{where} cannot go on from its checkpoint: {fault}.") from None

@@ -50,14 +50,7 @@ class Header(TypedDict):
 class Book:
     """All that is written of one seed's run: metrics, agents, checkpoints, findings, summary."""
 
-    def __init__(
-        self,
-        job: Job,
-        seed: int,
-        folder: Path,
-        since: Checkpoint | None,
-        flags: Flags,
-    ):
+    def __init__(self, job: Job, seed: int, folder: Path, since: Checkpoint | None, flags: Flags):
         header = since.header if since else {}
         self.job, self.seed, self.folder = job, seed, folder
         self.flags = flags
@@ -65,9 +58,8 @@ class Book:
         best = since.arrays["best"].tobytes() if since and "best" in since.arrays else None
         self.recorder = Recorder(folder, header.get("recorder"), best)
         self.keeper = Keeper(folder, flags.checkpoint_seconds, self.say)
-        self.doctor = Doctor(
-            job.algorithm, job.spec, job.steps, job.task.limit, header.get("doctor")
-        )
+        kept = header.get("doctor")
+        self.doctor = Doctor(job.algorithm, job.spec, job.steps, job.task.limit, kept)
         self.findings = [Finding(*found) for found in header.get("findings", [])]
         self.resumed: list[dict[str, Any]] = header.get("resumed", [])
         self.spent: int = header.get("spent", 0)  # steps of periodic evaluations
@@ -75,18 +67,20 @@ class Book:
         self._begun = time.perf_counter()
         self.summary: dict[str, Any] = {}  # as written
         self.reached = False  # the return at which training is to end
-        self.since: Since | None = None
-        if since is not None:
-            arrays = {
-                name.removeprefix("carry."): array
-                for name, array in since.arrays.items()
-                if name.startswith("carry.")
-            }
-            self.since = Since(header["updates"], arrays)
-            exact = job.task.goes_on_exactly(arrays)
-            self.resumed.append({"step": self.recorder.step, "exact": exact})
-            if not exact:
-                self.say("The environments' states could not be kept: new episodes begin.")
+        self.since = None if since is None else self.gone_on(since)
+
+    def gone_on(self, since: Checkpoint) -> Since:
+        """Where the runner goes on from a checkpoint."""
+        arrays = {
+            name.removeprefix("carry."): array
+            for name, array in since.arrays.items()
+            if name.startswith("carry.")
+        }
+        exact = self.job.task.goes_on_exactly(arrays)
+        self.resumed.append({"step": self.recorder.step, "exact": exact})
+        if not exact:
+            self.say("The environments' states could not be kept: new episodes begin.")
+        return Since(since.header["updates"], arrays)
 
     def say(self, text: str, *, always: bool = False) -> None:
         """Have a sentence told, with the next event."""

@@ -55,9 +55,8 @@ def carry_out(
         for book in books.values():
             held.callback(book.release)
         stood = {since[s].header["updates"] if s in since else 0 for s in seeds}
-        together = (
-            job.task.seeds_share and len(stood) == 1
-        )  # who stands elsewhere goes on by itself
+        # Who stands elsewhere goes on by itself.
+        together = job.task.seeds_share and len(stood) == 1
         shared = groups(seeds) if together else [[seed] for seed in seeds]
         yield from _to_the_end(job, books, shared, until)
     for seed, book in books.items():
@@ -79,14 +78,7 @@ def _to_the_end(
             lanes = job.task.seeds_at_once if one else 1
             yield from side_by_side(works, stop, lanes)
         except (EnvironmentFaultError, DivergedError) as fault:
-            trace = fault.trace if isinstance(fault, EnvironmentFaultError) else ""
-            for book in books.values():
-                book.give_up(str(fault), trace)
-                yield from book.told()
-            kept = ", ".join(map(str, folders))
-            told = f"{fault} What was learned is in {kept}"
-            told += f", the whole traceback in {book.folder / TRACEBACK}." if trace else "."
-            raise type(fault)(told) from fault
+            yield from _given_up([*books.values()], fault)
         finally:
             for book in books.values():
                 book.close()
@@ -96,6 +88,18 @@ def _to_the_end(
     yield Finishing(stop.is_set())
     endings = [ending(book, stop.is_set()) for book in books.values()]
     yield from side_by_side(endings, stop, job.task.seeds_at_once)
+
+
+def _given_up(books: Sequence[Book], fault: EnvironmentFaultError | DivergedError) -> Events:
+    """Write why there is no more, and raise the fault with where that is."""
+    trace = fault.trace if isinstance(fault, EnvironmentFaultError) else ""
+    for book in books:
+        book.give_up(str(fault), trace)
+        yield from book.told()
+    kept = ", ".join(str(book.folder) for book in books)
+    told = f"{fault} What was learned is in {kept}"
+    told += f", the whole traceback in {books[-1].folder / TRACEBACK}." if trace else "."
+    raise type(fault)(told) from fault
 
 
 def ending(book: "Book", interrupted: bool) -> Events:
@@ -115,14 +119,10 @@ def groups(seeds: Sequence[int]) -> list[list[int]]:
 def joined(books: Sequence[Book]) -> Since | None:
     """Where the seeds of a group go on, all at the same update; None where they begin."""
     found = [book.since for book in books if book.since is not None]
-    if not found:
-        return None
+    if len(found) < 2:
+        return found[0] if found else None
     of = lambda name: np.concatenate([one.arrays[name] for one in found])
-    return (
-        found[0]
-        if len(found) == 1
-        else Since(found[0].updates, {name: of(name) for name in found[0].arrays})
-    )
+    return Since(found[0].updates, {name: of(name) for name in found[0].arrays})
 
 
 def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Events:
@@ -170,16 +170,21 @@ def hand_out(
 ) -> dict[str, Any]:
     """Which seeds are trained, and from what on, as runners take it; other processes are told."""
     if in_processes(devices):
-        arrays = {"seeds": np.asarray(seeds), **{f"start.{name}": x for name, x in given.items()}}
-        if since is not None:
-            arrays |= {"updates": np.asarray(since.updates)}
-            arrays |= {f"since.{name}": x for name, x in since.arrays.items()}
-        told(arrays)
+        _tell(seeds, since, given)
     return {"seeds": seeds, "since": since, "start": given}
 
 
+def _tell(seeds: Sequence[int], since: Since | None, given: Mapping[str, np.ndarray]) -> None:
+    """Tell it the other processes."""
+    arrays = {"seeds": np.asarray(seeds), **{f"start.{name}": x for name, x in given.items()}}
+    if since is not None:
+        arrays |= {"updates": np.asarray(since.updates)}
+        arrays |= {f"since.{name}": x for name, x in since.arrays.items()}
+    told(arrays)
+
+
 def taken(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What `hand_out` has told."""
+    """What `_tell` has told."""
     of = lambda kind: {
         name.removeprefix(kind): x for name, x in arrays.items() if name.startswith(kind)
     }

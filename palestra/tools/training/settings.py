@@ -115,8 +115,8 @@ def learning_over(algorithm: Algorithm, steps: int) -> str | None:
 
 
 def of_another_task(job: Job, preset: str | Path | None) -> list[str]:
-    """A sentence where the preset was made for another task than this one."""
-    chosen = presets.preset(job.name, job.task.env_id, preset) if job.task.altered else None
+    """A sentence where the preset was made for another task than this altered one."""
+    chosen = presets.preset(job.name, job.task.env_id, preset)
     if chosen is None:
         return []
     made_for = task_of(job.task.env_id, chosen.env_kwargs)

@@ -20,7 +20,7 @@ from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.run import Run
 from palestra.tools.training import start
 from palestra.tools.training.events import Begun, Events
-from palestra.tools.training.progress import Display
+from palestra.tools.training.progress import Display, Quiet
 from palestra.tools.training.session import beside, carry_out
 from palestra.tools.training.settings import (
     Flags,
@@ -151,7 +151,8 @@ def training(
         return
     with leading(asked.flags.devices):
         folders = claim(asked.job, asked.seeds, run, alone, asked.flags, asked.started, held=True)
-        yield from logged(carry_out(asked.job, folders, {}, asked.flags, asked.notes), asked.told)
+        events = carry_out(asked.job, folders, {}, asked.flags, asked.notes)
+        yield from logged(events, asked.told) if asked.told else events
 
 
 class Plan(NamedTuple):
@@ -202,7 +203,8 @@ def plan(
             f"{type(algorithm).__name__}(...) is taken as it is; train({job.task.env_id!r}, "
             f"{job.name!r}) would begin from the preset, and learning_rate=... change a part of it."
         )
-    notes += of_another_task(job, asked.preset) if isinstance(algorithm, str) else []
+    if isinstance(algorithm, str) and job.task.altered:
+        notes += of_another_task(job, asked.preset)
     return Plan(job, each, flags, started, notes, told)
 
 
@@ -212,7 +214,8 @@ def displayed(events: Events, quiet: bool) -> list[Run]:
         begun = next(events)
         assert isinstance(begun, Begun)
         runs = begun.runs
-        with Display(begun.title, begun.steps * len(runs), [*runs], quiet=quiet) as display:
+        shown = Quiet() if quiet else Display(begun.title, begun.steps * len(runs), [*runs])
+        with shown as display:
             for event in events:
                 display.show(event)
     return [*runs.values()]
