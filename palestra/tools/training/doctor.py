@@ -26,9 +26,8 @@ is said. A metric that is NaN was not measured, which is no fault by itself.
     entropy, temperature   metrics: the policy's entropy, and what it is worth in values
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
-from itertools import chain
 from math import e, inf, isfinite, log, pi, prod, sqrt
 from typing import Any, NamedTuple
 
@@ -42,11 +41,12 @@ from palestra.runners.report import Report
 from palestra.runners.sound import unsound
 from palestra.tools.training.settings import learning_over
 
-CHECKS = ["infinity", "value-explosion", "entropy-collapse", "reward-scale", "no-reward"]
-CHECKS += ["observation-scale", "constant-observations", "no-episode-ends", "learning-over"]
-# The setting that an algorithm must have to be checked, and that which spares it.
-NEEDS = dict.fromkeys(("value-explosion", "reward-scale", "observation-scale"), "hidden")
-NEEDS |= {"entropy-collapse": "entropy_coef", "learning-over": "anneal_steps"}
+# What is looked for, in this order; the setting that an algorithm must have for it.
+CHECKS = {
+    **{"infinity": None, "value-explosion": "hidden", "entropy-collapse": "entropy_coef"},
+    **{"reward-scale": "hidden", "no-reward": None, "observation-scale": "hidden"},
+    **{"constant-observations": None, "learning-over": "anneal_steps", "no-episode-ends": None},
+}
 SPARES = {"reward-scale": "normalize_reward", "observation-scale": "normalize_obs"}
 # What cannot be told by one who has not seen the beginning.
 OF_ALL = {"value-explosion", "entropy-collapse", "no-reward", "no-episode-ends"}
@@ -68,6 +68,7 @@ SMALL_RETURN = 0.01  # the noise of a network's first values is about 0.1
 REWARDLESS = 0.25  # share of the run: exploration mostly falls within it
 # No number in Gymnasium's tasks is above 152 on average (HumanoidStandup), or always below 0.015.
 LARGE_OBS, SMALL_OBS, NO_OBS = 200.0, 1e-3, 1e-7  # the last is for a 0 that was computed
+BY = "by a constant in a wrapper of the environment"
 ENDLESS, ENDLESS_LIMITS = 10_000, 10  # steps, and time limits, without an end
 
 
@@ -100,8 +101,8 @@ class History:
 
 
 class Doctor:
-    """Looks at one seed's reports. Each check yields faults and their sentences, "" where a fault
-    cannot come any more."""
+    """Looks at one seed's reports. For each fault there is a method, named as it: the sentence for
+    what a report shows of it, "" where it cannot come any more, None where it still may."""
 
     def __init__(
         self,
@@ -118,9 +119,8 @@ class Doctor:
         space = spec.observation_space
         space = space["observation"] if isinstance(space, Masked) else space
         self.parts: list[Any] = list(space) if isinstance(space, Tuple) else [space]
-        lacks = lambda check: check in NEEDS and self.of(NEEDS[check]) is None
-        spared = lambda check: check in SPARES and self.of(SPARES[check])
-        checks = [check for check in CHECKS if not (lacks(check) or spared(check))]
+        able = [x for x, needed in CHECKS.items() if needed is None or self.of(needed) is not None]
+        checks = [x for x in able if not (x in SPARES and self.of(SPARES[x]))]
         # A checkpoint of an older version may remember more.
         kept, known = since or {}, {field.name for field in fields(History)}
         self.history = History(**{"checks": checks} | {x: kept[x] for x in kept if x in known})
@@ -156,14 +156,11 @@ class Doctor:
             return [Finding("nan", report.step, said, True)]
         self.remember(report)
         history.looks += 1
-        found = []
-        checks = self.metrics, self.values, self.entropy, self.rewards, self.observations, self.ends
-        for fault, said in chain.from_iterable(check(report) for check in checks):
-            if fault in history.checks:
-                history.checks.remove(fault)
-                found += [Finding(fault, report.step, said, False)] if said else []
+        left = [check for check in CHECKS if check in history.checks]
+        told = {check: getattr(self, check.replace("-", "_"))(report) for check in left}
+        history.checks = [fault for fault, said in told.items() if said is None]
         self.before = report.metrics
-        return found
+        return [Finding(fault, report.step, said, False) for fault, said in told.items() if said]
 
     def remember(self, report: Report) -> None:
         """Add the report's episodes to the history."""
@@ -201,8 +198,10 @@ class Doctor:
                 f"{report.step:,}: look in its step and reset for a division by 0, a root or "
                 "logarithm of what is not positive, or a number that grows without bound."
             )
-        if broken is None:
-            return None
+        return None if broken is None else self.diverged(report, broken)
+
+    def diverged(self, report: Report, broken: str) -> str:
+        """The sentence for what of the learner is no number any more."""
         name = next((name for name in report.metrics if "loss" in name), "")
         losses = np.append(self.before.get(name, []), report.metrics.get(name, []))
         losses = np.abs(losses[np.isfinite(losses)])
@@ -217,22 +216,20 @@ class Doctor:
         after = f"after {name} of {figure(losses[-1])}" if losses.size else "as soon as it learned"
         return f"{told}, {after}: learning diverged; {advice}."
 
-    def metrics(self, report: Report) -> Iterator[tuple[str, str]]:
-        advice = self.advice("lower learning_rate", "lower max_grad_norm")
-        for name, values in report.metrics.items():
-            if np.isinf(values).any():
-                yield (
-                    "infinity",
-                    f"The metric {name} was infinite in an update before step {report.step:,}, so "
-                    f"that the weights may be NaN soon; {advice}.",
-                )
+    def infinity(self, report: Report) -> str | None:
+        infinite = [name for name, values in report.metrics.items() if np.isinf(values).any()]
+        if not infinite:
+            return None
+        return (
+            f"The metric {infinite[0]} was infinite in an update before step {report.step:,}, so "
+            "that the weights may be NaN soon; "
+            f"{self.advice('lower learning_rate', 'lower max_grad_norm')}."
+        )
 
-    def values(self, report: Report) -> Iterator[tuple[str, str]]:
+    def value_explosion(self, report: Report) -> str | None:
         """No discounted return within an episode is above twice the largest total on its way
         (summation by parts), nor above the rewards per step for ever."""
         history, q, loss = self.history, median(report, "q"), median(report, "value_loss")
-        if "value-explosion" not in history.checks:
-            return
         gamma = float(self.of("gamma", 1.0))
         horizon = min(self.steps / self.spec.num_envs, 1 / (1 - gamma) if gamma < 1 else inf)
         possible = max(2 * history.largest, history.rate * horizon) * self.of("reward_scale", 1.0)
@@ -242,21 +239,20 @@ class Doctor:
         history.bonus = max(history.bonus, abs(bonus))
         possible += history.bonus * horizon
         size = abs(q) if q is not None else sqrt(loss or 0.0)
-        if size > VALUE_ROOM * max(possible, VALUE_FLOOR):
-            target = "lower target_rate" if self.of("target_rate", 1) < 1 else "raise target_period"
-            slower = "lower learning_rate", "lower value_learning_rate", target
-            yield (
-                "value-explosion",
-                f"{'Errors of the value' if q is None else 'Action values'} are about "
-                f"{figure(size)} at step {report.step:,}, though rewards so far add up to "
-                f"{figure(possible)} at most: learning diverges; "
-                f"{self.advice(*slower, 'lower max_grad_norm')}.",
-            )
+        if size <= VALUE_ROOM * max(possible, VALUE_FLOOR):
+            return None
+        target = "lower target_rate" if self.of("target_rate", 1) < 1 else "raise target_period"
+        slower = "lower learning_rate", "lower value_learning_rate", target
+        return (
+            f"{'Errors of the value' if q is None else 'Action values'} are about {figure(size)} "
+            f"at step {report.step:,}, though rewards so far add up to {figure(possible)} at most: "
+            f"learning diverges; {self.advice(*slower, 'lower max_grad_norm')}."
+        )
 
-    def entropy(self, report: Report) -> Iterator[tuple[str, str]]:
+    def entropy_collapse(self, report: Report) -> str | None:
         history, entropy, space = self.history, median(report, "entropy"), self.spec.action_space
         if entropy is None:
-            return
+            return None
         if isinstance(space, Box):
             first = float(np.nanmax(report.metrics["entropy"]))
             least = prod(space.shape) * (log(CERTAIN) + 0.5 * log(2 * pi * e))
@@ -265,107 +261,111 @@ class Doctor:
             least = CERTAIN * first
         history.entropy = first if history.entropy is None else history.entropy
         before, recent = np.array(history.first), np.array(history.recent)
-        if entropy < least < history.entropy and len(before) >= FEWEST:
-            error = sqrt(before.var() / len(before) + recent.var() / len(recent))
-            if recent.mean() <= before.mean() + 2 * error:  # no better
-                yield (
-                    "entropy-collapse",
-                    f"The policy's entropy fell from {figure(history.entropy)} to "
-                    f"{figure(entropy)} by step {report.step:,} while the return stayed at "
-                    f"{figure(recent.mean())} ({figure(before.mean())} at first): it is certain "
-                    "before it has learned; "
-                    f"{self.advice('raise entropy_coef', 'lower learning_rate')}.",
-                )
+        if not entropy < least < history.entropy or len(before) < FEWEST:
+            return None
+        error = sqrt(before.var() / len(before) + recent.var() / len(recent))
+        if recent.mean() > before.mean() + 2 * error:  # better
+            return None
+        return (
+            f"The policy's entropy fell from {figure(history.entropy)} to {figure(entropy)} by "
+            f"step {report.step:,} while the return stayed at {figure(recent.mean())} "
+            f"({figure(before.mean())} at first): it is certain before it has learned; "
+            f"{self.advice('raise entropy_coef', 'lower learning_rate')}."
+        )
 
-    def rewards(self, report: Report) -> Iterator[tuple[str, str]]:
-        history, largest = self.history, self.history.largest
-        if largest > 0:
-            yield "no-reward", ""
+    def reward_scale(self, report: Report) -> str | None:
+        history = self.history
         if history.episodes < EPISODES:
-            return
-        per_step, able = history.rewards / history.lengths, self.of("normalize_reward") is not None
-        constant = "by a constant in a wrapper of the environment"
+            return None
+        per_step = history.rewards / history.lengths
         if per_step >= LARGE_REWARD:
-            remedy = "turn on --normalize-reward" if able else f"divide them {constant}"
-            yield (
-                "reward-scale",
+            able = self.of("normalize_reward") is not None
+            remedy = "turn on --normalize-reward" if able else f"divide them {BY}"
+            return (
                 f"Rewards are {figure(per_step)} per step, on average over {history.episodes:,} "
-                f"episodes, where networks learn best from 1 or so: {remedy}.",
+                f"episodes, where networks learn best from 1 or so: {remedy}."
             )
-        if 0 < largest < SMALL_RETURN:
-            yield (
-                "reward-scale",
-                f"No total was larger than {figure(largest)} in {history.episodes:,} episodes, "
-                f"which a network can hardly tell from 0: multiply rewards {constant}.",
+        if 0 < history.largest < SMALL_RETURN:
+            return (
+                f"No total was larger than {figure(history.largest)} in {history.episodes:,} "
+                f"episodes, which a network can hardly tell from 0: multiply rewards {BY}."
             )
-        if report.step >= REWARDLESS * self.steps:
-            explore = self.advice("raise epsilon_end", "raise entropy_coef", "raise noise_std")
-            yield (
-                "no-reward",
-                f"No reward other than 0 has been seen in {history.episodes:,} episodes, so "
-                f"exploration has not found any: {explore}, train for longer (--steps), or let the "
-                "environment pay for steps on the way.",
-            )
+        return None
 
-    def observations(self, report: Report) -> Iterator[tuple[str, str]]:
-        """Where an episode has just begun the same is shown by right; and episodes that run side
-        by side, of one length, may all be in the same place whenever there is a report."""
+    def no_reward(self, report: Report) -> str | None:
+        if self.history.largest > 0:
+            return ""
+        if self.history.episodes < EPISODES or report.step < REWARDLESS * self.steps:
+            return None
+        explore = self.advice("raise epsilon_end", "raise entropy_coef", "raise noise_std")
+        return (
+            f"No reward other than 0 has been seen in {self.history.episodes:,} episodes, so "
+            f"exploration has not found any: {explore}, train for longer (--steps), or let the "
+            "environment pay for steps on the way."
+        )
+
+    def observation_scale(self, report: Report) -> str | None:
         history, several, off = self.history, len(self.parts) > 1, []
-        if not report.obs:
-            return
-        vectors = report.obs if "observation-scale" in history.checks else []
-        for i, size in [(i, np.abs(x.astype(float))) for i, x in enumerate(vectors) if x.ndim == 2]:
+        for i, x in enumerate(report.obs):
+            size = np.abs(x.astype(float)) if x.ndim == 2 else np.zeros((1, 0))
             for k, (mean, most) in enumerate(zip(size.mean(0), size.max(0), strict=True)):
                 name = f"observation[{i}][{k}]" if several else f"observation[{k}]"
                 total, largest = history.inputs.get(name, (0.0, 0.0))
                 history.inputs[name] = total + float(mean), max(largest, float(most))
-        self.same = self.same or [x[0].copy() for x in report.obs]
-        same = all((x == one).all() for x, one in zip(report.obs, self.same, strict=True))
-        if not (same and any(map(varied, self.parts))):
-            yield "constant-observations", ""
-        finished, _, steps = (x[-1, -1] for x in report.episodes)
-        self.times |= set(steps[~finished].tolist())
         if history.looks < REPORTS:
-            return
+            return None
         for name, (total, largest) in history.inputs.items():
             if (total - largest) / (history.looks - 1) >= LARGE_OBS:  # without a fluke
                 off.append(f"{name} of {figure(total / history.looks)} on average")
             elif NO_OBS < largest < SMALL_OBS:
                 off.append(f"{name} of {figure(largest)} at most")
-        if off:
-            more = [f"and from {len(off) - 3:,} more"] if len(off) > 3 else []
-            able = self.of("normalize_obs") is not None and not several
-            yield (
-                "observation-scale",
-                "Networks learn best from numbers of about 1, and worse from "
-                f"{', '.join(off[:3] + more)}: "
-                f"{'turn on --normalize-obs' if able else 'bring them there in a wrapper'}.",
-            )
-        if len(self.times) >= FEWEST:
-            yield (
-                "constant-observations",
-                "All environments have shown one and the same observation in "
-                f"{history.looks} reports, at {len(self.times)} different times of their episodes: "
-                "see that they return their state and not a buffer that nobody fills.",
-            )
+        if not off:
+            return None
+        more = [f"and from {len(off) - 3:,} more"] if len(off) > 3 else []
+        able = self.of("normalize_obs") is not None and not several
+        return (
+            "Networks learn best from numbers of about 1, and worse from "
+            f"{', '.join(off[:3] + more)}: "
+            f"{'turn on --normalize-obs' if able else 'bring them there in a wrapper'}."
+        )
 
-    def ends(self, report: Report) -> Iterator[tuple[str, str]]:
+    def constant_observations(self, report: Report) -> str | None:
+        """Where an episode has just begun the same is shown by right; and episodes that run side
+        by side, of one length, may all be in the same place whenever there is a report."""
+        if not report.obs:
+            return None
+        self.same = self.same or [x[0].copy() for x in report.obs]
+        same = all((x == one).all() for x, one in zip(report.obs, self.same, strict=True))
+        if not (same and any(map(varied, self.parts))):
+            return ""
+        finished, _, steps = (x[-1, -1] for x in report.episodes)
+        self.times |= set(steps[~finished].tolist())
+        if self.history.looks < REPORTS or len(self.times) < FEWEST:
+            return None
+        return (
+            "All environments have shown one and the same observation in "
+            f"{self.history.looks} reports, at {len(self.times)} different times of their "
+            "episodes: see that they return their state and not a buffer that nobody fills."
+        )
+
+    def learning_over(self, report: Report) -> str | None:
         over = learning_over(self.algorithm, self.steps)
-        if not over or report.step > self.of("anneal_steps"):
-            yield "learning-over", over or ""
+        return None if over and report.step <= self.of("anneal_steps") else over or ""
+
+    def no_episode_ends(self, report: Report) -> str | None:
+        if self.history.episodes:
+            return ""
         each, whole_run = (steps // self.spec.num_envs for steps in (report.step, self.steps))
         patience, limit = max(ENDLESS, EARLY * whole_run), "a time limit may be missing"
         if self.limit is not None:
             patience = min(patience, ENDLESS_LIMITS * self.limit)
             limit = f"the time limit of {self.limit:,} steps is too long or not kept"
-        if self.history.episodes:
-            yield "no-episode-ends", ""
-        elif each >= patience:
-            yield (
-                "no-episode-ends",
-                f"No episode has ended though each of {self.spec.num_envs} environments has taken "
-                f"{each:,} steps: {limit}; set --max-episode-steps.",
-            )
+        if each < patience:
+            return None
+        return (
+            f"No episode has ended though each of {self.spec.num_envs} environments has taken "
+            f"{each:,} steps: {limit}; set --max-episode-steps."
+        )
 
     def advice(self, *what: str) -> str:
         """Such as "lower --max-grad-norm (now 10)", each where the algorithm has such a setting."""
