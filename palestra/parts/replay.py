@@ -18,6 +18,7 @@ rows before, and the successor is the observation of the row after. What follows
     steps that come upon it stop before it and look ahead from what was seen there.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -158,9 +159,12 @@ def sample(
         env = jax.random.randint(env_key, shape, 0, replay.data.reward.shape[1])
         return replay.head - 1 - age, env
 
-    if not replay.stack:
-        return read(replay, *draw(key), gamma=gamma, n_step=n_step)
+    drawn = _until_known(replay, draw, key) if replay.stack else draw(key)
+    return read(replay, *drawn, gamma=gamma, n_step=n_step)
 
+
+def _until_known(replay: Replay, draw: Callable[[Key], tuple[Array, Array]], key: Key) -> tuple:
+    """The rows and environments of single frames, drawn anew where they are truncated."""
     flags = replay.data.terminated, replay.data.truncated
     in_vain = lambda row, env: _cut_off(*_look_up(flags, row, env))
 
@@ -172,8 +176,8 @@ def sample(
 
     more = lambda drawn: in_vain(*drawn[2:]).any() & (drawn[0] < MOST_DRAWS)
     first_key, key = jax.random.split(key)
-    _, _, row, env = jax.lax.while_loop(more, again, (1, key, *draw(first_key)))
-    return read(replay, row, env, gamma=gamma, n_step=n_step)
+    _, _, *places = jax.lax.while_loop(more, again, (1, key, *draw(first_key)))
+    return tuple(places)
 
 
 def read(

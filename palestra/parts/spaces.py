@@ -95,6 +95,8 @@ def flat_observation_space(space: gymnasium.Space) -> gymnasium.Space:
     Raises ValueError, in one sentence that names the part, for what has no fixed size (Text,
     Sequence, Graph, OneOf), for numbers that do not fit and where there is nothing to see.
     """
+    if isinstance(space, Box) and len(space.shape) == 1 and space.shape[0]:
+        return space  # what most environments show
     if isinstance(space, Masked):
         seen = flat_observation_space(space["observation"])
         return space if seen is space["observation"] else Masked(seen, space.actions)
@@ -129,6 +131,15 @@ def flat_action_space(space: gymnasium.Space) -> gymnasium.Space:
     Raises ValueError, in one sentence, for other parts, for choices beside Boxes, and where there
     is nothing to do.
     """
+    if isinstance(space, Discrete) and space.start == 0 and space.n <= MOST_THINGS:
+        return space  # what most environments take
+    leaves = _actions(space)
+    flat = _one_box(leaves) if isinstance(leaves[0], Box) else _one_choice(leaves)
+    return space if flat == space else flat
+
+
+def _actions(space: gymnasium.Space) -> list[Any]:
+    """What an action is made of: Boxes alone, or choices alone. Raises ValueError for others."""
     leaves = list(_leaves(space, "action"))
     for name, leaf in leaves:
         if not isinstance(leaf, Box | Discrete | MultiDiscrete | MultiBinary):
@@ -144,23 +155,27 @@ def flat_action_space(space: gymnasium.Space) -> gymnasium.Space:
             f"{box} is a Box and {choice} is a choice, but an action must be made of Boxes alone "
             "or of choices alone."
         )
-    size = sum(_size(leaf) for _, leaf in leaves)
-    if size == 0:
+    if sum(_size(leaf) for _, leaf in leaves) == 0:
         raise InputError(f"the action is {space}, in which there is nothing to do.")
-    flat: gymnasium.Space
-    if boxes:
-        with np.errstate(over="ignore"):  # bounds beyond float32 are none
-            join = lambda bounds: np.concatenate([x.ravel().astype(np.float32) for x in bounds])
-            flat = Box(join([box.low for box in boxes]), join([box.high for box in boxes]))
-    else:
-        counts = np.concatenate([_counts(leaf) for _, leaf in leaves])
-        if counts.max() > MOST_THINGS:
-            raise InputError(
-                f"the action is one of {counts.max():,}, where {MOST_THINGS:,} at most can be told "
-                "apart; make it several smaller choices (MultiDiscrete) or numbers (Box)."
-            )
-        flat = Discrete(int(counts[0])) if size == 1 else MultiDiscrete(counts)
-    return space if flat == space else flat
+    return [leaf for _, leaf in leaves]
+
+
+def _one_box(boxes: list[Box]) -> Box:
+    """All their numbers in one."""
+    with np.errstate(over="ignore"):  # bounds beyond float32 are none
+        join = lambda bounds: np.concatenate([x.ravel().astype(np.float32) for x in bounds])
+        return Box(join([box.low for box in boxes]), join([box.high for box in boxes]))
+
+
+def _one_choice(leaves: list[gymnasium.Space]) -> Discrete | MultiDiscrete:
+    """All their choices in one space. Raises ValueError where one is among too many things."""
+    counts = np.concatenate([_counts(leaf) for leaf in leaves])
+    if counts.max() > MOST_THINGS:
+        raise InputError(
+            f"the action is one of {counts.max():,}, where {MOST_THINGS:,} at most can be told "
+            "apart; make it several smaller choices (MultiDiscrete) or numbers (Box)."
+        )
+    return Discrete(int(counts[0])) if counts.size == 1 else MultiDiscrete(counts)
 
 
 def unflatten_action(space: gymnasium.Space, action: Numbers) -> PyTree:

@@ -31,9 +31,11 @@ def import_for(env_id: str) -> None:
 
     Raises UnknownEnvironmentError where there is none, ValueError where it cannot be imported.
     """
-    module, _, _ = env_id.rpartition(":")
-    if not module:
-        return
+    if module := env_id.rpartition(":")[0]:
+        _import(module, "" if env_id.endswith(":") else f", which {env_id!r} names")
+
+
+def _import(module: str, named: str) -> None:
     if module.endswith(".py"):
         name = module.removesuffix(".py").replace("/", ".")
         raise UnknownEnvironmentError(f"{module} is a file; its module is called {name}.")
@@ -45,7 +47,6 @@ def import_for(env_id: str) -> None:
         missing = fault.name if isinstance(fault, ModuleNotFoundError) else None
         if missing is None or not f"{module}.".startswith(f"{missing}."):
             raise InputError(f"The module {module!r} cannot be imported: {said(fault)}") from fault
-        named = "" if env_id.endswith(":") else f", which {env_id!r} names"
         raise UnknownEnvironmentError(
             f"There is no module {module!r} here or among the installed ones{named}."
         ) from None

@@ -319,6 +319,15 @@ class SweepFlags(RunFlags):
     """Print JSON in place of the table: every trial with its scores, the best one, its command."""
 
 
+TRAIN_HELP = """\
+usage: palestra train ALGORITHM ENV [--steps N] [--seed S | --seeds K] [--num-envs E] [--run DIR]
+       palestra train --like RUN [flags, which change what RUN has]
+       [--preset NAME] [--quiet] [--max-episode-steps N]
+       [--<hyper-parameter> ...] [--env.<parameter> ...]
+
+`palestra train dqn CartPole-v1 --help` tells every flag and its default;
+`palestra list` names the algorithms, environments and presets."""
+
 SWEEP_HELP = """\
 usage: palestra sweep ALGORITHM ENV --SETTING VALUE VALUE ... [--seeds 5] [flags]
 
@@ -373,28 +382,12 @@ class SolveFlags:
 
 def train(arguments: list[str], check_alone: bool = False) -> int:
     """palestra train ALGORITHM ENV [flags]; or what of them can be checked at once."""
-    usage = "palestra train ALGORITHM ENV"
-    like = value_of("--like", arguments)
-    if "--like" in arguments and (like is None or like.startswith("--")):
-        raise InputError("--like needs a run after it: palestra train --like RUN.")
-    if like is not None:
-        arguments = _as_in(like, arguments)
+    if any(word.partition("=")[0] == "--like" for word in arguments):
+        arguments = _as_in(value_of("--like", arguments), arguments)
     names = [a for a in arguments[:2] if not a.startswith("-")]
     if len(names) < 2:
-        if {"-h", "--help"} & set(arguments):
-            print(
-                f"usage: {usage} [--steps N] [--seed S | --seeds K] [--num-envs E] [--run DIR]\n"
-                "       palestra train --like RUN [flags, which change what RUN has]\n"
-                "       [--preset NAME] [--quiet] [--max-episode-steps N]\n"
-                "       [--<hyper-parameter> ...] [--env.<parameter> ...]\n\n"
-                "`palestra train dqn CartPole-v1 --help` tells every flag and its default;\n"
-                "`palestra list` names the algorithms, environments and presets."
-            )
-            return 0
-        raise InputError(
-            f"train needs an algorithm and an environment first: {usage}, "
-            "for example palestra train dqn CartPole-v1."
-        )
+        example = "for example palestra train dqn CartPole-v1"
+        return _without_names("train", arguments, TRAIN_HELP, example)
     name, env_id = as_named(*names)
     options, asked = _asked(TrainFlags, "train", name, env_id, arguments[2:])
     if options.seeds is not None and value_of("--seed", arguments) is not None:
@@ -476,9 +469,23 @@ def _asked(
     return options, asked | vars(given.algorithm)
 
 
-def _as_in(run: str, arguments: Sequence[str]) -> list[str]:
+def _without_names(command: str, arguments: Sequence[str], usage: str, example: str) -> int:
+    """Show a command's usage where help is asked for; else raise ValueError, since it lacks an
+    algorithm and an environment."""
+    if {"-h", "--help"} & set(arguments):
+        print(usage)
+        return 0
+    raise InputError(
+        f"{command} needs an algorithm and an environment first: palestra {command} ALGORITHM ENV, "
+        f"{example}."
+    )
+
+
+def _as_in(run: str | None, arguments: Sequence[str]) -> list[str]:
     """The arguments that train what a run has trained, with those behind `--like RUN` as changes.
     Nothing that the run names is imported, but by --trust. Raises ValueError."""
+    if run is None or run.startswith("--"):
+        raise InputError("--like needs a run after it: palestra train --like RUN.")
     import_trusted(value_of("--trust", arguments))
     rest = _without("--trust", _without("--like", arguments))
     if rest and not rest[0].startswith("-"):
@@ -556,16 +563,10 @@ def resume(arguments: list[str]) -> int:
 
 def sweep(arguments: list[str]) -> int:
     """palestra sweep ALGORITHM ENV [flags, settings with several values]"""
-    usage = "palestra sweep ALGORITHM ENV"
     names = [a for a in arguments[:2] if not a.startswith("-")]
     if len(names) < 2:
-        if {"-h", "--help"} & set(arguments):
-            print(SWEEP_HELP)
-            return 0
-        raise InputError(
-            f"sweep needs an algorithm and an environment first: {usage}, for example palestra "
-            "sweep ppo CartPole-v1 --learning-rate 1e-4 1e-3."
-        )
+        example = "for example palestra sweep ppo CartPole-v1 --learning-rate 1e-4 1e-3"
+        return _without_names("sweep", arguments, SWEEP_HELP, example)
     name, env_id = as_named(*names)
     if {"-h", "--help"} & set(arguments):
         print(SWEEP_HELP)

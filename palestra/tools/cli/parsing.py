@@ -306,9 +306,9 @@ def simulator_of(env_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
     """What `--env.` flags set, as an instance of a dataclass: a simulator's settings, a game's
     preprocessing, or the parameters of another environment."""
     from palestra.envs import entry, is_ours
-    from palestra.envs.atari2600 import game_of
+    from palestra.envs.atari2600 import PREFIX
 
-    if game_of(env_id) is not None:
+    if env_id.startswith(PREFIX):
         return _preprocessing(kwargs or {})
     if is_ours(env_id):
         row = entry(env_id)

@@ -147,9 +147,10 @@ class Ours(Task):
         return self._flat(env.judged) if isinstance(env, Judged) else self.env
 
     def _flat(self, env: Environment) -> Environment:
-        flat: Any = Flat(env=env, ignore=self.ignore, mask=self.mask)
-        spaces = flat.observation_space, flat.action_space
-        return env if spaces == (env.observation_space, env.action_space) else flat
+        spaces = env.observation_space, env.action_space
+        known = flat_observation_space(spaces[0]), flat_action_space(spaces[1])
+        plain = spaces == known and not (self.ignore or self.mask)
+        return env if plain else Flat(env=env, ignore=self.ignore, mask=self.mask)
 
     def spaces(self) -> Spaces:
         env = self.simulator()

@@ -247,19 +247,26 @@ class Task(ABC):
 def seen_of(task: Task, spaces: Spaces) -> tuple[Task, gymnasium.Space]:
     """The task with all that its agents do not see, and the space of what they see: with a mask
     where the task says so and there is one. Raises ValueError."""
-    task = replace(task, ignore=ignored(task, spaces.observation))
-    seen = ignoring.without(spaces.observation, task.ignore)
+    seen = spaces.observation
+    if task.ignore or isinstance(seen, Dict | Tuple):
+        task = replace(task, ignore=ignored(task, seen))
+        seen = ignoring.without(seen, task.ignore)
     told = spaces.mask is not None and masking.KEY not in task.ignore
     task = replace(task, mask=task.mask and told and bool(masking.choices(spaces.action)))
     if not task.mask:
         return task, seen
+    _check_open(task, spaces)
+    return task, masking.masked_space(seen, spaces.action)
+
+
+def _check_open(task: Task, spaces: Spaces) -> None:
+    """Raise ValueError unless the mask fits the actions and allows one at the start."""
     try:
         flags = masking.flags_of(spaces.mask, spaces.action)
         if not masking.is_open(flags, spaces.action):
             raise InputError(f"{masking.KEY} forbids every action at the start; allow one")
     except InputError as fault:
         raise InputError(f"{task.env_id}: {fault} (--no-mask trains without).") from None
-    return task, masking.masked_space(seen, spaces.action)
 
 
 def named_parts(ignore: Any) -> tuple[str, ...]:

@@ -49,9 +49,12 @@ def task_of(
         return replace(of(env, given, limit, names), mask=mask)
     ids.import_for(env)
     env_id, given = envs.current(env), as_kept(given)
-    kind: Any = Foreign if atari.game_of(env_id) is None else Atari
-    kind = Ours if envs.is_ours(env_id) else kind
-    kind = Console if env_id.startswith(PREFIX) else kind
+    if env_id.startswith(PREFIX):
+        kind: Any = Console
+    elif envs.is_ours(env_id):
+        kind = Ours
+    else:
+        kind = Foreign if atari.game_of(env_id) is None else Atari
     return replace(kind.of(env_id, given, limit, names), mask=mask)
 
 

@@ -53,14 +53,7 @@ def preset(
     where there is no such file.
     """
     if name is not None and is_file(name):
-        settings_at(Path(name))  # raises, before JAX is imported
-        from palestra.tools.presets import files
-
-        saved = files.read(name)
-        if saved.algorithm != algorithm:
-            raise InputError(f"{name} holds settings of {saved.algorithm}, not of {algorithm}.")
-        same = saved.task.env_id == env_id
-        return saved.preset if same else saved.preset._replace(env_kwargs={})
+        return _saved(algorithm, env_id, name)
     known = presets_of(algorithm, env_id, sketched=sketched)
     if name is None:
         return known.get("default")
@@ -70,3 +63,15 @@ def preset(
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}."
         raise InputError(f"There is no preset {name!r} for {algorithm} on {env_id}; {hint}")
     return known[str(name)]
+
+
+def _saved(algorithm: str, env_id: str, name: str | Path) -> Preset:
+    """What a JSON file or a run folder holds. Raises ValueError where it is another algorithm's."""
+    settings_at(Path(name))  # raises, before JAX is imported
+    from palestra.tools.presets import files
+
+    saved = files.read(name)
+    if saved.algorithm != algorithm:
+        raise InputError(f"{name} holds settings of {saved.algorithm}, not of {algorithm}.")
+    same = saved.task.env_id == env_id
+    return saved.preset if same else saved.preset._replace(env_kwargs={})
