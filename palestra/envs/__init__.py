@@ -222,8 +222,11 @@ def entry(env_id: str) -> Entry:
 
     Raises UnknownEnvironmentError, naming the nearest id.
     """
-    if env_id in ENVIRONMENTS:
-        return ENVIRONMENTS[env_id]
+    return ENVIRONMENTS[env_id] if env_id in ENVIRONMENTS else _outside(env_id)
+
+
+def _outside(env_id: str) -> Entry:
+    """The row of what is not in the table."""
     if (game := atari2600.game_of(env_id)) is not None:
         home, what = "atari2600.environment:Atari2600", "in an Atari 2600 of our own"
         return Entry(home, f"Atari's {game}, {what}.", parameters={"game": game})
