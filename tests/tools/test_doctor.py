@@ -352,8 +352,10 @@ def test_what_nobody_looked_at_yet_is_in_the_state():
     run = Run(DQN(), sound=True)
     for _ in range(doctor.EACH + 2):
         assert run(td_loss=1.0, q=1.0) == []
-    older = {"soft": 1, "sizes": {}}  # what a checkpoint of an older version remembers beside
-    other = Doctor(*run.asked, since=run.doctor.state() | older)
+    state = run.doctor.state()
+    # What a checkpoint of an older version remembers beside, and what none looks for.
+    older = {"soft": 1, "sizes": {}, "checks": [*state["checks"], "look"]}
+    other = Doctor(*run.asked, since=state | older)
     run.doctor, first = other, run.doctor
     assert [run(td_loss=1.0, q=1.0) for _ in range(2)] == [[], []]
     resumed = other.state()
