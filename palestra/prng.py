@@ -14,8 +14,8 @@ Sources
     the lowest measured bias published for that form.
 """
 
-from collections.abc import Hashable
-from functools import partial
+from collections.abc import Callable, Hashable
+from functools import wraps
 from math import prod
 
 import jax
@@ -49,7 +49,21 @@ def draw(words: jax.Array, counter: jax.Array, purpose: np.uint32) -> jax.Array:
     return mix(mix(words[0] + counter * GOLDEN) ^ (words[1] + purpose))
 
 
-@partial(jax.jit, inline=True)
+def _at_once(*static: int) -> Callable[[Callable], Callable]:
+    """A decorator: what a function does outside of a program is one program.
+
+    It stays a function of its own name: compiled programs that are kept tell by that name which
+    generator their keys are of.
+    """
+
+    def one(function: Callable) -> Callable:
+        program = jax.jit(function, static_argnums=static, inline=True)
+        return wraps(function)(lambda *args: program(*args))
+
+    return one
+
+
+@_at_once()
 def _seed(seed: jax.Array) -> jax.Array:
     low = jax.lax.convert_element_type(seed, jnp.uint32)
     wide = seed.dtype.itemsize > 4  # only where the user has switched on 64-bit numbers
@@ -57,13 +71,13 @@ def _seed(seed: jax.Array) -> jax.Array:
     return draw(jnp.stack([low, high]), jnp.arange(2, dtype=jnp.uint32), FOLD)
 
 
-@partial(jax.jit, static_argnums=1, inline=True)
+@_at_once(1)
 def _split(words: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     counter = jnp.arange(prod(shape), dtype=jnp.uint32).reshape(shape)
     return _pair(words, counter, SPLIT)
 
 
-@partial(jax.jit, inline=True)
+@_at_once()
 def _fold_in(words: jax.Array, data: jax.Array) -> jax.Array:
     return _pair(words, jax.lax.convert_element_type(data, jnp.uint32), FOLD)
 
@@ -77,7 +91,7 @@ def _pair(words: jax.Array, counter: jax.Array, purpose: np.uint32) -> jax.Array
     return jnp.stack([draw(words, 2 * counter + np.uint32(i), purpose) for i in range(2)], axis=-1)
 
 
-@partial(jax.jit, static_argnums=(1, 2), inline=True)
+@_at_once(1, 2)
 def _random_bits(words: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.Array:
     counter = jnp.arange(prod(shape), dtype=jnp.uint32).reshape(shape)
     if bit_width == 64:
