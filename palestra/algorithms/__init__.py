@@ -253,10 +253,14 @@ def named(name: str) -> str:
         return bare[letters(name)]
     if (installed := load_installed("algorithms", name)) is not None:
         return named(installed)
-    near = get_close_matches(letters(name), bare, n=1, cutoff=0.6)
-    meant = KNOWN_AS.get(letters(name)) or (bare[near[0]] if near else None)
-    hint = f"did you mean {meant}?" if meant else f"choose from {', '.join(ALGORITHMS)}."
-    raise InputError(f"There is no algorithm {name!r}; {hint}")
+    raise InputError(f"There is no algorithm {name!r}; {_meant(letters(name), bare)}")
+
+
+def _meant(letters: str, bare: dict[str, str]) -> str:
+    """A hint at the algorithm that was meant; `bare` are the names, by their letters."""
+    near = get_close_matches(letters, bare, n=1, cutoff=0.6)
+    meant = KNOWN_AS.get(letters) or (bare[near[0]] if near else None)
+    return f"did you mean {meant}?" if meant else f"choose from {', '.join(ALGORITHMS)}."
 
 
 def entry(name: str) -> Entry:

@@ -32,11 +32,8 @@ def to_train_on(asked: int | None) -> int:
     all_of_them, own, several = jax.device_count(), jax.local_device_count(), jax.process_count()
     count = (all_of_them if several > 1 else 1) if asked is None else asked
     if count > all_of_them:
-        more = (
-            " (XLA_FLAGS=--xla_force_host_platform_device_count=N makes N of a processor)"
-            if on_cpu()
-            else ""
-        )
+        more = " (XLA_FLAGS=--xla_force_host_platform_device_count=N makes N of a processor)"
+        more = more if on_cpu() else ""
         raise InputError(
             f"devices must be at most {all_of_them}, as many as JAX finds here, not {count}{more}."
         )

@@ -76,11 +76,8 @@ def check_devices() -> None:
     try:
         jax.devices()
     except (RuntimeError, AssertionError):
-        asked = (
-            os.environ.get("JAX_PLATFORMS")
-            or jax.config.values.get("jax_platforms")
-            or "one that is here"
-        )
+        told = os.environ.get("JAX_PLATFORMS") or jax.config.values.get("jax_platforms")
+        asked = told or "one that is here"
         raise InputError(
             f"JAX finds no device of the platform that was asked for, {asked}; leave out "
             "JAX_PLATFORMS, or set it to cpu."

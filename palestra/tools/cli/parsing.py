@@ -63,14 +63,7 @@ def parse(cls: type[T], arguments: list[str], usage: str, default: T | None = No
             raise InputError(_missing(cls, usage)) from None
         raise InputError(_one_sentence(said.getvalue(), usage)) from None
     if unknown:
-        flag = unknown[0].split("=")[0]
-        if not flag.startswith("-"):
-            raise InputError(
-                f"{flag!r} is one word too many; `{usage} --help` tells what there is."
-            )
-        written = lambda name: f"--{name.replace('_', '-')}"
-        meant = hint(flag.strip("-"), kinds, written) or f"`{usage} --help` tells what there is."
-        raise InputError(f"There is no flag {flag!r}; {meant}")
+        raise InputError(_unknown(unknown[0].split("=")[0], kinds, usage))
     _check(flags)
     import_trusted(getattr(flags, "trust", None))
     return flags
@@ -90,13 +83,9 @@ def _or_nothing(info: PrimitiveTypeInfo) -> Any:
         return spec
     return replace(
         spec,
-        instance_from_str=lambda words: (
-            None if words == ["None"] else spec.instance_from_str(words)
-        ),
-        is_instance=lambda value: value is None or spec.is_instance(value),
-        str_from_instance=lambda value: (
-            ["None"] if value is None else spec.str_from_instance(value)
-        ),
+        instance_from_str=lambda x: None if x == ["None"] else spec.instance_from_str(x),
+        is_instance=lambda x: x is None or spec.is_instance(x),
+        str_from_instance=lambda x: ["None"] if x is None else spec.str_from_instance(x),
     )
 
 
@@ -124,6 +113,15 @@ def _missing(cls: Any, usage: str) -> str:
     words = " and ".join(f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in needed)
     command = usage.removeprefix("palestra ")
     return f"{command} needs {words} first: {usage} {' '.join(needed).upper()}."
+
+
+def _unknown(word: str, kinds: Mapping[str, Any], usage: str) -> str:
+    """A sentence for a word that is no flag."""
+    help_tells = f"`{usage} --help` tells what there is."
+    if not word.startswith("-"):
+        return f"{word!r} is one word too many; {help_tells}"
+    written = lambda name: f"--{name.replace('_', '-')}"
+    return f"There is no flag {word!r}; {hint(word.strip('-'), kinds, written) or help_tells}"
 
 
 def as_parsed(arguments: Sequence[str], kinds: Mapping[str, Any]) -> list[str]:

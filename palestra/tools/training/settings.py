@@ -284,13 +284,17 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
         raise InputError(f"{name} cannot learn {task.env_id}: {fault}{others(job)}") from None
     needed, free = (size / 2**30 for size in (least_memory(job, learner), available()))
     if needed > free:
-        sizes = [x for x in ("num_envs", *SIZES) if x == "num_envs" or hasattr(algorithm, x)]
-        flags = ", ".join(f"--{x.replace('_', '-')}" for x in sizes)
         raise InputError(
             f"{name} would need {needed:,.1f} GiB and this machine has {free:,.1f} free; smaller "
-            f"numbers need less: {flags}."
+            f"numbers need less: {sizes(algorithm)}."
         )
     return job
+
+
+def sizes(algorithm: Algorithm) -> str:
+    """The flags that memory goes with."""
+    known = ["num_envs", *(name for name in SIZES if hasattr(algorithm, name))]
+    return ", ".join(f"--{name.replace('_', '-')}" for name in known)
 
 
 def least_memory(job: Job, learner: PyTree) -> int:
