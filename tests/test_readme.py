@@ -8,11 +8,9 @@ from pathlib import Path
 
 import gymnasium
 import pytest
-from sizes import sizes
+from sizes import sizes, stepping
 
 from palestra.tools.cli import main
-
-pytestmark = pytest.mark.usefixtures("optimized")
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -31,6 +29,7 @@ FEWER = (("steps=100_000", "steps=1_000"), ("seeds=10", "seeds=2, steps=1_000"))
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     sizes(monkeypatch, episodes=3, games=1, few=1, lanes=1)
+    stepping(monkeypatch, apart=False)
 
 
 def shorter(code: str) -> str:
@@ -78,7 +77,7 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
         if arguments[0] == "watch":
             (tmp_path / "pong.mp4").write_bytes(Path("runs/pong/video.mp4").read_bytes())
         if arguments[0] == "train" and arguments[2].startswith("ALE/"):
-            arguments += ["--env.max-frames", "200", "--hidden", "8", "--num-envs", "8"]
+            arguments += ["--env.max-frames", "200", "--num-envs", "8"]
             if not Path("runs/pong").exists():
                 arguments += ["--run", "runs/pong"]
         if arguments[0] == "train":
@@ -92,6 +91,8 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
                 arguments += ["--run", folder]
             if "--run" not in arguments:
                 arguments += ["--no-video"]
+            if arguments[2].startswith(("ALE/", "HalfCheetah")):
+                arguments += ["--hidden", "8"]
             arguments += ["--quiet"]
         if arguments[0] == "resume":
             arguments += ["--steps", "1200", "--quiet"]
