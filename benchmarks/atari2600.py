@@ -32,6 +32,7 @@ import numpy as np
 import psutil
 from ale_py.roms import get_rom_path
 from ale_py.vector_env import AtariVectorEnv
+from atari2600_games import Standing
 
 from palestra import prng
 from palestra.envs.atari2600 import boot, emulator, games, layout
@@ -65,18 +66,26 @@ class Beside:
 
     def __init__(self, name: str):
         self.name, self.game, self.ale = name, emulator.load(name), console(name)
+        self.twin = console(name)  # begins as the other does, and then is asked
         self._begin()
 
     def _begin(self) -> None:
         self.state = boot.state_of(self.name, self.ale.cloneState().__getstate__())[None]
         self.known = games.start(self.name, self.ale.getRAM()) if self.name in games.GAMES else None
-        # A frame is drawn over the picture before the last; of that, ale-py does not tell us yet.
-        self.pictures = [self.ale.getScreen().ravel()[None].copy() for _ in range(2)]
+        # A frame is drawn over the picture before the last; a frame that draws nothing shows it.
+        standing, shown = Standing(self.twin), [self.ale.getScreen()]
+        for _ in range(2):
+            standing.say(standing.ram)
+            shown.append(self.twin.getScreen())
+        before = shown[2 if self.state[0, layout.PARTIAL] else 1]
+        self.pictures = [picture.ravel()[None].copy() for picture in (shown[0], before)]
 
     def play(self, action: int) -> dict[str, bool]:
         """A frame of both, or a new game of one that is over; in what they then differ."""
         if self.ale.game_over():
-            self.ale.reset_game()
+            self.twin.restoreState(self.ale.cloneState(include_rng=True))
+            for ale in (self.ale, self.twin):
+                ale.reset_game()
             self._begin()
         if not self.state[0, layout.PARTIAL]:
             self.pictures.reverse()

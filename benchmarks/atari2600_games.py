@@ -1,17 +1,22 @@
 """Our table of Atari's games, held to ale-py: reward, lives and end, frame by frame.
 
 python benchmarks/atari2600_games.py check [GAME...] [--frames 20000] [--poke] [--seed 0]
+python benchmarks/atari2600_games.py ask [GAME...] [--asked 5000] [--seed 0]
 python benchmarks/atari2600_games.py probe GAME...
 python benchmarks/atari2600_games.py controls
 
 check       plays with random actions, each held for some frames; what our table reads from RAM
             is compared with what ale-py says. --poke sets, now and then, a byte that our table
             reads to a random value: what is rare in play, and whatever else the byte can say
-probe       from one moment of play, sets each byte to each value, lets a frame pass, and tells
-            what changes in ale-py's reward, lives and end: where a table's facts come from
+ask         sets random bytes, one to all, in moments of play, and compares what our table reads
+            from them with what ale-py says while its console stands still. Of what differs the
+            fewest bytes that make it so are told, and what ale-py says of each of their values:
+            where a table's facts come from, and what play does not reach
+probe       the same of each byte alone, at one moment of play
 controls    asks ale-py for actions, modes and difficulties, and tells where ours are others
 """
 
+import struct
 import sys
 import time
 from argparse import ArgumentParser
@@ -22,10 +27,11 @@ import ale_py
 import numpy as np
 from ale_py import ALEInterface, roms
 
+from palestra.envs.atari2600.boot import sections
 from palestra.envs.atari2600.controls import CONTROLS
 from palestra.envs.atari2600.games import GAMES, read, start, step
 
-Frame = tuple[int, int, bool, np.ndarray]  # reward, lives, over, RAM
+Told = tuple[int, int, bool]  # reward, lives, over
 
 
 def load(game: str, seed: int = 0) -> Any:
@@ -77,23 +83,115 @@ def check(game: str, frames: int, poke: bool, seed: int = 0) -> tuple[Counter[st
     return seen, faults
 
 
-def probe(game: str) -> None:
-    """Prints which bytes, set to which values, change what ale-py says of the next frame."""
-    rng, ale = np.random.default_rng(0), load(game)
-    actions = ale.getMinimalActionSet()
-    for action in np.repeat(rng.integers(len(actions), size=40), 8):
-        ale.act(actions[action])
-    moment = ale.cloneState()
-    for address in range(128):
+class Standing:
+    """ale-py's console that stands still, from the moment in which `ale` is: its program is four
+    bytes of RAM, which end the frame at once and then go round. So its memory stays as it is set,
+    and what ale-py says is of these bytes and of the frame before."""
+
+    def __init__(self, ale: Any, at: int = 124):
+        self.ale, self.at = ale, at
+        saved = bytearray(ale.cloneState().__getstate__())
+        part = sections(bytes(saved))
+
+        def write(name: str, first: int, *words: int) -> None:
+            mark = struct.pack("<i", len(name)) + name.encode()
+            struct.pack_into(
+                f"<{len(words)}i", saved, saved.index(mark) + len(mark) + 4 * first, *words
+            )
+
+        write("M6502Low", 0, 0)  # A
+        write("M6502Low", 5, 0x80 + at)  # where it goes on
+        write("M6532", 1 + at, 0x85, 0x00, 0xB8, 0x50)  # STA VSYNC; CLV; BVC
+        write("M6532", 5 + at, 0xFD)
+        write("TIA", 7, part["TIA"][0])  # VSYNC lasts long enough
+        write("TIA", 9, 2)
+        self.moment = ale_py.ALEState.__new__(ale_py.ALEState)
+        self.moment.__setstate__(bytes(saved))
+        ale.restoreState(self.moment)
+        self.ram = ale.getRAM().copy()
+
+    def say(self, ram: np.ndarray) -> Told:
+        """What ale-py says of this memory."""
+        self.ale.restoreState(self.moment)
+        for address in np.flatnonzero(ram != self.ram):
+            if not self.at <= address < self.at + 5:
+                self.ale.setRAM(int(address), int(ram[address]))
+        return self.ale.act(0), self.ale.lives(), self.ale.game_over()
+
+
+def moments(game: str, seed: int) -> list[tuple[Standing, np.ndarray]]:
+    """Eight moments of play, and our table's memory at each."""
+    rng, found = np.random.default_rng(seed), []
+    ale = load(game, seed)
+    actions, memory = ale.getMinimalActionSet(), start(game, ale.getRAM())
+    for k in range(8):
+        for action in np.repeat(rng.choice(len(actions), 40), 8):
+            ale.act(actions[action])
+            *_, memory = step(game, ale.getRAM(), memory)
+            if ale.game_over():
+                ale.reset_game()
+                memory = start(game, ale.getRAM())
+        here = ale.cloneState()
+        found.append((Standing(ale, (124, 60)[k % 2]), memory))
+        ale.restoreState(here)
+    return found
+
+
+def random_memory(ram: np.ndarray, counts: list[int], rng: np.random.Generator) -> np.ndarray:
+    """A memory with other bytes: few or all of them, or few that our table reads."""
+    where = np.zeros(128, bool)
+    few = rng.choice(counts, 3) if counts and rng.random() < 0.5 else rng.integers(128, size=3)
+    where[few[: rng.integers(1, 4)]] = True
+    if rng.random() < 0.4:
+        where = rng.random(128) < rng.random()
+    common = rng.choice([0, 1, 2, 9, 16, 64, 128, 153, 255], 128)
+    return np.where(where, common if rng.random() < 0.3 else rng.integers(256, size=128), ram)
+
+
+def ask(game: str, asked: int, seed: int = 0) -> Counter[str]:
+    """How often our table reads otherwise what ale-py says of random memories; the first of each
+    kind is printed."""
+    rng, seen = np.random.default_rng(seed), Counter[str]()
+    at, shown = moments(game, seed), set()
+    for _ in range(asked):
+        standing, memory = at[rng.integers(len(at))]
+
+        def differ(ram: np.ndarray, standing: Standing = standing, memory: Any = memory) -> Any:
+            told = standing.say(ram)
+            *ours, _ = step(game, standing.ale.getRAM(), memory)
+            return tuple(int(a) != b for a, b in zip(ours, told, strict=True)), told
+
+        ram = random_memory(standing.ram, read(game), rng)
+        kind, told = differ(ram)
+        seen.update(rewards=told[0] != 0, ends=told[2], differ=any(kind))
+        if any(kind) and kind not in shown:
+            shown.add(kind)
+            for address in rng.permutation(128):  # as few as can be
+                back = ram.copy()
+                back[address] = standing.ram[address]
+                ram = back if differ(back)[0] == kind else ram
+            sweep(game, standing, ram, np.flatnonzero(ram != standing.ram).tolist())
+    return seen
+
+
+def sweep(game: str, standing: Standing, ram: np.ndarray, addresses: list[int]) -> None:
+    """Prints what ale-py says of each value of these bytes, where it does not say the same."""
+    for address in addresses:
         told = []
         for value in range(256):
-            ale.restoreState(moment)
-            ale.setRAM(address, value)
-            told.append((ale.act(actions[0]), ale.lives(), ale.game_over()))
+            other = ram.copy()
+            other[address] = value
+            told.append(standing.say(other))
         for what, column in zip(("reward", "lives", "over"), zip(*told, strict=True), strict=True):
             turns = [v for v in range(256) if v == 0 or column[v] != column[v - 1]]
             if len(turns) > 1:
                 print(f"{game} {address:3} {what:6}", *(f"{v:02x}:{column[v]}" for v in turns[:20]))
+
+
+def probe(game: str) -> None:
+    """Prints what each byte alone, set to each value, changes in what ale-py says of a frame."""
+    standing, _ = moments(game, 0)[0]
+    sweep(game, standing, standing.ram, list(range(128)))
 
 
 def controls() -> list[str]:
@@ -112,9 +210,10 @@ def controls() -> list[str]:
 def main() -> None:
     """Holds the games named, or all, to ale-py; exits with 1 where one differs."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=["check", "probe", "controls"])
+    parser.add_argument("command", choices=["check", "ask", "probe", "controls"])
     parser.add_argument("games", nargs="*")
     parser.add_argument("--frames", type=int, default=20_000)
+    parser.add_argument("--asked", type=int, default=5000)
     parser.add_argument("--poke", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     flags = parser.parse_args()
@@ -127,6 +226,14 @@ def main() -> None:
         return
     exact = 0
     games = flags.games or list(GAMES)
+    if flags.command == "ask":
+        for game in games:
+            seen = ask(game, flags.asked, flags.seed)
+            exact += not seen["differ"]
+            print(f"{game:20} {dict(seen)}", flush=True)
+        games_read = f"{exact} of {len(games)} read as ale-py does"
+        print(games_read)
+        sys.exit(exact < len(games))
     for game in games:
         begin = time.process_time()
         seen, faults = check(game, flags.frames, flags.poke, flags.seed)

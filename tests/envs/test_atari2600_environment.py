@@ -88,6 +88,18 @@ def test_every_game_has_ale_pys_id_and_the_spaces_and_infos_of_gymnasium():
     assert (ours.step(1)[0] == then).all()
 
 
+@pytest.mark.parametrize("game", ["time_pilot", "qbert"])  # whose bytes tell them after a while
+def test_lives_are_ale_pys_from_the_first_frame(game):
+    import ale_py
+
+    env = Atari2600(game=game, boots=1, **AT_ONCE)
+    state, _ = env.reset(prng.key(0))
+    ale = ale_py.ALEInterface()
+    ale.loadROM(ale_py.roms.get_rom_path(game))
+    ale.reset_game()
+    assert env.info(state)["lives"] == ale.lives()
+
+
 def test_agents_are_judged_by_whole_games_and_all_points():
     env = Atari2600(game="breakout", boots=1, **AT_ONCE, max_frames=80)
     judged = task_of(env).judged

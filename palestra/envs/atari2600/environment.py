@@ -42,9 +42,7 @@ NOT_YET = {
         "its picture does not have 210 lines of NTSC": "adventure air_raid carnival journey_escape "
         "keystone_kapers king_kong klax laser_gates mr_do pacman pooyan sir_lancelot space_war",
         "it is not known how its memory says that it is over": "backgammon darkchambers "
-        "double_dunk et miniature_golf othello pitfall pitfall2 road_runner superman "
-        "tic_tac_toe_3d video_checkers video_chess video_cube wizard_of_wor word_zapper",
-        "it is not known how its memory tells some of its rewards": "casino",
+        "et miniature_golf othello pitfall2 superman video_checkers video_chess video_cube",
     }.items()
     for game in names.split()
 }
@@ -54,7 +52,7 @@ class State(NamedTuple):
     """A console, and what its preprocessing remembers."""
 
     console: Int32[Array, "400"]
-    facts: Int32[Array, "3"]  # the score, the lives and more, as `games.step` keeps them
+    facts: Int32[Array, "3"]  # the score, a sum and the lives, as `games.step` keeps them
     seen: UInt8[Array, "h w s"]  # what was shown last
     lost: Bool[Array, ""]  # the step before cost a life
     pressed: Int32[Array, ""]  # the action of the last frame
@@ -113,7 +111,7 @@ class Atari2600(Preprocessing):
     def info(self, state: State) -> dict[str, Array]:
         """What ale-py tells: the lives, and the frames since the game began."""
         frames = state.frames
-        return {"lives": state.facts[1], "episode_frame_number": frames, "frame_number": frames}
+        return {"lives": state.facts[2], "episode_frame_number": frames, "frame_number": frames}
 
     @property
     def judged(self) -> "Atari2600":
@@ -171,7 +169,7 @@ class Atari2600(Preprocessing):
         # Of a game that is over ale-py shows what it showed before; one that ends with the last
         # frame of a step it shows with the frame before that, which is left out here.
         seen = self._sees.stacked(before if self.max_pool else last, last, state.seen, over)
-        lost = (facts[1] < state.facts[1]) & (facts[1] > 0) & ~over
+        lost = (facts[2] < state.facts[2]) & (facts[2] > 0) & ~over
         terminated = over | (lost & self.life_loss)
         truncated = ~terminated & (number >= self.max_frames)
         points = jnp.sign(reward) if self.clip_reward else reward

@@ -8,12 +8,11 @@ A fact is a sum of worths: what a byte adds, for each of its 256 values. So who 
 knows every game, and `step` is the same in NumPy and in JAX.
 
 What is known to be missing or otherwise: Klax keeps its points and its end, Dark Chambers its end,
-where these bytes do not show them. Double Dunk ends one frame early. No end was ever seen of
-Adventure, Backgammon, E.T., Keystone Kapers, Miniature Golf, Othello, Pitfall, Pitfall II,
-Superman, Video Checkers, Video Chess and Video Cube, nor points of half of these; of 3-D
-Tic-Tac-Toe no won game. Some ends of Wizard of Wor, Word Zapper and Road Runner, and some rewards
-of Casino, are not told by these bytes. Lives of Gravitar and Star Gunner differ while no game is
-on, and an extra life of Star Gunner's is not seen.
+where these bytes do not show them. No end was ever seen of Backgammon, E.T., Miniature Golf,
+Othello, Pitfall II, Superman, Video Checkers, Video Chess and Video Cube, nor points of half of
+these. Lives of Gravitar and Star Gunner differ while no game is on, and an extra life of Star
+Gunner's is not seen. Where nobody looks at the score, in Casino and Word Zapper, ale-py repeats the
+reward of the frame before, which is 0 in play.
 """
 
 from collections.abc import Callable, Mapping
@@ -101,6 +100,11 @@ def none(address: int, mask: int) -> Part:
     return _worths(address, lambda v: v & mask == 0)
 
 
+def at_least(address: int, number: int) -> Part:
+    """Whether two decimal digits are a number or more."""
+    return _worths(address, lambda v: 10 * (v >> 4) + (v & 15) >= number)
+
+
 def field(address: int, mask: int, value: int) -> Part:
     """Whether these bits of a byte are as said."""
     return _worths(address, lambda v: v & mask == value)
@@ -133,6 +137,12 @@ class Game(NamedTuple):
     """The sum of lives is believed only where all of these hold."""
     begins: int = 0
     """Lives at a reset, where the sum does not tell them yet; 0: it does."""
+    immortal: bool = False
+    """Lives at the end are what they were, not 0."""
+    still: Parts = ()
+    """Where all of these hold nobody looks at the score."""
+    counts: Parts = ()
+    """The score counts as 0 unless all of these hold."""
     unset: Parts = ()
     """The score counts as 0 where all of these hold: no number stands there yet."""
     ignored: int = 0
@@ -174,16 +184,21 @@ def _all(parts: Parts, ram: Any) -> Any:
 def read(game: str) -> list[int]:
     """The bytes that the facts of a game are read from."""
     facts = GAMES[game]
-    conditions = [part for together in (*facts.over, facts.unset) for part in together]
+    conditions = [
+        part
+        for together in (*facts.over, facts.unset, facts.still, facts.counts)
+        for part in together
+    ]
     parts = (*facts.score, *_parts(facts.lives), *conditions)
     return sorted({part.address for part in parts if len(set(part.worth)) > 1})
 
 
 def _score(facts: Game, ram: Any) -> Any:
     total = _sum(facts.score, ram)
-    if not facts.unset:
-        return total
-    return ram.__array_namespace__().where(_all(facts.unset, ram), 0, total)
+    xp = ram.__array_namespace__()
+    if facts.counts:
+        total = xp.where(_all(facts.counts, ram), total, 0)
+    return xp.where(_all(facts.unset, ram), 0, total) if facts.unset else total
 
 
 def score(game: str, ram: Any) -> Any:
@@ -215,6 +230,8 @@ def step(game: str, ram: Any, memory: Any) -> tuple[Any, Any, Any, Any]:
     gave. NumPy's arrays or JAX's, of any number of consoles with the same game.
     """
     xp, facts, now = ram.__array_namespace__(), GAMES[game], score(game, ram)
+    if facts.still:
+        now = xp.where(_all(facts.still, ram), memory[..., 0], now)
     change = now - memory[..., 0]
     if facts.wrap:
         change = xp.where(change < 0, change + facts.wrap, change)
@@ -235,7 +252,7 @@ def step(game: str, ram: Any, memory: Any) -> tuple[Any, Any, Any, Any]:
     if facts.alive:
         left = xp.where(_all(facts.alive, ram), left, kept)
     memory = xp.stack([now, summed, left], axis=-1)
-    return reward, xp.where(ended, 0, left), ended, memory
+    return reward, left if facts.immortal else xp.where(ended, 0, left), ended, memory
 
 
 ONE = always(1)  # life: what ale-py says of many games without lives
@@ -262,7 +279,9 @@ def _shapes(*addresses: int, factor: int = 1) -> Parts:
 SHOWN = ((77, 10_000), (79, 1000), (81, 100), (83, 10), (85, 1))  # of River Raid
 
 GAMES: Mapping[str, Game] = {
-    "adventure": Game((), (), ONE),
+    "adventure": Game(
+        (equal(57, 0x12),), ((equal(96, 2),), (equal(57, 0x12),)), ONE, immortal=True
+    ),
     "air_raid": Game(decimal(40, 41, 42), ((equal(39, 0xFF),),), ONE),
     "alien": Game(_shapes(3, 5, 7, 9, 11, factor=10), ((none(64, 0x0F),),), low(64)),
     "amidar": Game(decimal(91, 90, 89), ((equal(86, 0x80),),), low(86)),
@@ -295,7 +314,12 @@ GAMES: Mapping[str, Game] = {
     ),
     "breakout": Game((low(76, 100), bcd(77)), ((equal(57, 0),),), byte(57)),
     "carnival": Game(decimal(45, 46, factor=10), ((equal(3, 0),),)),
-    "casino": Game(decimal(12, 21), ((some(83, 0x80),), (equal(12, 0), equal(21, 0))), ONE),
+    "casino": Game(
+        decimal(12, 21),
+        ((some(83, 0x80), other(84, 3), other(30, 0)), (equal(12, 0), equal(21, 0))),
+        ONE,
+        still=(some(83, 0x80), other(84, 3)),
+    ),
     "centipede": Game(
         decimal(116, 117, 118), ((some(38, 0x40),),), bits(109, 0x70, plus=1), least=0
     ),
@@ -318,10 +342,7 @@ GAMES: Mapping[str, Game] = {
     "donkey_kong": Game(decimal(7, 8, factor=100), ((equal(35, 0), equal(11, 0x1F)),), byte(35)),
     "double_dunk": Game(
         (bcd(118), bcd(119, -1)),
-        tuple(
-            (within(a, 0x24, 0xFF), equal(0, 2), equal(7, 0), within(8, 0, 1), some(13, 0xC0))
-            for a in (118, 119)
-        ),
+        ((at_least(118, 24), equal(126, 0xE7)), (at_least(119, 24), equal(126, 0xE7))),
     ),
     "earthworld": Game((bcd(39),), ((equal(39, 0x0A, 0x10),),), ONE),
     "elevator_action": Game(decimal(7, 8, 9), ((equal(3, 0), equal(1, 2)),), byte(3)),
@@ -355,7 +376,7 @@ GAMES: Mapping[str, Game] = {
     "journey_escape": Game(decimal(16, 17, 18), ((equal(22, 0), equal(21, 0)),), ignored=50_000),
     "kaboom": Game(decimal(35, 36, 37), ((equal(33, 0), equal(34, 0)),), ONE),
     "kangaroo": Game(decimal(39, 40, factor=100), ((equal(45, 0xFF),),), bits(45, 0x07, plus=1)),
-    "keystone_kapers": Game(decimal(27, 28), (), byte(22)),
+    "keystone_kapers": Game(decimal(27, 28), ((equal(22, 0), equal(8, 0)),), byte(22)),
     "king_kong": Game(decimal(2, 3), ((equal(110, 0),),), byte(110)),
     "klax": Game((), (), ONE),
     "koolaid": Game(decimal(0, 1, factor=100), ((equal(81, 0x80),),)),
@@ -382,7 +403,7 @@ GAMES: Mapping[str, Game] = {
     ),
     "pitfall": Game(
         decimal(85, 86, 87),
-        (),
+        ((none(0, 0xF0), other(30, 0)),),
         table(0, {v: {8: 2, 10: 3}.get(v >> 4, 1) for v in range(256)}),
     ),
     "pitfall2": Game(decimal(71, 72, 73), (), ONE),
@@ -399,7 +420,7 @@ GAMES: Mapping[str, Game] = {
     ),
     "road_runner": Game(
         _digits(76, 75, 74, 73, factor=100),
-        ((none(68, 0x07), equal(61, 0xFF)),),
+        ((none(68, 0x07), other(61, 0)), (none(68, 0x07), other(57, 0))),
         bits(68, 0x07, plus=1),
     ),
     "robotank": Game((byte(53), byte(54, 12)), ((equal(40, 0), equal(52, 0xFF)),), low(40, plus=1)),
@@ -427,10 +448,10 @@ GAMES: Mapping[str, Game] = {
     ),
     "tetris": Game(decimal(114, 113), ((some(115, 0x80),),), least=0),
     "tic_tac_toe_3d": Game(
-        (table(97, {0x28: -1}), table(10, {0x0B: -1})),
-        ((equal(97, 0x28),), (equal(10, 0x0B),)),
+        (table(97, {8: 1}, other=-1),),
+        ((equal(126, 0x10), equal(127, 0xF3)), tuple(other(a, 0) for a in range(26, 90))),
         ONE,
-        least=-1,
+        counts=(equal(126, 0x10), equal(127, 0xF3)),
     ),
     "time_pilot": Game(
         decimal(15, 13, factor=100),
@@ -461,10 +482,16 @@ GAMES: Mapping[str, Game] = {
             bcd(6, 100),
             table(8, {v: 10_000 * (d - 80 if d > 79 else d) for v, d in enumerate(bcd(0).worth)}),
         ),
-        ((none(13, 0x0F), equal(88, 0xFF)),),
-        (low(13), bits(87, 0x01)),
+        ((none(13, 0x0F), equal(116, 0xF8)),),
+        low(13),
+        alive=(none(87, 0x01),),
     ),
-    "word_zapper": Game((signed(92, -1),), ((equal(92, 0xFF),),), ONE),
+    "word_zapper": Game(
+        (signed(92, -1),),
+        ((equal(92, 0xFF), other(79, 0)), (equal(94, 0), other(79, 0))),
+        ONE,
+        still=(equal(79, 0),),
+    ),
     "yars_revenge": Game(decimal(96, 97, 98), ((none(30, 0xF0),),), high(30)),
     "zaxxon": Game(decimal(104, 105, factor=100), ((none(106, 0x07),),), bits(106, 0x07)),
 }

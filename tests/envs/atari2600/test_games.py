@@ -65,11 +65,39 @@ def test_what_the_table_reads_is_what_ale_py_says(game):
 
 
 @pytest.mark.parametrize(
-    "game", ["beam_rider", "demon_attack", "galaxian", "qbert", "tennis"]
+    ("game", "bytes_"),
+    [
+        ("adventure", {57: 0x12}),  # the chalice is at home: a point, and a life that is kept
+        ("adventure", {96: 2}),
+        ("casino", {83: 0x80, 12: 0x50}),  # points that nobody looks at
+        ("casino", {12: 0, 21: 0}),
+        ("keystone_kapers", {22: 0, 8: 0}),
+        ("pitfall", {0: 0, 30: 9}),
+        ("word_zapper", {94: 0, 79: 1}),
+    ],
+)
+def test_ends_that_play_seldom_comes_to_are_ale_pys(game, bytes_):
+    ale = loaded(game)
+    for _ in range(40):
+        ale.act(0)
+    memory = games.start(game, ale.getRAM())
+    for address, value in bytes_.items():
+        ale.setRAM(address, value)
+    reward = ale.act(0)
+    *ours, _ = games.step(game, ale.getRAM(), memory)
+    assert [int(x) for x in ours] == [reward, ale.lives(), ale.game_over()]
+    assert ale.game_over()
+
+
+@pytest.mark.parametrize(
+    "game",
+    ["beam_rider", "demon_attack", "galaxian", "qbert", "tennis", "tic_tac_toe_3d", "word_zapper"],
 )  # with all that there is
 def test_many_consoles_in_a_compiled_program_read_what_numpy_reads(game):
     ram = np.random.default_rng(0).integers(0, 256, (64, 128), np.uint8)
     ram[0, [1, 3, 5]] = 0xAB, 0xCD, 0xEA
+    ram[1:3, [126, 127]] = 0x10, 0xF3
+    ram[3, 79] = 0
     memory = np.arange(192, dtype=np.int32).reshape(64, 3)
     compiled = jax.jit(lambda ram, memory: games.step(game, ram, memory))
     for theirs, ours in zip(
