@@ -1,7 +1,7 @@
-"""Training against Stable-Baselines3, SBX and rejax: one command, on this machine.
+"""Training against Stable-Baselines3, SBX, rejax and PureJaxRL: one command, on this machine.
 
     python benchmarks/training.py [--only ppo,dqn,sb3,palestra] [--seeds 3] [--rate-seeds 1]
-                                  [--minutes 25] [--markdown FILE]
+                                  [--minutes 25] [--markdown FILE] [--purejaxrl FOLDER]
 
     rate    environment steps per second while learning, in the same setting for all: same networks,
             environments, batches and gradient steps per environment step; from the first report,
@@ -16,7 +16,8 @@
 
 Each system gets a virtual environment of its own, made and filled where it is missing. Every run is
 a fresh process, and systems take turns seed by seed, so that a busy minute hurts all alike. Peers
-run with their own defaults beyond the setting; everything runs on the CPU.
+run with their own defaults beyond the setting; everything runs on the CPU. PureJaxRL is files to
+copy, not a package: fetch the two that PUREJAXRL_WANTED names, else it is left out.
 
 Every run leaves a file in --results. What is there is not measured again, unless by --fresh, and
 is in the report, so that a run may be cut short and taken up again, by --minutes or by Ctrl-C.
@@ -24,6 +25,7 @@ is in the report, so that a run may be cut short and taken up again, by --minute
 
 import json
 import math
+import os
 import shlex
 import subprocess
 import sys
@@ -84,13 +86,28 @@ SYSTEMS = {
         "rejax_training.py",
         ("ppo", "dqn", "sac"),
     ),
+    "purejaxrl": System(
+        "PureJaxRL",
+        ("flax==0.12.*", "distrax==0.1.*", "gymnax==0.0.9", "brax==0.14.*", "optax", JAX),
+        "purejaxrl_training.py",
+        ("recurrent_ppo_gru",),
+    ),
     "palestra": System(
         "Palestra",
         ("--editable", str(ROOT), JAX),
         "palestra_training.py",
-        ("ppo", "recurrent_ppo", "a2c", "dqn", "ddpg", "sac"),
+        ("ppo", "recurrent_ppo", "recurrent_ppo_gru", "a2c", "dqn", "ddpg", "sac"),
     ),
 }
+
+
+# Files to copy, which no registry has. Later wrappers import more environments; none is needed.
+PUREJAXRL_FILES = ("ppo_rnn.py", "wrappers.py")
+PUREJAXRL_WANTED = (
+    "--purejaxrl must be a folder with github.com/luchris429/purejaxrl's purejaxrl/ppo_rnn.py "
+    "as of commit 1da1044c83e9a0d3f2a64fd9adf3fdea92871206 and purejaxrl/wrappers.py as of commit "
+    "146b4856d593bcb4114b9c9fdb45798034696551"
+)
 
 
 class Run(NamedTuple):
@@ -156,6 +173,7 @@ def arguments() -> Namespace:
     parser.add_argument("--short", action="store_true", help="only try whether all works")
     parser.add_argument("--venvs", type=Path, default=ROOT / ".bench", help="folder, one each")
     parser.add_argument("--palestra-python", type=Path, help="a Python that has Palestra already")
+    parser.add_argument("--purejaxrl", type=Path, metavar="FOLDER", help="with PureJaxRL's files")
     parser.add_argument("--results", type=Path, help="folder, a JSON file for each run")
     parser.add_argument("--markdown", type=Path, help="the report, as a file too")
     options = parser.parse_args()
@@ -164,12 +182,28 @@ def arguments() -> Namespace:
         parser.error(f"no such algorithm, system or measure: {', '.join(sorted(unknown))}")
     if options.seeds < 1 or options.rate_seeds < 1:
         parser.error("at least one seed of each.")
+    if fault := purejaxrl_fault(options.purejaxrl, "purejaxrl" in names):
+        parser.error(fault)
+    if options.purejaxrl:
+        os.environ["PUREJAXRL"] = str(options.purejaxrl.absolute())  # for its worker
     pick = lambda table: [name for name in table if name in names] or list(table)
     options.algorithms, options.systems = pick(TASKS), pick(SYSTEMS)
+    if not options.purejaxrl:
+        options.systems = [name for name in options.systems if name != "purejaxrl"]
     options.measures = pick(("rate", "line"))
     default = RESULTS / ("training-short" if options.short else "training")
     options.results = options.results or default
     return options
+
+
+def purejaxrl_fault(folder: Path | None, wanted: bool) -> str | None:
+    """What is wrong with the folder for PureJaxRL's files, if anything is."""
+    if folder is None:
+        return f"{PUREJAXRL_WANTED}." if wanted else None
+    missing = [name for name in PUREJAXRL_FILES if not (folder / name).is_file()]
+    if missing:
+        return f"{PUREJAXRL_WANTED}; {folder} has no {' and no '.join(missing)}."
+    return None
 
 
 def plan(options: Namespace) -> Iterator[tuple[Run, ...]]:
@@ -209,7 +243,9 @@ def versions(system: str, python: Path) -> dict[str, str]:
     would pay for reading the files from disk and compiling them to bytecode."""
     command = [str(python), str(PEERS / SYSTEMS[system].program), system, "--versions"]
     done = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
-    return json.loads(done.stdout) if done.returncode == 0 else {}
+    if done.returncode:
+        return {}
+    return json.loads(done.stdout.splitlines()[-1])  # imports of some print, too
 
 
 def execute(run: Run, python: Path | None, options: Namespace, cache: str) -> dict:
@@ -247,24 +283,30 @@ def load(folder: Path) -> list[dict]:
 def markdown(results: list[dict]) -> str:
     """The whole report."""
     good = [result for result in results if "error" not in result]
-    return "\n".join([*rates(good), *lines_reached(good), *origins(good), *failures(results)])
+    by_clock = rates(good, "steps_per_second", "Environment steps per second while learning, in")
+    by_processor = rates(
+        good, "steps_per_processor_second", "Environment steps per second of processor time, in"
+    )
+    rest = [*lines_reached(good), *origins(good), *failures(results)]
+    return "\n".join([*by_clock, *by_processor, *rest])
 
 
 def of(results: list[dict], **wanted: str) -> list[dict]:
     return [r for r in results if all(r[key] == value for key, value in wanted.items())]
 
 
-def rates(results: list[dict]) -> Iterator[str]:
-    """Steps per second, and how many times as many Palestra takes."""
+def rates(results: list[dict], measured: str, words: str) -> Iterator[str]:
+    """Steps per second of a clock, and how many times as many Palestra takes."""
     rate = {}
+    results = [result for result in of(results, measure="rate") if measured in result]
     for algorithm in TASKS:
         for system in SYSTEMS:
-            if runs := of(results, measure="rate", algorithm=algorithm, system=system):
-                rate[system, algorithm] = median(run["steps_per_second"] for run in runs)
+            if runs := of(results, algorithm=algorithm, system=system):
+                rate[system, algorithm] = median(run[measured] for run in runs)
     if not rate:
         return
     number = lambda x, form: "" if x is None else format(x, form)
-    yield "Environment steps per second while learning, in the same setting:"
+    yield f"{words} the same setting:"
     yield ""
     names = [f"{a.upper().replace('_', ' ')}, {task.env_id}" for a, task in TASKS.items()]
     yield f"| | {' | '.join(names)} |"

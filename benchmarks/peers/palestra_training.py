@@ -45,6 +45,26 @@ SAME = {
             "normalize_reward": False,
         },
     ),
+    # PureJaxRL's, but for the layer that it has between observation and memory.
+    "recurrent_ppo_gru": (
+        4,
+        {
+            "learning_rate": 2.5e-4,
+            "anneal_steps": 1_000_000_000,
+            "entropy_coef": 0.01,
+            "value_coef": 0.25,  # there half of the squared error counts, times 0.5
+            "clip_value": True,
+            "rollout_length": 128,
+            "epochs": 4,
+            "minibatches": 4,
+            "cell": "gru",
+            "units": 128,
+            "hidden": (128,),
+            "activation": "relu",
+            **AS_SEEN,
+            "normalize_reward": False,
+        },
+    ),
     "a2c": (8, {**AS_SEEN, "normalize_reward": False}),
     "dqn": (
         1,
@@ -89,7 +109,8 @@ def settings(name: str, env_id: str, same: bool) -> tuple[Algorithm, int, int]:
     """The algorithm, how many environments, and for how many steps."""
     if same:
         num_envs, parameters = SAME[name]
-        return algorithm_class(name)(**parameters), num_envs, 1_000_000_000
+        algorithm = algorithm_class(name.removesuffix("_gru"))
+        return algorithm(**parameters), num_envs, 1_000_000_000
     preset = presets.preset(name, env_id)
     if preset is None:
         raise SystemExit(f"{name} has no default preset for {env_id}.")

@@ -29,6 +29,7 @@ class Task(NamedTuple):
 TASKS = {
     "ppo": Task("CartPole-v1", 475.0, 2_560, 10_240),
     "recurrent_ppo": Task("CartPole-v1", None, 2_560, 2_048),
+    "recurrent_ppo_gru": Task("CartPole-v1", None, 2_560, 5_120),  # in PureJaxRL's setting
     "a2c": Task("CartPole-v1", 475.0, 5_000, 10_000),
     "dqn": Task("CartPole-v1", 475.0, 2_500, 2_560),
     "ddpg": Task("Pendulum-v1", -200.0, 500, 500),
@@ -45,6 +46,7 @@ PACKAGES = (
     "sbx-rl",
     "rejax",
     "gymnax",
+    "distrax",
     "envpool",
     "ale-py",
     "gymnasium",
@@ -120,7 +122,7 @@ class Trial:
 
         `policy` makes the greedy policy as it is now, which is not used later.
         """
-        point = {"step": step, "seconds": self.seconds()}
+        point = {"step": step, "seconds": self.seconds(), "processor": time.process_time()}
         self.points.append(point)
         if self.rate:
             spent = point["seconds"] - self.points[0]["seconds"]
@@ -138,9 +140,11 @@ class Trial:
     def finish(self, **more: Any) -> None:
         """Print what came of it, as one line of JSON."""
         first, last = self.points[0], self.points[-1]
-        seconds = last["seconds"] - first["seconds"] or float("nan")
+        steps = last["step"] - first["step"]
+        per = lambda clock: steps / (last[clock] - first[clock] or float("nan"))
         result = {
-            "steps_per_second": (last["step"] - first["step"]) / seconds,
+            "steps_per_second": per("seconds"),
+            "steps_per_processor_second": per("processor"),  # of all threads together
             "ready_seconds": self.ready,
             "hit": self.hit,
             "final_score": last.get("score") if last["step"] >= self.steps else None,

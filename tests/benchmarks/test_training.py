@@ -1,6 +1,7 @@
 """The comparison with other libraries: what is run, how it is clocked, and what is made of it."""
 
 import json
+import os
 import runpy
 import sys
 import time
@@ -27,7 +28,7 @@ def protocol(monkeypatch):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that goes on when it is told to."""
+    """A clock that goes on when it is told to; half of the time the process is at work."""
 
     class Clock:
         now = 1_000.0
@@ -37,6 +38,7 @@ def clock(monkeypatch):
 
     clock = Clock()
     monkeypatch.setattr(time, "time", lambda: clock.now)
+    monkeypatch.setattr(time, "process_time", lambda: clock.now / 2)
     return clock
 
 
@@ -71,6 +73,28 @@ def test_every_run_has_a_program_and_runs_that_share_a_cache_come_together(bench
     assert runs == rates + lines(0) + lines(1)
     for system in benchmark["SYSTEMS"].values():
         assert (BENCHMARKS / "peers" / system.program).exists()
+
+
+def test_a_peer_that_is_files_to_copy_is_left_out_without_them(
+    benchmark, monkeypatch, tmp_path, capsys
+):
+    def systems(*more):
+        monkeypatch.setattr(sys, "argv", ["training.py", "--only", "rate,recurrent_ppo_gru", *more])
+        return {runs[0].system for runs in benchmark["plan"](benchmark["arguments"]())}
+
+    monkeypatch.setenv("PUREJAXRL", "none")  # so that what is set here ends with the test
+    assert systems() == {"palestra"}
+    (tmp_path / "ppo_rnn.py").touch()
+    for wrong, said in {
+        ("--purejaxrl", str(tmp_path)): f"; {tmp_path} has no wrappers.py.\n",
+        ("--only", "purejaxrl"): "146b4856d593bcb4114b9c9fdb45798034696551.\n",
+    }.items():
+        with pytest.raises(SystemExit):
+            systems(*wrong)
+        assert capsys.readouterr().err.endswith(said)
+    (tmp_path / "wrappers.py").touch()
+    assert systems("--purejaxrl", str(tmp_path)) == {"purejaxrl", "palestra"}
+    assert os.environ["PUREJAXRL"] == str(tmp_path)
 
 
 def test_a_run_to_the_line_is_scored_until_it_is_there_and_at_the_end(protocol, clock, capsys):
@@ -113,7 +137,8 @@ def test_a_rate_is_that_from_the_first_report_on_and_scores_nothing(protocol, cl
         step += 1_000
     trial.finish()
     assert step == 4_000
-    assert json.loads(capsys.readouterr().out)["steps_per_second"] == 250.0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["steps_per_second"], result["steps_per_processor_second"]) == (250.0, 500.0)
 
 
 def test_scores_are_means_of_episodes_in_gymnasium(protocol):
@@ -143,8 +168,8 @@ def result(measure, system, seed=0, cache="", seconds=None, rate=1.0, score=500.
 
 def test_the_report_says_medians_ratios_and_what_failed(benchmark):
     results = [
-        result("rate", "sb3", rate=1_000.0),
-        result("rate", "palestra", rate=52_000.0),
+        result("rate", "sb3", rate=1_000.0) | {"steps_per_processor_second": 200.0},
+        result("rate", "palestra", rate=52_000.0) | {"steps_per_processor_second": 26_000.0},
         *(result("line", "sb3", n, seconds=s) for n, s in enumerate([60.0, None, 90.0])),
         result("line", "sbx", seconds=None, score=100.0),
         result("line", "palestra", cache="cold", seconds=4.0),
@@ -152,8 +177,10 @@ def test_the_report_says_medians_ratios_and_what_failed(benchmark):
         {**result("line", "rejax"), "error": "no such thing"},
     ]
     lines = benchmark["markdown"](results).splitlines()
-    assert "| Stable-Baselines3 | 1,000 |  |  |  |  |  |" in lines
-    assert "| *Palestra, times Stable-Baselines3* | 52.0 |  |  |  |  |  |" in lines
+    assert lines.count("| Stable-Baselines3 | 1,000 |  |  |  |  |  |  |") == 1
+    assert "| *Palestra, times Stable-Baselines3* | 52.0 |  |  |  |  |  |  |" in lines
+    assert "| Stable-Baselines3 | 200 |  |  |  |  |  |  |" in lines
+    assert "| *Palestra, times Stable-Baselines3* | 130.0 |  |  |  |  |  |  |" in lines
     row = "| PPO, 475 in CartPole-v1:"
     assert (
         f"{row} Stable-Baselines3 | 100,000 | 90.0 (60.0–not reached) | 2/3 | 500 | 22.5, 45.0 |"
