@@ -123,6 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: Any = _run(sys.argv[1:])
     except SystemExit as end:  # of SIGTERM, and of --help
         code = end.code or 0
+    gc.freeze()  # what is left goes with the process: to look for cycles in it takes half a second
     if "palestra.envs.host.many" in sys.modules:
         _leave(code)
     return code
