@@ -3,6 +3,7 @@
 import gc
 import os
 import resource
+import time
 from pathlib import Path
 
 import gymnasium
@@ -26,6 +27,7 @@ from palestra.tools.pictures.film import (
 )
 from palestra.tools.pictures.video import held, write
 from palestra.tools.runs.run import Run
+from palestra.tools.training import seed_run
 
 # Readers of imageio-ffmpeg leave their pipes to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -228,3 +230,16 @@ def test_blackjack_goes_slowly_enough_to_follow(tmp_path, capsys) -> None:
     assert Image.open(tmp_path / "x.gif").size == last.shape[1::-1]
     assert main(["video", str(run.folder), "--output", "x.webm"]) == 2
     assert "the output must be an .mp4 or a .gif file, not x.webm." in capsys.readouterr().err
+
+
+def test_the_curve_is_drawn_while_the_film_is_made(tmp_path, monkeypatch):
+    def late(agent, path, *, seed):
+        ends = time.monotonic() + 60
+        while not (path.parent / "curve.png").is_file() and time.monotonic() < ends:
+            time.sleep(0.05)
+        raise OSError(f"curve: {(path.parent / 'curve.png').is_file()}")
+
+    monkeypatch.setattr(seed_run, "record", late)
+    options = {"steps": 200, "run": tmp_path / "run", "quiet": True}
+    run = palestra.train("CliffWalking-v1", "q_learning", **options)
+    assert run.summary["notes"] == ["There is no video: curve: True"]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -67,6 +67,8 @@ class Book:
         self._begun = time.perf_counter()
         self.summary: dict[str, Any] = {}  # as written
         self.reached = False  # the return at which training is to end
+        self.beside = ThreadPoolExecutor(1)  # who films
+        self._filmed: Future | None = None
         self.since = None if since is None else self.gone_on(since)
 
     def gone_on(self, since: Checkpoint) -> Since:
@@ -220,13 +222,13 @@ class Book:
         agents = [run.agent] if same else [run.agent, run.last]
         path = self.folder / "video.mp4"
         film = lambda: job.task.filmable() and record(agents[0], path, seed=self.seed)
-        with ThreadPoolExecutor(1) as beside:
-            filmed = beside.submit(film) if self.flags.video and job.task.films_beside else None
-            scores = [
-                job.task.score(agent, episodes=episodes, seed=self.seed, lanes=lanes)
-                for agent in agents
-            ]
-            exact = [job.task.exact(agent) for agent in agents]
+        if beside := self.flags.video and job.task.films_beside:
+            self._filmed = self.beside.submit(film)
+        scores = [
+            job.task.score(agent, episodes=episodes, seed=self.seed, lanes=lanes)
+            for agent in agents
+        ]
+        exact = [job.task.exact(agent) for agent in agents]
         best, last = scores[0], scores[-1]
         exact_best, exact_last = (
             {} if value is None else {"exact": value} for value in (exact[0], exact[-1])
@@ -251,8 +253,13 @@ class Book:
         self._conclude()
         if not interrupted:
             checkpoint.finished(self.folder)
-        if self.flags.video:
-            self.draw("video", filmed.result if filmed else film)
+        if self.flags.video and not beside:
+            self.draw("video", film)
+
+    def end_film(self) -> None:
+        """Wait for the film that is made beside all else, where one is."""
+        if self._filmed is not None:
+            self.draw("video", self._filmed.result)
 
     def draw(self, what: str, make: Callable[[], Any]) -> None:
         """Make a picture of a run whose summary is written: a failure costs one sentence alone."""

@@ -54,15 +54,17 @@ def carry_out(
     with ExitStack() as held:
         for book in books.values():
             held.callback(book.release)
+            held.enter_context(book.beside)
         stood = {since[s].header["updates"] if s in since else 0 for s in seeds}
         # Who stands elsewhere goes on by itself.
         together = job.task.seeds_share and len(stood) == 1
         shared = groups(seeds) if together else [[seed] for seed in seeds]
         yield from _to_the_end(job, books, shared, until)
-    for seed, book in books.items():
-        book.draw("learning curve", Run(book.folder).plot)
-        yield from book.told()
-        yield Ended(seed, runs[seed])
+        for seed, book in books.items():
+            book.draw("learning curve", Run(book.folder).plot)
+            book.end_film()  # which was under way until now
+            yield from book.told()
+            yield Ended(seed, runs[seed])
 
 
 def _to_the_end(
