@@ -93,7 +93,7 @@ showed last, here that is left out. It takes the same preprocessings and presets
 its agents are examined in ale-py itself, as well as in the console.
 `palestra.make("atari/Pong-v5")` shows the whole screen, as `gymnasium.make("ALE/Pong-v5")` does,
 unless `preprocessing="laptop"` or another is asked for. A processor plays a cartridge's program as
-machine code, which takes 1 to 5 seconds to compile when a game is first played. With 64 consoles
+machine code, which takes 5 to 11 seconds to compile when a game is first played. With 64 consoles
 two cores take 13,700 agent steps a second of Pong with the learner's pictures, 11,000 of Breakout,
 6,500 of Seaquest and 8,300 of Space Invaders: 1.1 to 2.6 times as many as ale-py's vector
 environment, and fewer than it with a single console (the table is in docs/benchmarks.md)."""

@@ -86,8 +86,6 @@ from palestra.envs.atari2600.layout import (
     MISSING_1,
     MUSIC,
     NZ,
-    PADDLE_0,
-    PADDLE_1,
     PAL,
     PARTIAL,
     PC,
@@ -105,7 +103,6 @@ from palestra.envs.atari2600.layout import (
     TIMER,
     TOP,
     TURN_0,
-    VBLANK,
     VSYNC_END,
     A,
     P,
@@ -113,7 +110,7 @@ from palestra.envs.atari2600.layout import (
     Y,
 )  # fmt: skip
 from palestra.envs.atari2600.started import wp
-from palestra.envs.atari2600.tia import AFTER, LINE, NEVER, UNSEEN, Picture, Row
+from palestra.envs.atari2600.tia import LINE, NEVER, Picture, Row
 from palestra.envs.atari2600.translated import UNKNOWN, WRITES, ahead
 
 PLAIN, F8, F6, F4, E0, FE, DPC = range(7)  # how a cartridge changes its banks
@@ -121,8 +118,8 @@ MORE_RAM = 16  # added to one that has 128 bytes of its own
 BEATS, CYCLES_OF_BEATS = 1890, 143_183  # so many beats of Pitfall II's chip in so many cycles
 NOTICED = 0xFC0  # where in the cartridge that chip notices accesses, beside those to itself
 MOST_BYTES = 0x7FFF  # of a cartridge: a place in it cannot be below 0, which is faster to read
-OPCODE, DELAY, MOVES = 0, 256, 320  # in the one table of numbers
-TABLE = np.concatenate([OPCODES, AFTER, tia.moves().ravel()]).astype(np.int32)
+OPCODE, MOVES = 0, 256  # in the one table of numbers
+TABLE = np.concatenate([OPCODES, tia.moves().ravel()]).astype(np.int32)
 LONGEST = 25_000  # instructions after which a call ends, without the end of a frame
 MOST_LINES, MOST_PAL = 290, 342  # lines after which a frame is over at the next write to the TIA
 NEAREST, TURNED = 27_450, 23_000  # resistance of a paddle at one end; how much a frame turns it
@@ -490,8 +487,8 @@ def remaining(s: Row, now: int):
 
 
 @wp.func
-def read(s: Row, rom: Picture, scheme: int, address: int, bus: int, now: int):
-    """What an address answers; bits that nobody drives are what was last on the bus."""
+def read(s: Row, rom: Picture, scheme: int, address: int, now: int):
+    """What an address answers, but of the TIA."""
     if (address & 0x1000) != 0:
         if scheme == PLAIN:
             return image(s, rom, scheme, address)
@@ -507,25 +504,6 @@ def read(s: Row, rom: Picture, scheme: int, address: int, bus: int, now: int):
         return image(s, rom, scheme, address)
     if (address & 0x280) == 0x80:
         return s[RAM + (address & 0x7F)]
-    if (address & 0x80) == 0:
-        r = address & 15
-        rest = bus & 0x3F
-        if r < 8:
-            return rest | tia.collided(s, r)
-        if r < 12:
-            charged = int(0)
-            if r >= 10:  # nobody holds these two, as measured
-                charged = wp.where(s[CONTROLLER] == PADDLE_1, 0x80, 0)
-            elif s[CONTROLLER] == PADDLE_0 or s[CONTROLLER] == PADDLE_1:
-                # A capacitor of 10 nF, through the paddle; 1.19 million cycles a second.
-                needed = int(1.6 * float(s[TURN_0 + r - 8]) * 0.01e-6 * 1.19e6)
-                full = s[CHARGED] + needed  # in ale-py it never is, once a frame began after that
-                if (s[VBLANK] & 0x80) == 0 and full >= 0 and now > full:
-                    charged = 0x80
-            return rest | charged
-        if r < 14:
-            return rest | wp.where(s[FIRE_0 + r - 12] != 0, 0, 0x80)
-        return rest
     r = address & 7
     if r == 0:
         return s[PORT]
@@ -608,7 +586,10 @@ def play(
         done = int(1)
         alone = bool(True)
         if program != wp.uint64(0):
-            r = ahead(program, s, rom, a, x, y, sp, p, nz, c, pc, now, left, beam, seen, most)
+            r = ahead(
+                program, s, rom, moves, picture, a, x, y, sp, p, nz, c, pc, now, left, beam, seen,
+                most,
+            )  # fmt: skip
             a, x, y, sp, p, nz, c = r[0], r[1], r[2], r[3], r[4], r[5], r[6]
             pc, now, left, beam, operand, m = r[7], r[8], r[9], r[10], r[12], r[13]
             if r[11] == WRITES:
@@ -734,23 +715,12 @@ def play(
             if crossed != 0:
                 now = now + ((opcode >> CROSSING) & 1)
         on_screen = access != NOTHING and (address & 0x1080) == 0
-        if on_screen:
-            # The beam goes on to where what is read or written counts.
-            until = 3 * now
-            moves_on = access != READ or (address & 15) < 8
-            if access != READ:
-                after = table[DELAY + (address & 0x3F)]
-                until = tia.counts_from(s, address & 0x3F, until, after)
-                moves_on = after != UNSEEN
-                if moves_on:
-                    beam = wp.max(beam, until)
-                    if done == 2:
-                        moves_on = tia.matters(s, address & 0x3F, m, seen) != 0
-            if moves_on:
-                tia.update(s, picture, seen, until)
         if done == 0:
             if (access & READ) != 0:
-                m = read(s, rom, scheme, address, bus, now)
+                if on_screen:
+                    m = tia.read(s, moves, picture, seen, address, bus, now)
+                else:
+                    m = read(s, rom, scheme, address, now)
                 if (address & 0x1285) == 0x284 and code == 0xAD and m > 0:
                     # Where all that follows is BNE back to here, it goes round until time is up.
                     byte = fetch(s, rom, scheme, pc)
@@ -760,7 +730,7 @@ def play(
                         rounds = wp.clamp((rest - 1) // round, 0, left // 2)
                         now = now + rounds * round
                         left = left - 2 * rounds
-                        m = read(s, rom, scheme, address, bus, now)
+                        m = read(s, rom, scheme, address, now)
             if mode < BRANCH:
                 above = ((address - y) >> 8) + 1
                 a, x, y, sp, p, nz, c, m = execute(operation, a, x, y, sp, p, nz, c, m, above)
@@ -775,13 +745,16 @@ def play(
                 rest = rest - rest // LINE * LINE
                 if rest > 0:
                     now = now + (LINE - rest) // 3
-            elif tia.write(s, moves, address & 0x3F, m, 3 * now):
-                going = False
-                partial = 0
+            else:
+                told = tia.write(s, moves, picture, seen, address & 0x3F, m, 3 * now)
+                beam = wp.max(beam, told[1])
+                if told[0] != 0:
+                    going = False
+                    partial = 0
         elif (access & WRITE) != 0:
             store(s, scheme, address, m, now)
     # Of a frame that is not over, what is drawn is what was written until now.
-    tia.update(s, picture, seen, wp.where(partial != 0, beam, 3 * now))
+    tia.update(s, moves, picture, seen, wp.where(partial != 0, beam, 3 * now))
     s[A] = a
     s[X] = x
     s[Y] = y
@@ -798,7 +771,7 @@ def play(
 def begin_frame(s: Row):
     """Counts begin anew with the line in which the last frame ended."""
     now = s[CYCLES]
-    h = tia.at_home(s, 3 * now)
+    h = (3 * now - s[START]) % LINE
     end = s[FIRST_LINE] + s[LINES]
     s[GRAY] = wp.where(s[PAL] != 0, ((3 * now - s[START]) // LINE) & 1, 0)
     s[START] = -h

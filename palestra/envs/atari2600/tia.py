@@ -3,8 +3,11 @@
 The beam is followed lazily. `update` draws from where it stopped up to a clock, with everything
 as it is; so whoever writes a register first calls it with the clock from which the write counts.
 A line has 228 clocks, three a cycle of the processor, the first 68 of them without a picture.
-160 pixels are five words of 32; an object is a mask, and two objects collide where both masks
+160 pixels are three words of 64; an object is a mask, and two objects collide where both masks
 have a bit. Pixels are only written where somebody looks.
+
+It is written in C++, one `Tia` for the interpreter (`console.py`), through Warp's functions at the
+end, and for the translated programs, which hold its text (`translated.py`).
 
 Sources
     Wright, "Stella Programmer's Guide", 1979.
@@ -14,58 +17,7 @@ Sources
 
 import numpy as np
 
-from palestra.envs.atari2600.layout import (
-    AT_BL,
-    AT_M0,
-    AT_M1,
-    AT_P0,
-    AT_P1,
-    CHARGED,
-    COLLISIONS,
-    COLOR_0,
-    COLOR_1,
-    COLOR_BK,
-    COLOR_PF,
-    COMB,
-    CTRLPF,
-    DELAY_0,
-    DELAY_1,
-    DELAY_BL,
-    DRAWN,
-    ENABLE_BL,
-    ENABLE_M0,
-    ENABLE_M1,
-    FIRST_LINE,
-    GRAY,
-    GRP_0,
-    GRP_1,
-    HMOVE,
-    LINES,
-    LOCK_0,
-    LOCK_1,
-    MIRRORED,
-    MISSING_0,
-    MISSING_1,
-    MOVE_M0,
-    MOVE_P0,
-    NO_COMB,
-    NUSIZ_0,
-    NUSIZ_1,
-    OLD_0,
-    OLD_1,
-    OLD_BL,
-    PF,
-    PF_RIGHT,
-    REFLECT_0,
-    REFLECT_1,
-    SHAPE_0,
-    SHAPE_1,
-    STARS,
-    START,
-    VBLANK,
-    VSYNC,
-    VSYNC_END,
-)  # fmt: skip
+from palestra.envs.atari2600 import layout
 from palestra.envs.atari2600.started import wp
 
 Row = wp.array(dtype=wp.int32)
@@ -74,24 +26,12 @@ Picture = wp.array(dtype=wp.uint8)
 NEVER = 0x7FFFFFFF
 LINE, BLANK = 228, 68
 # What is written where.
-(
-    W_VSYNC, W_VBLANK, W_WSYNC, W_RSYNC, W_NUSIZ0, W_NUSIZ1, W_COLUP0, W_COLUP1, W_COLUPF,
-    W_COLUBK, W_CTRLPF, W_REFP0, W_REFP1, W_PF0, W_PF1, W_PF2, W_RESP0, W_RESP1, W_RESM0, W_RESM1,
-    W_RESBL, W_AUDC0, W_AUDC1, W_AUDF0, W_AUDF1, W_AUDV0, W_AUDV1, W_GRP0, W_GRP1, W_ENAM0,
-    W_ENAM1, W_ENABL, W_HMP0, W_HMP1, W_HMM0, W_HMM1, W_HMBL, W_VDELP0, W_VDELP1, W_VDELBL,
-    W_RESMP0, W_RESMP1, W_HMOVE, W_HMCLR, W_CXCLR,
-) = range(45)  # fmt: skip
-
-# Clocks after which a write counts; -1 where the picture does not depend on it.
-UNSEEN, FOUR, RESET = -1, -2, -3  # at the next four pixels; as the copies stand
-AFTER = np.full(64, UNSEEN, np.int32)
-AFTER[[W_VSYNC, W_CXCLR, W_HMOVE, W_RESBL, W_CTRLPF]] = 0
-AFTER[[W_COLUP0, W_COLUP1, W_COLUPF, W_COLUBK]] = 0
-AFTER[[W_ENAM0, W_ENAM1, W_ENABL, W_VDELP0, W_VDELP1, W_VDELBL, W_RESMP0, W_RESMP1]] = 0
-AFTER[[W_VBLANK, W_REFP0, W_REFP1, W_GRP0, W_GRP1]] = 1
-AFTER[[W_NUSIZ0, W_NUSIZ1, W_RESM0, W_RESM1]] = 8
-AFTER[[W_PF0, W_PF1, W_PF2]] = FOUR
-AFTER[[W_RESP0, W_RESP1]] = RESET
+REGISTERS = (
+    "VSYNC VBLANK WSYNC RSYNC NUSIZ0 NUSIZ1 COLUP0 COLUP1 COLUPF COLUBK CTRLPF REFP0 REFP1 PF0 PF1 "
+    "PF2 RESP0 RESP1 RESM0 RESM1 RESBL AUDC0 AUDC1 AUDF0 AUDF1 AUDV0 AUDV1 GRP0 GRP1 ENAM0 ENAM1 "
+    "ENABL HMP0 HMP1 HMM0 HMM1 HMBL VDELP0 VDELP1 VDELBL RESMP0 RESMP1 HMOVE HMCLR CXCLR"
+).split()
+W_VSYNC, W_WSYNC = map(REGISTERS.index, ("VSYNC", "WSYNC"))
 
 
 def moves() -> np.ndarray:
@@ -112,475 +52,506 @@ def moves() -> np.ndarray:
     return table
 
 
-@wp.func
-def at_home(s: Row, clock: int):
-    """Clocks since the line began."""
-    return (clock - s[START]) % LINE
+PLACES = {name: at for name, at in vars(layout).items() if name.isupper() and name[0] != "_"}
+NUMBERS = PLACES | {f"W_{name}": r for r, name in enumerate(REGISTERS)}
+NUMBERS |= {"NEVER": NEVER, "LINE": LINE, "BLANK": BLANK}
+
+# A line that says ALONE is no part of who calls it: what happens seldom keeps the rest small.
+TIA = (
+    r"""
+#if defined(__CUDA_ARCH__)
+#define ALONE
+#else
+#define ALONE __attribute__((noinline))
+#endif
+struct Tia {
+    enum { NUMBERS };
+    typedef unsigned long long Word;
+    typedef unsigned Half;
+
+    int *s;                  // the console's row
+    const int *moves;        // the table
+    unsigned char *picture;  // of so many pixels
+    int pixels;
+    bool seen;
+    int beam;                // the clock from which the last write counts
+    Word field[3];           // the playfield's pixels, of these bits
+    int left, right;
+    struct Mask {
+        Word words[3];
+        Half pixels;
+        int at, copies;
+    } masks[5];              // of what moves, as it was drawn last
+
+    CUDA_CALLABLE Tia(int *s, const int *moves, unsigned char *picture, int pixels, bool seen)
+        : s(s), moves(moves), picture(picture), pixels(pixels), seen(seen), beam(s[DRAWN]),
+          left(-1), right(-1), masks() {}
+
+    // Clocks since the line began.
+    CUDA_CALLABLE int at_home(int clock) const { return (unsigned)(clock - s[START]) % LINE; }
+
+    // A player's pixels of one copy, the leftmost in bit 0; each two or four times where wide.
+    CUDA_CALLABLE static int shape(int grp, int reflected, int nusiz) {
+        int g = grp, n = nusiz & 7;
+        if (!reflected) {
+            g = ((g & 0x55) << 1) | ((g & 0xAA) >> 1);
+            g = ((g & 0x33) << 2) | ((g & 0xCC) >> 2);
+            g = ((g & 0x0F) << 4) | ((g & 0xF0) >> 4);
+        }
+        if (n != 5 && n != 7) return g;
+        g = (g | (g << 4)) & 0x0F0F;
+        g = (g | (g << 2)) & 0x3333;
+        g = (g | (g << 1)) & 0x5555;
+        g = g | (g << 1);
+        if (n == 5) return g;
+        g = (g | (g << 8)) & 0x00FF00FF;
+        g = (g | (g << 4)) & 0x0F0F0F0F;
+        g = (g | (g << 2)) & 0x33333333;
+        g = (g | (g << 1)) & 0x55555555;
+        return g | (g << 1);
+    }
+
+    // An object's mask becomes that of its pixels at all places where NUSIZ wants a copy, as bits:
+    // there, 16, 32 and 64 pixels on.
+    CUDA_CALLABLE static void lay(Mask &mask, Half pixels, int at, int copies) {
+        if (mask.pixels == pixels && (!pixels || (mask.at == at && mask.copies == copies))) return;
+        mask.pixels = pixels;
+        mask.at = at;
+        mask.copies = copies;
+        Word words[4] = {0, 0, 0, 0};
+        for (int k = 0; copies >> k; ++k) {
+            if (!(copies >> k & 1)) continue;
+            int to = at + (k ? 8 << k : 0);
+            if (to >= 160) to -= 160;
+            const int shift = to & 63;
+            words[to >> 6] |= (Word)pixels << shift;
+            if (shift) words[(to >> 6) + 1] |= (Word)pixels >> (64 - shift);
+        }
+        mask.words[0] = words[0] | words[2] >> 32;  // what leaves at the right comes in at the left
+        mask.words[1] = words[1];
+        mask.words[2] = words[2] & 0xFFFFFFFF;
+    }
+
+    CUDA_CALLABLE static int copies(int nusiz, bool first) {
+        return (0x1D197531 >> (4 * (nusiz & 7)) & 15) & (first ? 15 : 14);
+    }
+
+    // The playfield's pixels; a bit of it is four.
+    CUDA_CALLABLE void spread() {
+        if (left == s[PF] && right == s[PF_RIGHT]) return;
+        left = s[PF];
+        right = s[PF_RIGHT];
+        const Word both = (Word)left | (Word)right << 20;
+        for (int word = 0; word < 3; ++word) {
+            Word b = both >> (16 * word) & 0xFFFF;
+            b = (b | (b << 24)) & 0x000000FF000000FF;
+            b = (b | (b << 12)) & 0x000F000F000F000F;
+            b = (b | (b << 6)) & 0x0303030303030303;
+            b = (b | (b << 3)) & 0x1111111111111111;
+            field[word] = b * 15;
+        }
+    }
+
+    // Some of 32 pixels get their colors.
+    CUDA_CALLABLE static void paint(
+        unsigned char *at, Half here, Half field, Half first, Half second,
+        const unsigned char *color
+    ) {
+#if defined(__CUDA_ARCH__)
+        for (int k = 0; k < 32; ++k) {
+            if (here >> k & 1) at[k] = color[0];
+            if (field >> k & 1) at[k] = color[1];
+            if (first >> k & 1) at[k] = color[2];
+            if (second >> k & 1) at[k] = color[3];
+        }
+#else
+        typedef unsigned char Bytes __attribute__((ext_vector_type(32), aligned(1)));
+        typedef unsigned char Four __attribute__((ext_vector_type(4)));
+        const Bytes bits = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128,
+                            1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+        auto set = [&](Bytes old, Half mask, unsigned char value) {
+            const Four m = __builtin_bit_cast(Four, mask);
+            const Bytes spread = __builtin_shufflevector(
+                m, m, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,
+                2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+            return ((spread & bits) != (Bytes)0) ? (Bytes)value : old;
+        };
+        Bytes row = *(const Bytes *)at;
+        row = here == ~0u ? (Bytes)color[0] : set(row, here, color[0]);
+        if (field) row = set(row, field, color[1]);
+        if (first) row = set(row, first, color[2]);
+        if (second) row = set(row, second, color[3]);
+        *(Bytes *)at = row;
+#endif
+    }
+
+    // Pixels begin to end of a line: what collides there, and the picture where it is seen.
+    CUDA_CALLABLE void draw(int line, int begin, int end, bool shown) {
+        unsigned char *row = picture + (line - s[FIRST_LINE]) * 160;
+        if (s[VBLANK] & 2) {
+            if (shown) for (int k = begin; k < end; ++k) row[k] = 0;
+            return;
+        }
+        const int nusiz_0 = s[NUSIZ_0], nusiz_1 = s[NUSIZ_1], control = s[CTRLPF];
+        const Half shape_0 = s[SHAPE_0], shape_1 = s[SHAPE_1];
+        Half missile_0 = 0, missile_1 = 0, ball = 0;
+        if (s[ENABLE_M0] && !s[LOCK_0] && s[STARS] != 3) {
+            missile_0 = (1 << (1 << ((nusiz_0 >> 4 & 3) | (s[STARS] == 2)))) - 1;
+        }
+        if (s[ENABLE_M1] && !s[LOCK_1]) missile_1 = (1 << (1 << (nusiz_1 >> 4 & 3))) - 1;
+        if (s[DELAY_BL] ? s[OLD_BL] : s[ENABLE_BL]) ball = (1 << (1 << (control >> 4 & 3))) - 1;
+        const bool some = shape_0 | shape_1 | missile_0 | missile_1 | ball;
+        int hits = s[COLLISIONS];
+        // Two bits a register, in the order in which they are read; of whom is there, and not yet.
+        int may = 0xEFFF & ~hits;
+        if (!shape_0) may &= ~0x8039;
+        if (!shape_1) may &= ~0x80C6;
+        if (!missile_0) may &= ~0x4303;
+        if (!missile_1) may &= ~0x4C0C;
+        if (!ball) may &= ~0x2550;
+        if (!(s[PF] | s[PF_RIGHT])) may &= ~0x2AA0;
+        if (!shown && !may) return;
+        spread();
+        const int at_0 = s[AT_P0] + ((nusiz_0 & 5) == 5), at_1 = s[AT_P1] + ((nusiz_1 & 5) == 5);
+        lay(masks[0], shape_0, at_0 % 160, copies(nusiz_0, s[MISSING_0] != line));
+        lay(masks[1], shape_1, at_1 % 160, copies(nusiz_1, s[MISSING_1] != line));
+        lay(masks[2], missile_0, s[AT_M0], copies(nusiz_0, true));
+        lay(masks[3], missile_1, s[AT_M1], copies(nusiz_1, true));
+        lay(masks[4], ball, s[AT_BL], 1);
+        const int gray = s[GRAY];
+        const unsigned char color[4] = {
+            (unsigned char)(s[COLOR_BK] | gray), (unsigned char)(s[COLOR_PF] | gray),
+            (unsigned char)(s[COLOR_0] | gray), (unsigned char)(s[COLOR_1] | gray)};
+        for (int word = begin >> 6; word <= (end - 1) >> 6; ++word) {
+            const int low = begin > 64 * word ? begin - 64 * word : 0;
+            const int high = end < 64 * word + 64 ? end - 64 * word : 64;
+            const Word here = (~0ull << low) & (~0ull >> (64 - high)), pf = field[word] & here;
+            const Word p0 = masks[0].words[word] & here, p1 = masks[1].words[word] & here;
+            const Word m0 = masks[2].words[word] & here, m1 = masks[3].words[word] & here;
+            const Word bl = masks[4].words[word] & here;
+            const Word twice = (p0 & p1) | ((p0 | p1) & m0) | ((p0 | p1 | m0) & m1) |
+                ((p0 | p1 | m0 | m1) & bl) | ((p0 | p1 | m0 | m1 | bl) & pf);
+            auto met = [&](Word a, Word b, int bit) { if (a & b) hits |= 1 << bit; };
+            if (may && twice) {
+                met(m0, p0, 0), met(m0, p1, 1), met(m1, p1, 2), met(m1, p0, 3), met(p0, bl, 4);
+                met(p0, pf, 5), met(p1, bl, 6), met(p1, pf, 7), met(m0, bl, 8), met(m0, pf, 9);
+                met(m1, bl, 10), met(m1, pf, 11), met(bl, pf, 13), met(m0, m1, 14), met(p0, p1, 15);
+            }
+            if (!shown) continue;
+            // Which pixels have which of the four colors.
+            Word between = pf | bl, first = p0 | m0, second = p1 | m1;
+            if (control & 4) {  // nothing stands before the playfield and the ball
+                first &= ~between;
+                second &= ~between;
+            }
+            if ((control & 6) == 2 || ((control & 2) && !some)) {
+                // The playfield's halves are as the players; measured where both bits are set.
+                const Word half = word == 0 ? ~0ull : word == 1 ? 0xFFFF : 0;
+                first |= pf & half;
+                second |= pf & ~half;
+            }
+            second &= ~first;
+            between &= ~first & ~second;
+            for (int k = 0; k < 64 && here >> k; k += 32) {
+                if ((Half)(here >> k)) {
+                    paint(row + 64 * word + k, here >> k, between >> k, first >> k, second >> k,
+                          color);
+                }
+            }
+        }
+        s[COLLISIONS] = hits;
+        if (shown && s[COMB] == line) for (int k = begin; k < end && k < 8; ++k) row[k] = 0;
+    }
+
+    // The playfield's 20 bits, the last first.
+    CUDA_CALLABLE static int mirrored(int pf) {
+        Half v = (Half)pf << 12;
+        v = ((v >> 1) & 0x55555555) | ((v & 0x55555555) << 1);
+        v = ((v >> 2) & 0x33333333) | ((v & 0x33333333) << 2);
+        v = ((v >> 4) & 0x0F0F0F0F) | ((v & 0x0F0F0F0F) << 4);
+        v = ((v >> 8) & 0x00FF00FF) | ((v & 0x00FF00FF) << 8);
+        return (v >> 16) | (v << 16);
+    }
+
+    // The right half of the line becomes what CTRLPF says.
+    CUDA_CALLABLE void mirror() {
+        s[MIRRORED] = s[CTRLPF] & 1;
+        s[PF_RIGHT] = s[MIRRORED] ? mirrored(s[PF]) : s[PF];
+    }
+
+    // Missile 0, whose motion does not end, moves with each line.
+    CUDA_CALLABLE void drift() {
+        const int k = s[STARS] & 3;
+        s[STARS] = k + 1;
+        s[AT_M0] = (s[AT_M0] - (k == 0 ? 18 : k == 1 ? 33 : k == 2 ? 0 : 17) + 160) % 160;
+    }
+
+    // The beam moves on to a clock, with everything as it is.
+    CUDA_CALLABLE ALONE void update(int until) {
+        const int start = s[START], first = s[FIRST_LINE];
+        const int last = start + LINE * (first + s[LINES]), stop = until < last ? until : last;
+        int clock = s[DRAWN];
+        if (clock >= stop) return;
+        s[DRAWN] = stop;
+        // Where nobody looks, only what may collide counts.
+        const bool movable =
+            s[SHAPE_0] | s[SHAPE_1] | s[ENABLE_M0] | s[ENABLE_M1] | s[ENABLE_BL] | s[OLD_BL];
+        const bool counts = seen || (movable && !(s[VBLANK] & 2));
+        while (clock < stop) {
+            const int line = (unsigned)(clock - start) / LINE, left = clock - start - line * LINE;
+            const int right = left + stop - clock < LINE ? left + stop - clock : LINE;
+            if (left == 0 && s[MIRRORED] != (s[CTRLPF] & 1)) mirror();
+            if (left == 0 && s[STARS] && line > first) drift();
+            if (counts && right > BLANK) {
+                const bool shown = seen && (line - first) * 160 + 160 <= pixels;
+                draw(line, left > BLANK ? left - BLANK : 0, right - BLANK, shown);
+            }
+            clock += right - left;
+            // In more lines of the same nothing else collides.
+            const bool missing = s[MISSING_0] == line || s[MISSING_1] == line;
+            if (!seen && right - left == LINE && !missing && !s[STARS] && stop > clock) {
+                clock += (stop - clock) / LINE * LINE;
+            }
+        }
+    }
+
+    // Where a player that is put to `to` was: 0 away, 1 within a copy, 2 just before one.
+    CUDA_CALLABLE ALONE static int stands(int old, int to, int nusiz) {
+        const int n = nusiz & 7, width = n == 5 ? 16 : n == 7 ? 32 : 8;
+        int result = 0;
+        for (int k = 0; k < 4; ++k) {
+            const bool there = k == 0 || (k == 1 && (n == 1 || n == 3)) ||
+                (k == 2 && (n == 2 || n == 3 || n == 6)) || (k == 3 && (n == 4 || n == 6));
+            const int d = (to - old - (k == 0 ? 0 : 8 << k) + 320) % 160;
+            if (there && d < 4) result = 2;
+            if (there && d >= 4 && d < 4 + width) result = 1;
+        }
+        return result;
+    }
+
+    // The pixel at which an object that is reset now begins.
+    CUDA_CALLABLE int reset_to(int clock, int blank, int late) const {
+        const int h = at_home(clock);
+        return h < BLANK ? blank : (h - BLANK + late) % 160;
+    }
+
+    // Whether the picture depends on what is written to a register.
+    CUDA_CALLABLE static bool pictured(int r) {
+        return r != W_WSYNC && r != W_RSYNC && !(r >= W_AUDC0 && r <= W_AUDV1) &&
+            !(r >= W_HMP0 && r <= W_HMBL) && r != W_HMCLR && r <= W_CXCLR;
+    }
+
+    // The clock from which a write to such a register counts.
+    CUDA_CALLABLE int counts_from(int r, int clock) const {
+        if (r >= W_PF0 && r <= W_PF2) {  // at the next four pixels
+            const int h = at_home(clock);
+            return clock - h + ((h + 5) & ~3);
+        }
+        if (r == W_RESP0 || r == W_RESP1) {  // as the copies stand
+            const int k = r - W_RESP0;
+            return clock + 11 * (stands(s[AT_P0 + k], reset_to(clock, 3, 5), s[NUSIZ_0 + k]) == 1);
+        }
+        if (r == W_VBLANK || r == W_REFP0 || r == W_REFP1 || r == W_GRP0 || r == W_GRP1) {
+            return clock + 1;
+        }
+        return clock + 8 * (r == W_NUSIZ0 || r == W_NUSIZ1 || r == W_RESM0 || r == W_RESM1);
+    }
+
+    // Whether a write changes what is drawn, so that the beam must be moved on first.
+    CUDA_CALLABLE bool matters(int r, int v, int clock) const {
+        if (r >= W_COLUP0 && r <= W_COLUBK) {
+            return seen && (s[COLOR_0 + r - W_COLUP0] ^ (v & 0xFE));
+        }
+        if (r == W_GRP0) return (s[GRP_0] ^ v) | (s[OLD_1] ^ s[GRP_1]);
+        if (r == W_GRP1) {
+            return (s[GRP_1] ^ v) | (s[OLD_0] ^ s[GRP_0]) | (s[OLD_BL] ^ s[ENABLE_BL]);
+        }
+        if (r >= W_PF0 && r <= W_PF2) return s[PF] != with(r, v);
+        if (r >= W_ENAM0 && r <= W_ENABL) return s[ENABLE_M0 + r - W_ENAM0] ^ (v & 2);
+        if (r == W_NUSIZ0 || r == W_NUSIZ1) return s[NUSIZ_0 + r - W_NUSIZ0] ^ (v & 0x37);
+        if (r == W_REFP0 || r == W_REFP1) return s[REFLECT_0 + r - W_REFP0] ^ (v & 8);
+        if (r >= W_VDELP0 && r <= W_VDELBL) return s[DELAY_0 + r - W_VDELP0] ^ (v & 1);
+        if (r == W_CTRLPF) return (s[CTRLPF] ^ v) & (seen ? 0xFF : 0x31);
+        if (r == W_HMOVE && !seen && !s[STARS] && s[MISSING_0] < 0 && s[MISSING_1] < 0) {
+            for (int k = 0; k < 5; ++k) if (steps(k, clock)) return true;
+            return false;
+        }
+        return true;
+    }
+
+    // The playfield with another part.
+    CUDA_CALLABLE int with(int r, int v) const {
+        if (r == W_PF0) return (s[PF] & 0xFFFF0) | v >> 4;
+        if (r == W_PF1) return (s[PF] & 0xFF00F) | mirrored(v) >> 8;
+        return (s[PF] & 0x00FFF) | v << 12;
+    }
+
+    // The players as they are drawn.
+    CUDA_CALLABLE ALONE void shapes() {
+        s[SHAPE_0] = shape(s[DELAY_0] ? s[OLD_0] : s[GRP_0], s[REFLECT_0], s[NUSIZ_0]);
+        s[SHAPE_1] = shape(s[DELAY_1] ? s[OLD_1] : s[GRP_1], s[REFLECT_1], s[NUSIZ_1]);
+    }
+
+    // Pixels by which HMOVE moves an object.
+    CUDA_CALLABLE int steps(int k, int clock) const {
+        return moves[at_home(clock) / 3 * 16 + s[MOVE_P0 + k]];
+    }
+
+    CUDA_CALLABLE ALONE void move(int clock) {
+        const int h = at_home(clock), line = (clock - s[START]) / LINE, first = s[FIRST_LINE];
+        s[HMOVE] = clock;
+        s[STARS] = 0;
+        // A mark stays until a line of the picture has been drawn with it.
+        if (!s[NO_COMB]) {
+            if (h <= 60) s[COMB] = line > first ? line : first;
+            else if (h >= 225) s[COMB] = line + 1 > first ? line + 1 : first;
+        }
+        for (int k = 0; k < 5; ++k) s[AT_P0 + k] = (s[AT_P0 + k] + steps(k, clock) + 160) % 160;
+        s[MISSING_0] = s[MISSING_1] = -1;
+    }
+
+    CUDA_CALLABLE ALONE void put_player(int k, int clock) {
+        const int to = reset_to(clock, 3, 5), first = s[FIRST_LINE];
+        // Its first copy is missing for the rest of the line in which this counts.
+        const int where = stands(s[AT_P0 + k], to, s[NUSIZ_0 + k]);
+        const int counts = clock - s[START] + (where == 1 ? 11 : 0), line = counts / LINE;
+        s[MISSING_0 + k] = -1;
+        if (where != 2 && counts % LINE) s[MISSING_0 + k] = line > first ? line : first;
+        s[AT_P0 + k] = to;
+    }
+
+    CUDA_CALLABLE ALONE void put(int r, int clock) {
+        const int h = at_home(clock), since = clock - s[HMOVE];
+        int to = reset_to(clock, 2, 4);
+        // Soon after a HMOVE an object has clocks on their way.
+        if (r == W_RESM0 && since == 60 && h == 69) to = 8;
+        if (r != W_RESM0 && since == 9 && h == 18) to = 3;
+        if (r == W_RESBL && since == 18 && h == 27) to = 5;
+        if (r == W_RESBL && since == 21 && h == 30) to = 6;
+        if (r == W_RESBL && since == 54 && h == 69) to = 10;
+        s[AT_M0 + r - W_RESM0] = to;
+    }
+
+    // Missile k is kept in the middle of its player, or let go from there.
+    CUDA_CALLABLE ALONE void lock(int k, int v) {
+        if (s[LOCK_0 + k] && !(v & 2)) {
+            const int n = s[NUSIZ_0 + k] & 7;
+            s[AT_M0 + k] = (s[AT_P0 + k] + (n == 5 ? 8 : n == 7 ? 16 : 4)) % 160;
+        }
+        s[LOCK_0 + k] = v & 2;
+    }
+
+    // A register gets a value, the beam being there. True where that ends the frame.
+    CUDA_CALLABLE bool set(int r, int v, int clock) {
+        if (r == W_GRP0) {
+            s[GRP_0] = v;
+            s[OLD_1] = s[GRP_1];
+            shapes();
+        } else if (r == W_GRP1) {
+            s[GRP_1] = v;
+            s[OLD_0] = s[GRP_0];
+            s[OLD_BL] = s[ENABLE_BL];
+            shapes();
+        } else if (r == W_NUSIZ0 || r == W_NUSIZ1) {
+            s[NUSIZ_0 + r - W_NUSIZ0] = v & 0x37;
+            shapes();
+        } else if (r == W_REFP0 || r == W_REFP1) {
+            s[REFLECT_0 + r - W_REFP0] = v & 8;
+            shapes();
+        } else if (r >= W_VDELP0 && r <= W_VDELBL) {
+            s[DELAY_0 + r - W_VDELP0] = v & 1;
+            shapes();
+        } else if (r >= W_COLUP0 && r <= W_COLUBK) {
+            s[COLOR_0 + r - W_COLUP0] = v & 0xFE;
+        } else if (r >= W_PF0 && r <= W_PF2) {
+            s[PF] = with(r, v);
+            s[PF_RIGHT] = s[MIRRORED] ? mirrored(s[PF]) : s[PF];
+        } else if (r == W_CTRLPF) {
+            s[CTRLPF] = v;
+            if (at_home(clock) < BLANK + 79) mirror();  // else from the next line on
+        } else if (r >= W_ENAM0 && r <= W_ENABL) {
+            s[ENABLE_M0 + r - W_ENAM0] = v & 2;
+        } else if (r >= W_HMP0 && r <= W_HMBL) {
+            // Changed while a HMOVE is on its way, this one motion never comes to its end.
+            if (r == W_HMM0 && s[MOVE_M0] == 7 && v >> 4 == 6 && clock == s[HMOVE] + 63) {
+                s[STARS] = 1;
+            }
+            s[MOVE_P0 + r - W_HMP0] = v >> 4;
+        } else if (r == W_HMCLR) {
+            for (int k = 0; k < 5; ++k) s[MOVE_P0 + k] = 0;
+        } else if (r == W_HMOVE) {
+            move(clock);
+        } else if (r == W_RESP0 || r == W_RESP1) {
+            put_player(r - W_RESP0, clock);
+        } else if (r >= W_RESM0 && r <= W_RESBL) {
+            put(r, clock);
+        } else if (r == W_RESMP0 || r == W_RESMP1) {
+            lock(r - W_RESMP0, v);
+        } else if (r == W_CXCLR) {
+            s[COLLISIONS] = 0;
+        } else if (r == W_VBLANK) {
+            if (s[VBLANK] & 0x80 && !(v & 0x80)) s[CHARGED] = clock / 3;
+            s[VBLANK] = v;
+        } else if (r == W_VSYNC) {
+            const bool ends = !(v & 2) && clock >= s[VSYNC_END];
+            if (v & 2) s[VSYNC_END] = clock + LINE;
+            if (ends) s[VSYNC_END] = NEVER;
+            s[VSYNC] = v;
+            return ends;
+        }
+        return false;
+    }
+
+    // A register gets a value. True where that ends the frame.
+    CUDA_CALLABLE bool write(int r, int v, int clock) {
+        if (pictured(r)) {
+            const int until = counts_from(r, clock);
+            if (until > beam) beam = until;
+            if (matters(r, v, clock)) update(until);
+            else if ((r < W_COLUP0 || r > W_CTRLPF) && r != W_HMOVE) return false;
+        }
+        return set(r, v, clock);
+    }
+
+    CUDA_CALLABLE ALONE bool write_any(int r, int v, int clock) { return write(r, v, clock); }
+
+    // What a register answers; bits that nobody drives are what was last on the bus.
+    CUDA_CALLABLE int read(int address, int bus, int now) {
+        const int r = address & 15, rest = bus & 0x3F, held = s[CONTROLLER];
+        if (r < 8) {
+            update(3 * now);
+            return rest | (s[COLLISIONS] >> (2 * r) & 3) << 6;
+        }
+        if (r >= 14) return rest;
+        if (r >= 12) return rest | (s[FIRE_0 + r - 12] ? 0 : 0x80);
+        if (r >= 10) return rest | (held == PADDLE_1 ? 0x80 : 0);  // nobody holds these, measured
+        if (held != PADDLE_0 && held != PADDLE_1) return rest;
+        // A capacitor of 10 nF, through the paddle; 1.19 million cycles a second. In ale-py it is
+        // never full, once a frame began after that.
+        const int full = s[CHARGED] + (int)(1.6f * (float)s[TURN_0 + r - 8] * 0.01e-6f * 1.19e6f);
+        return rest | (!(s[VBLANK] & 0x80) && full >= 0 && now > full ? 0x80 : 0);
+    }
+};
+"""
+).replace("NUMBERS", ", ".join(f"{name} = {number}" for name, number in NUMBERS.items()), 1)
+HERE = TIA + "Tia tia(s.data, moves.data, picture.data, picture.shape[0], seen);"
 
 
-@wp.func
-def shape(grp: int, reflected: int, nusiz: int):
-    """A player's pixels of one copy, the leftmost in bit 0; each two or four times where wide."""
-    g = grp
-    if reflected == 0:
-        g = ((g & 0x55) << 1) | ((g & 0xAA) >> 1)
-        g = ((g & 0x33) << 2) | ((g & 0xCC) >> 2)
-        g = ((g & 0x0F) << 4) | ((g & 0xF0) >> 4)
-    n = nusiz & 7
-    if n != 5 and n != 7:
-        return g
-    g = (g | (g << 4)) & 0x0F0F
-    g = (g | (g << 2)) & 0x3333
-    g = (g | (g << 1)) & 0x5555
-    g = g | (g << 1)
-    if n == 5:
-        return g
-    g = (g | (g << 8)) & 0x00FF00FF
-    g = (g | (g << 4)) & 0x0F0F0F0F
-    g = (g | (g << 2)) & 0x33333333
-    g = (g | (g << 1)) & 0x55555555
-    return g | (g << 1)
+@wp.func_native(HERE + "tia.update(until); ")
+def update(s: Row, moves: Row, picture: Picture, seen: bool, until: int) -> None:
+    """The beam moves on to a clock."""
+    ...
 
 
-@wp.func
-def placed(pixels: wp.uint32, at: int, word: int):
-    """The part of some pixels, the first of them at `at`, that falls into a word of the line."""
-    shift = at - 32 * word
-    if shift > 128:
-        shift = shift - 160  # what leaves at the right comes in at the left
-    if shift >= 32 or shift <= -32:
-        return wp.uint32(0)
-    if shift >= 0:
-        return pixels << wp.uint32(shift)
-    return pixels >> wp.uint32(-shift)
+@wp.func_native(HERE + "bool ends = tia.write(r, v, clock); return wp::vec2i(ends, tia.beam);")
+def write(
+    s: Row, moves: Row, picture: Picture, seen: bool, r: int, v: int, clock: int
+) -> wp.vec2i:  # fmt: skip
+    """A register gets a value: whether that ends the frame, and from when it counts."""
+    ...
 
 
-@wp.func
-def copies(pixels: wp.uint32, at: int, nusiz: int, first: bool, word: int):
-    """The same of one, two or three copies, as NUSIZ says."""
-    n = nusiz & 7
-    mask = wp.uint32(0)
-    if first:
-        mask = placed(pixels, at, word)
-    if n == 1 or n == 3:
-        mask = mask | placed(pixels, (at + 16) % 160, word)
-    if n == 2 or n == 3 or n == 6:
-        mask = mask | placed(pixels, (at + 32) % 160, word)
-    if n == 4 or n == 6:
-        mask = mask | placed(pixels, (at + 64) % 160, word)
-    return mask
-
-
-@wp.func
-def playfield(s: Row, word: int):
-    """The playfield's pixels in a word of the line; a bit of it is four."""
-    left = s[PF]
-    right = s[PF_RIGHT]
-    bits = left >> (8 * word)
-    if word == 2:
-        bits = (left >> 16) | ((right & 0xF) << 4)
-    if word > 2:
-        bits = right >> (8 * word - 20)
-    bits = bits & 0xFF
-    bits = (bits | (bits << 12)) & 0x000F000F
-    bits = (bits | (bits << 6)) & 0x03030303
-    bits = (bits | (bits << 3)) & 0x11111111
-    return wp.uint32(bits) * wp.uint32(15)
-
-
-@wp.func
-def met(a: wp.uint32, b: wp.uint32, bit: int):
-    """The collision's bit where two masks meet."""
-    return wp.where((a & b) != wp.uint32(0), 1 << bit, 0)
-
-
-@wp.func
-def draw(s: Row, picture: Picture, seen: bool, line: int, begin: int, end: int):
-    """Pixels begin to end of a line: what collides there, and the picture where it is seen."""
-    base = line - s[FIRST_LINE]
-    base = base * 160
-    x = begin
-    if (s[VBLANK] & 2) != 0:
-        if seen:
-            for k in range(x, end):
-                picture[base + k] = wp.uint8(0)
-        return
-    nusiz_0 = s[NUSIZ_0]
-    nusiz_1 = s[NUSIZ_1]
-    control = s[CTRLPF]
-    shape_0 = wp.uint32(s[SHAPE_0])
-    shape_1 = wp.uint32(s[SHAPE_1])
-    wide_0 = wp.where((nusiz_0 & 5) == 5, 1, 0)
-    wide_1 = wp.where((nusiz_1 & 5) == 5, 1, 0)
-    none = wp.uint32(0)
-    missile_0 = none
-    if s[ENABLE_M0] != 0 and s[LOCK_0] == 0:
-        missile_0 = wp.uint32((1 << (1 << ((nusiz_0 >> 4) & 3))) - 1)
-        if s[STARS] == 2:
-            missile_0 = wp.uint32((1 << (1 << (((nusiz_0 >> 4) & 3) | 1))) - 1)
-        if s[STARS] == 3:
-            missile_0 = none
-    missile_1 = none
-    if s[ENABLE_M1] != 0 and s[LOCK_1] == 0:
-        missile_1 = wp.uint32((1 << (1 << ((nusiz_1 >> 4) & 3))) - 1)
-    ball = none
-    if (s[DELAY_BL] == 0 and s[ENABLE_BL] != 0) or (s[DELAY_BL] != 0 and s[OLD_BL] != 0):
-        ball = wp.uint32((1 << (1 << ((control >> 4) & 3))) - 1)
-    gray = s[GRAY]
-    behind = wp.uint8(s[COLOR_BK] | gray)
-    in_front = wp.uint8(s[COLOR_PF] | gray)
-    color_0 = wp.uint8(s[COLOR_0] | gray)
-    color_1 = wp.uint8(s[COLOR_1] | gray)
-    one = wp.uint32(1)
-    some = (shape_0 | shape_1 | missile_0 | missile_1 | ball) != none
-    if not seen and not some:
-        return
-    hits = s[COLLISIONS]
-    for word in range(x >> 5, ((end - 1) >> 5) + 1):
-        low = wp.max(x - 32 * word, 0)
-        high = wp.min(end - 32 * word, 32)
-        here = ((~none) << wp.uint32(low)) & ((~none) >> wp.uint32(32 - high))
-        pf = playfield(s, word) & here
-        p0 = none
-        p1 = none
-        m0 = none
-        m1 = none
-        bl = none
-        if shape_0 != none:
-            at = (s[AT_P0] + wide_0) % 160
-            p0 = copies(shape_0, at, nusiz_0, s[MISSING_0] != line, word) & here
-        if shape_1 != none:
-            at = (s[AT_P1] + wide_1) % 160
-            p1 = copies(shape_1, at, nusiz_1, s[MISSING_1] != line, word) & here
-        if missile_0 != none:
-            m0 = copies(missile_0, s[AT_M0], nusiz_0, True, word) & here
-        if missile_1 != none:
-            m1 = copies(missile_1, s[AT_M1], nusiz_1, True, word) & here
-        if ball != none:
-            bl = placed(ball, s[AT_BL], word) & here
-        if (p0 | p1 | m0 | m1 | bl) != none:
-            # Two bits a register, in the order in which they are read.
-            hits = hits | met(m0, p0, 0) | met(m0, p1, 1) | met(m1, p1, 2) | met(m1, p0, 3)
-            hits = hits | met(p0, bl, 4) | met(p0, pf, 5) | met(p1, bl, 6) | met(p1, pf, 7)
-            hits = hits | met(m0, bl, 8) | met(m0, pf, 9) | met(m1, bl, 10) | met(m1, pf, 11)
-            hits = hits | met(bl, pf, 13) | met(m0, m1, 14) | met(p0, p1, 15)
-        if seen:
-            # Which pixels have which of the four colors.
-            field = pf | bl
-            first = p0 | m0
-            second = p1 | m1
-            if (control & 4) != 0:  # nothing stands before the playfield and the ball
-                first = first & ~field
-                second = second & ~field
-            if (control & 6) == 2 or ((control & 2) != 0 and not some):
-                # The playfield's halves are as the players; measured where both bits are set.
-                half = wp.where(word < 2, ~none, wp.where(word == 2, wp.uint32(0xFFFF), none))
-                first = first | (pf & half)
-                second = second | (pf & ~half)
-            second = second & ~first
-            field = field & ~first & ~second
-            at = base + 32 * word
-            if (first | second | field) == none and here == ~none:
-                for k in range(32):
-                    picture[at + k] = behind
-            else:
-                for k in range(32):
-                    color = wp.where(
-                        ((here >> wp.uint32(k)) & one) != none, behind, picture[at + k]
-                    )
-                    color = wp.where(((field >> wp.uint32(k)) & one) != none, in_front, color)
-                    color = wp.where(((first >> wp.uint32(k)) & one) != none, color_0, color)
-                    color = wp.where(((second >> wp.uint32(k)) & one) != none, color_1, color)
-                    picture[at + k] = color
-    s[COLLISIONS] = hits
-    if seen and s[COMB] == line:
-        for k in range(x, wp.min(end, 8)):
-            picture[base + k] = wp.uint8(0)
-
-
-@wp.func
-def swapped(v: wp.uint32, by: int, lower: int):
-    """Neighboring groups of so many bits change places; `lower` are the bits of every second."""
-    n = wp.uint32(by)
-    mask = wp.uint32(lower)
-    return ((v >> n) & mask) | ((v & mask) << n)
-
-
-@wp.func
-def mirrored(pf: int):
-    """The playfield's 20 bits, the last first."""
-    v = wp.uint32(pf & 0xFFFFF) << wp.uint32(12)
-    v = swapped(swapped(v, 1, 0x55555555), 2, 0x33333333)
-    v = swapped(swapped(v, 4, 0x0F0F0F0F), 8, 0x00FF00FF)
-    return int((v >> wp.uint32(16)) | (v << wp.uint32(16)))
-
-
-@wp.func
-def mirror(s: Row):
-    """The right half of the line becomes what CTRLPF says."""
-    s[MIRRORED] = s[CTRLPF] & 1
-    s[PF_RIGHT] = wp.where(s[MIRRORED] != 0, mirrored(s[PF]), s[PF])
-
-
-@wp.func
-def drift(s: Row):
-    """Missile 0, whose motion does not end, moves with each line."""
-    k = s[STARS] & 3
-    s[STARS] = k + 1
-    left = wp.where(k == 0, 18, wp.where(k == 1, 33, wp.where(k == 2, 0, 17)))
-    s[AT_M0] = (s[AT_M0] - left + 160) % 160
-
-
-@wp.func
-def update(s: Row, picture: Picture, seen: bool, until: int):
-    """The beam moves on to a clock, with everything as it is."""
-    start = s[START]
-    clock = s[DRAWN]
-    stop = wp.min(until, start + LINE * (s[FIRST_LINE] + s[LINES]))
-    if stop > clock:
-        s[DRAWN] = stop
-    # Where nobody looks, only what may collide counts.
-    movable = s[SHAPE_0] | s[SHAPE_1] | s[ENABLE_M0] | s[ENABLE_M1] | s[ENABLE_BL] | s[OLD_BL]
-    counts = seen or (movable != 0 and (s[VBLANK] & 2) == 0)
-    while clock < stop:
-        line = (clock - start) // LINE
-        left = clock - start - line * LINE
-        right = wp.min(left + stop - clock, LINE)
-        if left == 0 and s[MIRRORED] != (s[CTRLPF] & 1):
-            mirror(s)
-        if left == 0 and s[STARS] != 0 and line > s[FIRST_LINE]:
-            drift(s)
-        if counts and right > BLANK:
-            room = (line - s[FIRST_LINE]) * 160 + 160 <= picture.shape[0]
-            draw(s, picture, seen and room, line, wp.max(left - BLANK, 0), right - BLANK)
-        clock = clock + right - left
-
-
-@wp.func
-def stands(old: int, new: int, nusiz: int):
-    """Where a player that is put to `new` was: 0 away, 1 within a copy, 2 just before one."""
-    n = nusiz & 7
-    width = 8
-    if n == 5:
-        width = 16
-    if n == 7:
-        width = 32
-    result = int(0)
-    for k in range(4):
-        offset = 0
-        if k == 1:
-            offset = 16
-        if k == 2:
-            offset = 32
-        if k == 3:
-            offset = 64
-        there = k == 0
-        if k == 1:
-            there = n == 1 or n == 3
-        if k == 2:
-            there = n == 2 or n == 3 or n == 6
-        if k == 3:
-            there = n == 4 or n == 6
-        d = (new - old - offset + 320) % 160
-        if there and d < 4:
-            result = 2
-        if there and d >= 4 and d < 4 + width:
-            result = 1
-    return result
-
-
-@wp.func
-def reset_to(s: Row, clock: int, blank: int, late: int):
-    """The pixel at which an object that is reset now begins."""
-    h = at_home(s, clock)
-    if h < BLANK:
-        return blank
-    return (h - BLANK + late) % 160
-
-
-@wp.func
-def counts_from(s: Row, register: int, clock: int, after: int):
-    """The clock from which a write to a register counts."""
-    if after == FOUR:
-        h = at_home(s, clock)
-        return clock - h + ((h + 5) & ~3)
-    if after == RESET:
-        new = reset_to(s, clock, 3, 5)
-        k = register - W_RESP0
-        if stands(s[AT_P0 + k], new, s[NUSIZ_0 + k]) == 1:
-            return clock + 11
-        return clock
-    return clock + after
-
-
-@wp.func
-def moved(s: Row, moves: Row, cycle: int, at: int, motion: int):
-    """An object's place after HMOVE."""
-    return (s[at] + moves[cycle * 16 + s[motion]] + 160) % 160
-
-
-@wp.func
-def matters(s: Row, register: int, value: int, seen: bool):
-    """Not 0 where a write changes what is drawn, so that the beam must be moved on first."""
-    r = register
-    v = value
-    if r >= W_COLUP0 and r <= W_COLUBK:
-        if not seen:
-            return 0
-        return s[COLOR_0 + r - W_COLUP0] ^ (v & 0xFE)
-    if r == W_GRP0:
-        return (s[GRP_0] ^ v) | (s[OLD_1] ^ s[GRP_1])
-    if r == W_GRP1:
-        return (s[GRP_1] ^ v) | (s[OLD_0] ^ s[GRP_0]) | (s[OLD_BL] ^ s[ENABLE_BL])
-    if r == W_PF0:
-        return (s[PF] & 0x0000F) ^ (v >> 4)
-    if r == W_PF1:
-        return (s[PF] & 0x00FF0) ^ (mirrored(v) >> 8)
-    if r == W_PF2:
-        return (s[PF] & 0xFF000) ^ (v << 12)
-    if r >= W_ENAM0 and r <= W_ENABL:
-        return s[ENABLE_M0 + r - W_ENAM0] ^ (v & 2)
-    if r == W_NUSIZ0 or r == W_NUSIZ1:
-        return s[NUSIZ_0 + r - W_NUSIZ0] ^ (v & 0x37)
-    if r == W_REFP0 or r == W_REFP1:
-        return s[REFLECT_0 + r - W_REFP0] ^ (v & 8)
-    if r == W_VDELP0 or r == W_VDELP1 or r == W_VDELBL:
-        return s[DELAY_0 + r - W_VDELP0] ^ (v & 1)
-    return 1
-
-
-@wp.func
-def write(s: Row, moves: Row, register: int, value: int, clock: int):
-    """A register gets a value; the beam has been moved on. True where that ends the frame."""
-    r = register
-    if r == W_GRP0:
-        s[GRP_0] = value
-        s[OLD_1] = s[GRP_1]
-    elif r == W_GRP1:
-        s[GRP_1] = value
-        s[OLD_0] = s[GRP_0]
-        s[OLD_BL] = s[ENABLE_BL]
-    elif r == W_NUSIZ0 or r == W_NUSIZ1:
-        s[NUSIZ_0 + r - W_NUSIZ0] = value & 0x37
-    elif r == W_REFP0 or r == W_REFP1:
-        s[REFLECT_0 + r - W_REFP0] = value & 8
-    elif r == W_VDELP0 or r == W_VDELP1 or r == W_VDELBL:
-        s[DELAY_0 + r - W_VDELP0] = value & 1
-    elif r >= W_COLUP0 and r <= W_COLUBK:
-        s[COLOR_0 + r - W_COLUP0] = value & 0xFE
-        return False
-    elif r >= W_PF0 and r <= W_PF2:
-        pf = s[PF]
-        if r == W_PF0:
-            pf = (pf & 0xFFFF0) | (value >> 4)
-        elif r == W_PF1:
-            pf = (pf & 0xFF00F) | (mirrored(value) >> 8)
-        else:
-            pf = (pf & 0x00FFF) | (value << 12)
-        s[PF] = pf
-        s[PF_RIGHT] = wp.where(s[MIRRORED] != 0, mirrored(pf), pf)
-        return False
-    elif r == W_CTRLPF:
-        s[CTRLPF] = value
-        if at_home(s, clock) < BLANK + 79:
-            mirror(s)  # else from the next line on
-        return False
-    elif r >= W_ENAM0 and r <= W_ENABL:
-        s[ENABLE_M0 + r - W_ENAM0] = value & 2
-        return False
-    elif r >= W_HMP0 and r <= W_HMBL:
-        # Changed while a HMOVE is on its way, this one motion never comes to its end.
-        if r == W_HMM0 and s[MOVE_M0] == 7 and value >> 4 == 6 and clock == s[HMOVE] + 63:
-            s[STARS] = 1
-        s[MOVE_P0 + r - W_HMP0] = value >> 4
-        return False
-    elif r == W_HMCLR:
-        for k in range(5):
-            s[MOVE_P0 + k] = 0
-        return False
-    elif r == W_HMOVE:
-        h = at_home(s, clock)
-        line = (clock - s[START]) // LINE
-        s[HMOVE] = clock
-        s[STARS] = 0
-        # A mark stays until a line of the picture has been drawn with it.
-        if s[NO_COMB] == 0:
-            if h <= 60:
-                s[COMB] = wp.max(line, s[FIRST_LINE])
-            elif h >= 225:
-                s[COMB] = wp.max(line + 1, s[FIRST_LINE])
-        for k in range(5):
-            s[AT_P0 + k] = moved(s, moves, h // 3, AT_P0 + k, MOVE_P0 + k)
-        s[MISSING_0] = -1
-        s[MISSING_1] = -1
-        return False
-    elif r == W_RESP0 or r == W_RESP1:
-        k = r - W_RESP0
-        new = reset_to(s, clock, 3, 5)
-        # Its first copy is missing for the rest of the line in which this counts.
-        where = stands(s[AT_P0 + k], new, s[NUSIZ_0 + k])
-        counts = clock - s[START] + wp.where(where == 1, 11, 0)
-        s[MISSING_0 + k] = -1
-        if where != 2 and counts % LINE != 0:
-            s[MISSING_0 + k] = wp.max(counts // LINE, s[FIRST_LINE])
-        s[AT_P0 + k] = new
-        return False
-    elif r == W_RESM0 or r == W_RESM1 or r == W_RESBL:
-        h = at_home(s, clock)
-        new = reset_to(s, clock, 2, 4)
-        since = clock - s[HMOVE]
-        # Soon after a HMOVE an object has clocks on their way.
-        if r == W_RESM0 and since == 60 and h == 69:
-            new = 8
-        if r == W_RESM1 and since == 9 and h == 18:
-            new = 3
-        if r == W_RESBL:
-            if since == 9 and h == 18:
-                new = 3
-            if since == 18 and h == 27:
-                new = 5
-            if since == 21 and h == 30:
-                new = 6
-            if since == 54 and h == 69:
-                new = 10
-        s[AT_M0 + r - W_RESM0] = new
-        return False
-    elif r == W_RESMP0 or r == W_RESMP1:
-        k = r - W_RESMP0
-        if s[LOCK_0 + k] != 0 and (value & 2) == 0:
-            middle = 4
-            n = s[NUSIZ_0 + k] & 7
-            if n == 5:
-                middle = 8
-            if n == 7:
-                middle = 16
-            s[AT_M0 + k] = (s[AT_P0 + k] + middle) % 160
-        s[LOCK_0 + k] = value & 2
-        return False
-    elif r == W_CXCLR:
-        s[COLLISIONS] = 0
-        return False
-    elif r == W_VBLANK:
-        if (s[VBLANK] & 0x80) != 0 and (value & 0x80) == 0:
-            s[CHARGED] = clock // 3
-        s[VBLANK] = value
-        return False
-    elif r == W_VSYNC:
-        ends = (value & 2) == 0 and clock >= s[VSYNC_END]
-        if (value & 2) != 0:
-            s[VSYNC_END] = clock + LINE
-        if ends:
-            s[VSYNC_END] = NEVER
-        s[VSYNC] = value
-        return ends
-    else:
-        return False
-    s[SHAPE_0] = shape(wp.where(s[DELAY_0] != 0, s[OLD_0], s[GRP_0]), s[REFLECT_0], s[NUSIZ_0])
-    s[SHAPE_1] = shape(wp.where(s[DELAY_1] != 0, s[OLD_1], s[GRP_1]), s[REFLECT_1], s[NUSIZ_1])
-    return False
-
-
-@wp.func
-def collided(s: Row, register: int):
-    """Bits 7 and 6 of one of the eight collision registers."""
-    return ((s[COLLISIONS] >> (2 * register)) & 3) << 6
+@wp.func_native(HERE + "return tia.read(address, bus, now);")
+def read(s: Row, moves: Row, picture: Picture, seen: bool, address: int, bus: int, now: int) -> int:
+    """What a register answers."""
+    ...

@@ -3,8 +3,8 @@
 `translated` follows the program from where it begins, and writes a function in C++ in which each
 instruction that it meets is a line; jumps within it are jumps. What it cannot do, it leaves to the
 interpreter (`console.play`), which calls it again after that: an instruction that was never met, an
-access to the timer or to the cartridge's banks, a write that changes the picture. So the result is
-the same with it and without it, and a console three times as fast.
+access to the timer or to the cartridge's banks, the end of a frame. So the result is the same with
+it and without it, and a console several times as fast.
 
     program = compiled(rom, roots)      # where in memory it lies
 """
@@ -43,15 +43,18 @@ from palestra.envs.atari2600.started import wp
 from palestra.envs.atari2600.tia import Picture, Row
 
 # What the function answers: it does not know the next instruction; cannot do it; has done it but
-# for a write to the TIA.
+# for a write to the TIA, which ends the frame or may.
 UNKNOWN, UNABLE, WRITES = 1, 0, 2
 MOST = 6000  # instructions: more would take long to compile
 LEAST = 4096  # instructions that must be left to a call; the interpreter counts the last ones
 
 BODY = """
+    TIA
     int a = R[0], x = R[1], y = R[2], sp = R[3], p = R[4], nz = R[5], c = R[6], pc = R[7];
-    int now = R[8], left = R[9], beam = R[10], done = 0, m = 0, address = 0;
+    int now = R[8], left = R[9], done = 0, m = 0, address = 0;
     const int start = S[START];
+    Tia tia(S, MOVES, picture, pixels, seen);
+    tia.beam = R[10];
 next:
     if (left < LEAST) goto unknown;
     switch ((S[SLICE] << 4) | pc) {
@@ -61,10 +64,10 @@ next:
     LINES
 unknown: done = 1; goto out;
 unable: done = 0; goto out;
-writes: done = 2; goto out;
+writes: over: done = 2; goto out;
 out:
     R[0] = a; R[1] = x; R[2] = y; R[3] = sp; R[4] = p; R[5] = nz; R[6] = c; R[7] = pc;
-    R[8] = now; R[9] = left; R[10] = beam; R[11] = done; R[12] = address; R[13] = m;
+    R[8] = now; R[9] = left; R[10] = tia.beam; R[11] = done; R[12] = address; R[13] = m;
 """
 
 
@@ -132,8 +135,8 @@ def met(rom: np.ndarray, roots: set[tuple[int, int]]) -> dict[tuple[int, int], I
     return found
 
 
-# How the eleven numbers are called below: a x y sp p nz c as in `cpu.execute`, pc, now (cycles),
-# left (instructions), beam. S is the console's row, M the operand.
+# How the numbers are called below: a x y sp p nz c as in `cpu.execute`, pc, now (cycles), left
+# (instructions). S is the console's row, M the operand.
 FLAGS = "(p | 0x30 | ((nz & 0x180) ? 0x80 : 0) | ((nz & 0xFF) ? 0 : 2) | c)"
 OPERATIONS = {
     "NOP": "", "LDA": "nz = a = M;", "LDX": "nz = x = M;", "LDY": "nz = y = M;",
@@ -165,66 +168,11 @@ TAKEN = {
 }  # fmt: skip
 
 
-def unchanged(register: int, value: str) -> str:
-    """What a write to the TIA does where it changes no picture; empty where it may always."""
-    r, until = register, f"3 * now + {tia.AFTER[register & 63]}"
-    reaches = lambda until: f"{{ int u = {until}; if (u > beam) beam = u; }}"
-    same = lambda differs, until=until: f"if (!({differs})) {{ {reaches(until)} DONE }}"
-    kept = lambda first, from_: f"S[{first + r - from_}]"
-    if r == tia.W_WSYNC:
-        return "{ int h = (3 * now - start) % 228; if (h) now += (228 - h) / 3; DONE }"
-    if tia.W_AUDC0 <= r <= tia.W_AUDV1 or r > tia.W_CXCLR:
-        return "DONE"
-    if tia.W_HMP0 <= r <= tia.W_HMBL and r != tia.W_HMM0:
-        return f"{kept(at.MOVE_P0, tia.W_HMP0)} = {value} >> 4; DONE"
-    if r == tia.W_HMCLR:
-        return f"for (int k = 0; k < 5; ++k) S[{at.MOVE_P0} + k] = 0; DONE"
-    if tia.W_COLUP0 <= r <= tia.W_COLUBK:
-        color = kept(at.COLOR_0, tia.W_COLUP0)
-        return f"if (!seen || {color} == ({value} & 254)) {{ {color} = {value} & 254; " + (
-            f"{reaches(until)} DONE }}"
-        )
-    if r == tia.W_GRP0:
-        return same(f"(S[{at.GRP_0}] ^ {value}) | (S[{at.OLD_1}] ^ S[{at.GRP_1}])")
-    if r == tia.W_GRP1:
-        return same(
-            f"(S[{at.GRP_1}] ^ {value}) | (S[{at.OLD_0}] ^ S[{at.GRP_0}]) | "
-            f"(S[{at.OLD_BL}] ^ S[{at.ENABLE_BL}])"
-        )
-    if tia.W_PF0 <= r <= tia.W_PF2:
-        bits = [f"({value} >> 4)", f"(__builtin_bitreverse8({value}) << 4)", f"({value} << 12)"][
-            r - tia.W_PF0
-        ]
-        mask = ["15", "0xFF0", "0xFF000"][r - tia.W_PF0]
-        h = "(3 * now - start) % 228"
-        return same(f"(S[{at.PF}] & {mask}) ^ {bits}", f"3 * now - {h} + (({h} + 5) & ~3)")
-    for first, last, place, mask in (
-        (tia.W_ENAM0, tia.W_ENABL, at.ENABLE_M0, 2), (tia.W_NUSIZ0, tia.W_NUSIZ1, at.NUSIZ_0, 0x37),
-        (tia.W_REFP0, tia.W_REFP1, at.REFLECT_0, 8), (tia.W_VDELP0, tia.W_VDELBL, at.DELAY_0, 1),
-    ):  # fmt: skip
-        if first <= r <= last:
-            return same(f"{kept(place, first)} ^ ({value} & {mask})")
-    return ""
-
-
 def answered(address: int, bus: int) -> str:
-    """What a port answers, as `console.read` does; empty where that is the interpreter's."""
+    """What a port or the TIA answers; empty where that is the interpreter's."""
     if address & 0x1280 == 0x280 and address & 7 < 4:
         return [f"S[{at.PORT}]", f"S[{at.DIRECTION}]", f"S[{at.SWITCHES}]", "0"][address & 7]
-    r, rest = address & 15, bus & 0x3F
-    if address & 0x1080 or r < 8:
-        return ""  # a collision, which the beam may not have come to
-    if r >= 14:
-        return str(rest)
-    if r >= 12:
-        return f"({rest} | (S[{at.FIRE_0 + r - 12}] ? 0 : 128))"
-    if r >= 10:
-        return f"({rest} | (S[{at.CONTROLLER}] == {at.PADDLE_1} ? 128 : 0))"
-    needed = f"(int)(1.6f * (float)S[{at.TURN_0 + r - 8}] * 0.01e-6f * 1.19e6f)"
-    full = f"S[{at.CHARGED}] + {needed}"
-    plugged = " || ".join(f"S[{at.CONTROLLER}] == {x}" for x in (at.PADDLE_0, at.PADDLE_1))
-    charged = f"({plugged}) && !(S[{at.VBLANK}] & 128) && {full} >= 0 && now > {full}"
-    return f"({rest} | ({charged} ? 128 : 0))"
+    return "" if address & 0x1080 else f"tia.read({address & 15}, {bus}, now)"
 
 
 class Writer:
@@ -248,14 +196,23 @@ class Writer:
         return f"{{ pc = {one.pc}; goto unable; }}"
 
     def to_tia(self, one: Instruction, address: str, value: str) -> str:
-        """It writes to the TIA."""
+        """It writes to the TIA. What may end the frame is the interpreter's."""
+        known = address.isdigit()
+        on = self.jump(one, one.next)
+        wait = f"{{ int h = (3 * now - start) % 228; if (h) now += (228 - h) / 3; {on} }}"
+        away = f"pc = {one.next}; address = {address}; m = w; goto"
         head = f"{{ now += {one.cycles}; --left; int w = {value}; "
-        tail = f"pc = {one.next}; address = {address}; m = w; goto writes; }}"
-        register = address.isdigit() and int(address) & 0x3F
-        if register is False:
-            return head + tail
-        alone = unchanged(register, "w").replace("DONE", self.jump(one, one.next))
-        return head + (f"if (3 * now < most) {{ {alone} }} " if alone else "") + tail
+        if address == str(tia.W_VSYNC):
+            return f"{head} {away} writes; }}"
+        head += f"if (3 * now >= most) {{ {away} over; }} "
+        if address == str(tia.W_WSYNC):
+            return f"{head} {wait} }}"
+        if known:
+            return f"{head} tia.write({address}, w, 3 * now); {on} }}"
+        return (
+            f"{head} int r = ({address}) & 63; if (r == {tia.W_VSYNC}) {{ {away} over; }} "
+            f"if (r == {tia.W_WSYNC}) {wait} tia.write_any(r, w, 3 * now); {on} }}"
+        )
 
     def of_cartridge(self, bank: int, address: int) -> bool:
         """Whether a byte of the cartridge stands there, and nothing happens when it is read."""
@@ -307,9 +264,10 @@ class Writer:
         if one.mode == PULL:
             if one.name != "LDA":
                 return self.unable(one)
+            bus = "sp < 128 ? 0 : S[sp & 127]"
             return (
-                f"if (sp < 127 || sp == 255) {self.unable(one)} sp = sp + 1; "
-                f"nz = a = S[sp & 127]; {spent}{on}"
+                f"{spent}{{ int bus = {bus}; sp = (sp + 1) & 255; "
+                f"nz = a = sp < 128 ? tia.read(sp, bus, now) : S[sp & 127]; }} {on}"
             )
         if one.name not in OPERATIONS and one.name not in CHANGES and one.name not in STORED:
             return self.unable(one)
@@ -364,6 +322,9 @@ class Writer:
         first, address = self.place(one)
         if not address:
             return first
+        bus = "e >> 8" if one.mode == INDIRECT_X else "base >> 8"
+        if one.mode in (ZERO_X, ZERO_Y):
+            bus = f"S[{one.operand & 127}]" if one.operand >= 128 else str(one.operand)
         of_memory = self.done_to(one, "S[e & 127]", "", "")
         tail = f"{spent}{on}"
         if one.crossing and one.mode != INDIRECT_X:
@@ -374,13 +335,15 @@ class Writer:
             operation = OPERATIONS[one.name].replace("M", "v")
             place = f"ROM[{one.bank * 4096} + (e & 0xFFF)]"
             text += f"if ({safe}) {{ int v = {place}; {operation} {tail} }} "
+            spent_first, then = tail.removesuffix(on), f"{{ int v = tia.read(e, {bus}, now); "
+            text += f"if (!(e & 0x1080)) {{ {spent_first} {then} {operation} }} {on} }} "
         if one.access == WRITE:
             aside = self.to_tia(one, "e", STORED[one.name])
             text += f"if (!(e & 0x1080)) {aside} "
         return f"{text} {self.unable(one)} }}"
 
     def text(self) -> str:
-        """All of it: the body of a function of S, ROM, R (the registers), seen and most."""
+        """All of it: the body of a function of what `_placed` says."""
         lines, cases = [], []
         # Whatever was met, and no other instruction is known to lead to.
         known = {(key[0], then) for key, one in self.found.items() for then in one.follows}
@@ -391,9 +354,11 @@ class Writer:
                 entries.add((bank, one.next))
         for bank, pc in sorted(entries & self.found.keys()):
             cases.append(f"case {bank << 16 | pc}: goto L{bank}_{pc:04X};")
-        body = BODY.replace("CASES", "\n".join(cases)).replace("LINES", "\n".join(lines))
+        body = BODY
         for word, number in (("START", at.START), ("SLICE", at.SLICE), ("LEAST", LEAST)):
             body = body.replace(word, str(number))
+        for word, texts in (("CASES", cases), ("LINES", lines), ("TIA", [tia.TIA])):
+            body = body.replace(word, "\n".join(texts))
         return body
 
 
@@ -408,14 +373,16 @@ Registers = wp.types.vector(length=14, dtype=wp.int32)
     wp::vec_t<14, wp::int32> result;
 #if !defined(__CUDA_ARCH__)
     int r[14] = {a, x, y, sp, p, nz, c, pc, now, left, beam, 1, 0, 0};
-    using Program = void (*)(int *, const unsigned char *, int *, int, int);
-    ((Program)program)(s.data, rom.data, r, seen, most);
+    using Program = void (*)(
+        int *, const unsigned char *, const int *, unsigned char *, int, int *, int, int);
+    ((Program)program)(
+        s.data, rom.data, moves.data, picture.data, picture.shape[0], r, seen, most);
     for (int k = 0; k < 14; ++k) result[k] = r[k];
 #endif
     return result;
 """)
 def ahead(
-    program: wp.uint64, s: Row, rom: Picture,
+    program: wp.uint64, s: Row, rom: Picture, moves: Row, picture: Picture,
     a: int, x: int, y: int, sp: int, p: int, nz: int, c: int, pc: int, now: int, left: int,
     beam: int, seen: bool, most: int,
 ) -> Registers:  # fmt: skip
@@ -450,9 +417,11 @@ def tracer() -> tuple[int, np.ndarray]:
 def _placed(body: str, count: int) -> list[int]:
     """Where a function of this body lies, and what it says when it is asked without a console."""
     snippet = (
-        "auto run = +[](int *S, const unsigned char *ROM, int *R, int seen, int most) {"
+        "auto run = +[](int *S, const unsigned char *ROM, const int *MOVES, "
+        "unsigned char *picture, int pixels, int *R, int seen, int most) {"
         f"{body}}}; out.data[0] = (uint64_t)run;"
-        "if (out.shape[0] > 1) run(nullptr, nullptr, (int *)&out.data[1], 0, 0);"
+        "if (out.shape[0] > 1)"
+        "    run(nullptr, nullptr, nullptr, nullptr, 0, (int *)&out.data[1], 0, 0);"
     )
 
     def place(out: wp.array(dtype=wp.uint64)) -> None: ...
