@@ -35,7 +35,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -243,21 +245,25 @@ def spent(place: Path) -> int:
 
 
 def zoo(python: Path, place: Path, steps: int, trial: int | None) -> list[int | None]:
-    """The same of rl-zoo, with its preset or with a trial's settings."""
-    found: list[int | None] = []
-    for seed in SEEDS[: len(SEEDS) // 2]:
-        logs = place / f"seed{seed}"
-        if not list(logs.glob("ppo/*/CartPole-v1.zip")):  # which is written at the end
-            words = ["-n", str(steps), "--seed", str(seed), "-f", str(logs)]
-            words += ["--eval-freq", str(EVERY), "--eval-episodes", "20"]
-            if trial is not None:
-                words += [*study(place.parent), "--trial-id", str(trial)]
-            zoo_command(python, words)
-        file = max(logs.glob("ppo/*/CartPole-v1.zip")).with_name("evaluations.npz")
-        with np.load(file) as kept:
-            rows = zip(kept["timesteps"].tolist(), kept["results"].mean(1), strict=True)
-            found.append(next((step for step, mean in rows if mean >= GOAL), None))
-    return found
+    """The same of rl-zoo, with its preset or with a trial's settings; two seeds at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        of_one = partial(zoo_seed, python, place, steps, trial)
+        return list(pool.map(of_one, SEEDS[: len(SEEDS) // 2]))
+
+
+def zoo_seed(python: Path, place: Path, steps: int, trial: int | None, seed: int) -> int | None:
+    """The steps to the goal of a seed, None where it is not reached."""
+    logs = place / f"seed{seed}"
+    if not list(logs.glob("ppo/*/CartPole-v1.zip")):  # which is written at the end
+        words = ["-n", str(steps), "--seed", str(seed), "-f", str(logs)]
+        words += ["--eval-freq", str(EVERY), "--eval-episodes", "20"]
+        if trial is not None:
+            words += [*study(place.parent), "--trial-id", str(trial)]
+        zoo_command(python, words)
+    file = max(logs.glob("ppo/*/CartPole-v1.zip")).with_name("evaluations.npz")
+    with np.load(file) as kept:
+        rows = zip(kept["timesteps"].tolist(), kept["results"].mean(1), strict=True)
+        return next((step for step, mean in rows if mean >= GOAL), None)
 
 
 def study(place: Path) -> list[str]:
