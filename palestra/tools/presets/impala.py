@@ -23,12 +23,15 @@ CARTPOLE = Preset(
 )
 
 
-def minatar(score: str) -> Preset:
+# With a step size of 5e-3, PPO's, the policy is certain of one action after 150,000 steps of
+# Breakout and learns nothing any more: nothing bounds the ratio of a step as PPO's clipping does.
+# With 2 passes in place of 4, 15.9 after three million steps, with 1 and twice the rate 9.4.
+def minatar(score: str, steps: int) -> Preset:
     """One setting for MinAtar's games."""
     return Preset(
         IMPALA(
-            learning_rate=5e-3,
-            anneal_steps=1_000_000,
+            learning_rate=2.5e-3,
+            anneal_steps=steps,
             trace=0.95,
             rollout_length=128,
             epochs=4,
@@ -41,8 +44,8 @@ def minatar(score: str) -> Preset:
             shared=True,
         ),
         num_envs=64,
-        steps=1_000_000,
-        source="PPO's preset; with rollouts of 32 steps and smaller steps it learned more slowly",
+        steps=steps,
+        source="PPO's preset with half of its step size",
         score=score,
     )
 
@@ -51,8 +54,14 @@ PRESETS: dict[str, dict[str, Preset]] = {
     "CartPole-v1": {"default": CARTPOLE},
     "MinAtar/Breakout-v1": {
         "default": minatar(
-            score="Not measured over seeds; one seed had 14.9 after a million steps."
+            score="Not measured.",
+            steps=3_000_000,
         )
     },
-    "MinAtar/Asterix-v1": {"default": minatar(score="Not measured.")},
+    "MinAtar/Asterix-v1": {
+        "default": minatar(
+            score="Not measured.",
+            steps=3_000_000,
+        )
+    },
 }
