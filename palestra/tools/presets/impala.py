@@ -54,13 +54,13 @@ PRESETS: dict[str, dict[str, Preset]] = {
     "CartPole-v1": {"default": CARTPOLE},
     "MinAtar/Breakout-v1": {
         "default": minatar(
-            score="Not measured.",
+            score="Best agents 23.4 [21.0, 25.8], last ones 24.1 [22.4, 25.8]; 5 seeds.",
             steps=3_000_000,
         )
     },
     "MinAtar/Asterix-v1": {
         "default": minatar(
-            score="Not measured.",
+            score="Best agents 36.3 [31.1, 41.4], last ones 37.5 [33.8, 41.3]; 5 seeds.",
             steps=3_000_000,
         )
     },
