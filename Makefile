@@ -11,7 +11,7 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 demo: .venv/.installed  ## train DQN on CartPole and show that it learned
 	$(BIN)/palestra train dqn CartPole-v1
 
-test: .venv/.dev  ## the whole suite: half an hour on two cores the first time
+test: .venv/.dev  ## the whole suite: twenty minutes on two cores the first time
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 tiny: .venv/.tiny  ## the fifteen-second check
