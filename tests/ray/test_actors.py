@@ -1,7 +1,7 @@
 """Environments in Ray's actors: as in processes, to the bit, and whatever dies is replaced."""
 
 import os
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Lock
 
 import numpy as np
@@ -108,7 +108,11 @@ def test_what_is_cut_off_is_truncated_at_the_last_that_was_seen(cluster):
     envs.say = told.append
     begun = envs.reset(seed=5)[0].copy()
     last = envs.step(np.zeros(3, int))[0].copy()
-    ray.kill(envs._seats[0].actor)  # of the first two
+    killed = envs._seats[0].actor  # of the first two
+    ray.kill(killed)
+    with suppress(ray.exceptions.RayActorError):
+        while True:  # it may answer for a moment yet
+            ray.get(killed.__ray_ready__.remote(), timeout=60)
     obs, reward, terminated, truncated, info = envs.step(np.zeros(3, int))
     assert told == ["An actor died; another takes its place, and its 2 episodes are cut off."]
     assert not terminated.any()
