@@ -68,8 +68,11 @@ class Sweep:
     @property
     def best(self) -> Trial | None:
         """The setting with the best score, of those that have come furthest; None where none has
-        one."""
-        return next(iter(self._ranked()), None)
+        one, or none has come to `stop_at`."""
+        first = next(iter(self._ranked()), None)
+        if first is None or self._goal is None:
+            return first
+        return first if min(first.scores.values()) <= self.content["steps"] else None
 
     @property
     def schedule(self) -> list[population.Since]:
@@ -121,6 +124,10 @@ class Sweep:
         name = config["environment"]
         words += flags_of(config.get("env_kwargs") or {}, "env.", "" if is_ours(name) else "[]")
         words += [word for part in config.get("ignore", []) for word in ("--ignore", str(part))]
+        if self._goal is not None:
+            names = "stop_at", "eval_every", "eval_episodes"  # by which its steps were counted
+            asked = {x: config["flags"].get(x) for x in names}
+            words += flags_of({name: x for name, x in asked.items() if x is not None})
         words += ["--seeds", seeds_of(self.content["seeds"])]
         return shlex.join(["palestra", "train", config["algorithm"], name, *words])
 
@@ -193,6 +200,7 @@ class Sweep:
             "algorithm": self.content["algorithm"],
             "environment": self.content["environment"],
             "seeds": self.content["seeds"],
+            "stop_at": self._goal,
             "trials": [trial._asdict() for trial in trials],
             "best": None if best is None else best.number,
             "preset": None if best is None else self.preset(best),
@@ -223,6 +231,9 @@ class Sweep:
         if "search" in self.content and (shares := importance(self.folder)):
             rows = [[name, f"{share:.2f}"] for name, share in shares.items()]
             parts.append(aligned(["setting", "importance (PED-ANOVA)"], rows))
+        if self._goal is not None:
+            late = f"{folder.LATE * self.content['steps']:,}"
+            parts.append(f"A run that never came to {self._goal:g} counts {late} steps.")
         if (best := self.best) is not None:
             which = "best"
             if since := self.schedule:

@@ -213,7 +213,20 @@ def test_with_a_return_to_stop_at_the_setting_that_is_there_first_is_the_best(tm
         assert steps < 20_000
     assert made.best == early
     assert "IQM of steps to 0.3, 95 %" in str(made)
+    assert "never came to 0.3 counts 40,000 steps" in str(made)
     assert f"Steps to 0.3 IQM {early.score}, 2 seeds." in made.preset()
+    assert "--stop-at 0.3 --eval-every 500 --eval-episodes 100" in made.command()
+    assert made.as_dict()["stop_at"] == 0.3
+
+
+def test_where_nobody_comes_to_the_return_no_setting_is_the_best(tmp_path):
+    asked = {**SMALL, "stop_at": 2.0, "steps": 1_000, "learning_rate": [0.1, 0.5]}
+    made = palestra.sweep(*TASK, seeds=1, folder=tmp_path / "s", workers=0, **asked)
+    assert palestra.work(tmp_path / "s")
+    assert made.best is None
+    assert made.as_dict()["command"] is None
+    assert "as a preset" not in str(made)
+    assert "never came to 2 counts 2,000 steps" in str(made)
 
 
 def test_halving_goes_on_with_the_best_third(swept, tmp_path):
