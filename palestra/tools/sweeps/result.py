@@ -133,10 +133,10 @@ class Sweep:
 
     def _ranked(self) -> list[Trial]:
         """Trials with a score, the best first: of returns, those that have come further before
-        others; of steps to a return, the fewest."""
+        others; of steps to a return, the fewest, those at their end before others."""
         scored = [(one, one.score.mean) for one in self.trials if one.score is not None]
         if self._goal is not None:
-            return [one for one, _ in sorted(scored, key=lambda pair: pair[1])]
+            return [one for one, _ in sorted(scored, key=lambda x: (-x[0].over, x[1]))]
         return [one for one, _ in sorted(scored, key=lambda x: (x[0].steps, x[1]), reverse=True)]
 
     @cached_property

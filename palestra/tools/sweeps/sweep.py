@@ -190,6 +190,8 @@ def carry_out(
     plans = [plan_of(env, algorithm, seed=seeds[0], **options) for _, options in combined]
     if halving and len({plan.job.steps for plan in plans}) > 1:
         raise InputError("with halving all runs have the same steps; give one number of them.")
+    if len({plan.flags.stop_at for plan in plans}) > 1:
+        raise InputError("all runs of a sweep are to come to one return; give one stop_at.")
     content = _content(combined, plans, seeds, patience, halving)
     if folder.goal(content) is not None and (
         halving or (sought and sought.kind == population.KIND)

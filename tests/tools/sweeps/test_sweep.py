@@ -217,6 +217,8 @@ def test_with_a_return_to_stop_at_the_setting_that_is_there_first_is_the_best(tm
     assert f"Steps to 0.3 IQM {early.score}, 2 seeds." in made.preset()
     assert "--stop-at 0.3 --eval-every 500 --eval-episodes 100" in made.command()
     assert made.as_dict()["stop_at"] == 0.3
+    (place / "runs" / folder.name_of(1, 1) / "summary.json").unlink()  # as while it is trained
+    assert made.best is None  # the other setting is at its end, and nowhere
 
 
 def test_where_nobody_comes_to_the_return_no_setting_is_the_best(tmp_path):
@@ -224,6 +226,9 @@ def test_where_nobody_comes_to_the_return_no_setting_is_the_best(tmp_path):
     made = palestra.sweep(*TASK, seeds=1, folder=tmp_path / "s", workers=0, **asked)
     assert palestra.work(tmp_path / "s")
     assert made.best is None
+    with pytest.raises(InputError, match="give one stop_at"):
+        palestra.sweep(*TASK, folder=tmp_path / "t", workers=0, **{**asked, "stop_at": [1.0, 2.0]})
+    assert not (tmp_path / "t").exists()
     assert made.as_dict()["command"] is None
     assert "as a preset" not in str(made)
     assert "never came to 2 counts 2,000 steps" in str(made)
