@@ -31,6 +31,7 @@ AT_ONCE = {"noop_max": 0, "fire_reset": False}  # so that games begin as ale-py 
         ("pong", 60, {}),
         ("breakout", 240, {}),
         ("pong", 20, {"view": "crop", "height": 40, "width": 40, "max_pool": False}),
+        ("pong", 20, {"view": "crop", "height": 80, "width": 80, "max_pool": True}),
         ("breakout", 20, {"gray": False, "height": 60, "width": 50, "stack": 2}),
         ("seaquest", 20, {"height": 70, "width": 80}),  # sides that divide the screen's
     ],

@@ -276,20 +276,19 @@ class Sees(NamedTuple):
     def stacked(self, one: Array, other: Array, seen: Array, again: Array) -> UInt8[Array, "h w s"]:
         """What was seen, without its oldest picture, and with that of the brighter of two screens:
         Pong's court, or made smaller by the means of areas. Or with its newest one `again`."""
-        if self.view == "area":
-            return _smaller(self)(one, other, seen, again)
-        reds = jnp.asarray(COLORS[:, 0])[jnp.stack([one, other]) >> 1].max(0)
-        court = jnp.asarray(INK)[reds.reshape(ROWS, COLUMNS)[COURT[:2]]]
-        if self.height == 40:
-            court = court.reshape(40, 2, 40, 2).max((1, 3))
-        newest = jnp.where(again, seen[..., -1:], court[..., None])
-        return jnp.concatenate([seen[..., 1:], newest], -1)
+        return _looking(self)(one, other, seen, again)
 
 
 @cache
-def _smaller(sees: Sees) -> Any:
-    """The same of one environment, by the means of areas."""
-    from palestra.envs.atari2600.picture import shrinker
+def _looking(sees: Sees) -> Any:
+    """The same of one environment, by a kernel."""
+    from palestra.envs.atari2600 import picture
 
-    shades = GRAYS[:, None] if sees.gray else COLORS
-    return _all_at_once(shrinker(sees.height, sees.width, shades), ranks=(1, 1, 3, 0))
+    if sees.view == "area":
+        shades = GRAYS[:, None] if sees.gray else COLORS
+        kernel = picture.shrinker(sees.height, sees.width, shades)
+    else:
+        kernel = picture.cropper(
+            sees.height, COURT[0].start, np.ascontiguousarray(COLORS[:, 0]), INK
+        )
+    return _all_at_once(kernel, ranks=(1, 1, 3, 0))

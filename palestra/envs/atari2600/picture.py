@@ -214,3 +214,73 @@ def shrinker(height: int, width: int, shades: np.ndarray) -> Any:
         return seen_now.reshape(seen.shape)
 
     return smaller_of
+
+
+@wp.func_native("""
+    for (int x = 0; x < width; ++x) {
+        row.data[x] = 0;
+        for (int j = 0; j < block; ++j)
+            for (int k = 0; k < block; ++k) {
+                const int at = 160 * (top + 2 * (block * y + j)) + 2 * (block * x + k);
+                const uint8_t a = shades.data[one.data[at] >> 1];
+                const uint8_t b = shades.data[other.data[at] >> 1];
+                const uint8_t shown = ink.data[a > b ? a : b];
+                if (shown > row.data[x]) row.data[x] = shown;
+            }
+    }
+""")
+def inked(
+    one: Picture, other: Picture, y: int, top: int, block: int, width: int, shades: Picture,
+    ink: Picture, row: Picture,
+) -> None:  # fmt: skip
+    """A row of Pong's court: of every second pixel of two screens the brighter one's ink, of
+    `block` x `block` of them the brightest."""
+    ...
+
+
+@wp.kernel(enable_backward=False)
+def court(
+    # read
+    one_in: wp.array2d(dtype=wp.uint8),
+    other_in: wp.array2d(dtype=wp.uint8),
+    seen_in: wp.array2d(dtype=wp.uint8),
+    again_in: wp.array2d(dtype=wp.bool),
+    shades_in: wp.array(dtype=wp.uint8),
+    ink_in: wp.array(dtype=wp.uint8),
+    # numbers
+    begin: int,
+    top: int,
+    height: int,
+    # written
+    shown_out: wp.array2d(dtype=wp.uint8),
+    seen_out: wp.array2d(dtype=wp.uint8),
+):
+    """What is seen [height * height * depth] with Pong's court in place of its oldest picture; with
+    the last picture again where that is wished."""
+    i = wp.tid() + begin
+    depth = seen_in.shape[1] // (height * height)
+    for y in range(height):
+        inked(
+            one_in[i], other_in[i], y, top, 80 // height, height, shades_in, ink_in, shown_out[i]
+        )  # fmt: skip
+        stacked(
+            seen_in[i], shown_out[i], again_in[i, 0], y * height, height, depth, 1, seen_out[i]
+        )  # fmt: skip
+
+
+def cropper(height: int, top: int, shades: np.ndarray, ink: np.ndarray) -> Any:
+    """The same as of `shrinker`, of Pong's court, whose first row is `top`, 80 or 40 pixels high:
+    in the `ink` [256] of the `shades` [128] of the screen's colors."""
+    import jax.numpy as jnp
+
+    made = for_jax(court)
+    numbers = lambda: (jnp.asarray(shades), jnp.asarray(ink))  # in whichever trace
+
+    def court_of(one: Any, other: Any, seen: Any, again: Any) -> Any:
+        many = len(one)
+        sizes = {"shown_out": (many, height), "seen_out": (many, seen[0].size)}
+        given = one, other, seen.reshape(many, -1), again[:, None], *numbers()
+        *_, seen_now = made(*given, top, height, output_dims=sizes)
+        return seen_now.reshape(seen.shape)
+
+    return court_of
