@@ -138,14 +138,20 @@ def _program(name: str, image: bytes, kind: int) -> int:
     return translated.compiled(game.rom, roots)
 
 
-def player(game: Game, frames: int, pooled: bool) -> Callable[..., Any]:
+def player(
+    game: Game, frames: int, pooled: bool, shades: np.ndarray | None = None
+) -> Callable[..., Any]:
     """A function for JAX's programs: consoles [N, SIZE] and actions [N, frames] -> the consoles,
     the picture before the last one ([N, PIXELS] where they are `pooled`, else [N, 1], empty), the
-    last one [N, PIXELS], and the 128 bytes of memory after each frame, [N, frames, 128]."""
+    last one [N, PIXELS], and the 128 bytes of memory after each frame, [N, frames, 128]. Pictures
+    show `shades` [128] of ale-py's palette, where they are given."""
     import jax.numpy as jnp
 
     played = for_jax(console.frames, {"program": lambda: program_of(game)})
-    numbers = lambda: (jnp.asarray(game.rom), jnp.asarray(TABLE))  # within whichever trace
+    table = TABLE.copy()
+    if shades is not None:
+        table[-len(console.SHADES) :] = np.repeat(shades, 2)
+    numbers = lambda: (jnp.asarray(game.rom), jnp.asarray(table))  # within whichever trace
 
     def turn(states: Any, actions: Any) -> Any:
         many = len(states)

@@ -156,7 +156,7 @@ class Atari2600(Preprocessing):
         presses: list[Array] = []
         for i in range(self.frame_skip):
             presses.append(jnp.where(kept[i], presses[-1] if i else state.pressed, chosen))
-        played = _played(self.game, self.frame_skip, self.max_pool)
+        played = _played(self.game, self.frame_skip, self.max_pool, self._sees.in_gray)
         console, before, last, memories = played(state.console, jnp.stack(presses))
         facts, number = state.facts, state.frames
         reward, over = jnp.int32(0), jnp.zeros((), bool)
@@ -198,9 +198,10 @@ def _begun(
                 ale.act(FIRE)
                 *_, known = games.step(game, ale.getRAM(), known)
             if wait >= least:
+                screen = ale.getScreen().ravel()
                 consoles.append(boot.state_of(game, ale.cloneState().__getstate__()))
                 facts.append(known)
-                screens.append(ale.getScreen().ravel())
+                screens.append(GRAYS[screen >> 1] if sees.in_gray else screen)
             ale.restoreState(here)
             ale.act(0)
             *_, known = games.step(game, ale.getRAM(), before)
@@ -224,12 +225,14 @@ def _ale(game: str) -> Any:
 
 
 @cache
-def _played(game: str, frames: int, pooled: bool) -> Any:
+def _played(game: str, frames: int, pooled: bool, in_gray: bool) -> Any:
     """A function of a console [400] and actions [frames]: the console after them, the last two
     screens [33600], the first of which is empty unless `pooled`, and memories [frames, 128]."""
     from palestra.envs.atari2600 import emulator
 
-    return _all_at_once(emulator.player(emulator.load(game), frames, pooled), ranks=(1, 1))
+    shades = GRAYS if in_gray else None
+    played = emulator.player(emulator.load(game), frames, pooled, shades)
+    return _all_at_once(played, ranks=(1, 1))
 
 
 def _all_at_once(function: Any, ranks: tuple[int, ...]) -> Any:
@@ -273,6 +276,11 @@ class Sees(NamedTuple):
     width: int
     gray: bool
 
+    @property
+    def in_gray(self) -> bool:
+        """Whether it is to be given screens in gray, not in ale-py's palette."""
+        return self.view == "area" and self.gray
+
     def stacked(self, one: Array, other: Array, seen: Array, again: Array) -> UInt8[Array, "h w s"]:
         """What was seen, without its oldest picture, and with that of the brighter of two screens:
         Pong's court, or made smaller by the means of areas. Or with its newest one `again`."""
@@ -285,8 +293,7 @@ def _looking(sees: Sees) -> Any:
     from palestra.envs.atari2600 import picture
 
     if sees.view == "area":
-        shades = GRAYS[:, None] if sees.gray else COLORS
-        kernel = picture.shrinker(sees.height, sees.width, shades)
+        kernel = picture.shrinker(sees.height, sees.width, None if sees.gray else COLORS)
     else:
         kernel = picture.cropper(
             sees.height, COURT[0].start, np.ascontiguousarray(COLORS[:, 0]), INK

@@ -1,11 +1,13 @@
 """What a learner sees of screens: the brightest of them, in gray or in color, made smaller.
 
-A smaller picture holds the means of areas, computed in the order in which OpenCV does it, so that
-it is ale-py's to the bit. Most rows of a screen are like the row above, which is what makes it
-quick: such a row is not looked at twice.
+A smaller picture holds the means of areas, to the bit as OpenCV computes them for ale-py. Sums are
+taken of integers, in whatever order is quick; only where such a mean lies between two numbers, so
+that roundings on the way decide, is it computed as OpenCV does it. Most rows of a screen are like
+the row above, and are not looked at twice.
 """
 
 from functools import cache
+from math import gcd
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,113 +15,143 @@ import numpy as np
 from palestra.envs.atari2600.emulator import for_jax
 from palestra.envs.atari2600.started import wp
 from palestra.envs.atari2600.tia import Picture
+from palestra.envs.host.atari import LARGEST
 
 # A product is rounded before it is added, as in OpenCV.
 wp.set_module_options({"fuse_fp": False, "cpu_compiler_flags": "-march=native -ffp-contract=off"})
 
 ROWS, COLUMNS = 210, 160  # of the screen
-Numbers, Places = wp.array(dtype=wp.float32), wp.array(dtype=wp.int32)
+Places = wp.array(dtype=wp.int32)
 
 
 class Areas(NamedTuple):
-    """Which old pixels lie in each new one along a side, and with which weights."""
+    """Which old pixels lie in each new one along a side, and with how many of its `parts`."""
 
     first: np.ndarray  # int32 [new], of `most` old ones in a row
-    weights: np.ndarray  # float32 [new, most]; 0 of those that are not in it
+    shares: np.ndarray  # int32 [new, most]; 0 of those that are not in it
+    parts: int
 
 
 @cache
-def areas(old: int, new: int, whole: bool) -> Areas:
-    """The areas of a side of `old` pixels; with weights of 1 where all pixels are in them whole."""
-    edges = np.arange(new + 1) * (old / new)
-    first = np.floor(edges[:-1] + 1e-3).astype(np.int32)
-    last = np.ceil(edges[1:] - 1e-3).astype(np.int32)
-    most = (last - first).max()
-    start = np.minimum(first, old - most)
-    place = start[:, None] + np.arange(most)
-    inside = np.minimum(edges[1:, None], place + 1) - np.maximum(edges[:-1, None], place)
-    there = (first[:, None] <= place) & (place < last[:, None])
-    weights = np.where(there, 1.0 if whole else inside / (old / new), 0.0)
-    return Areas(start, weights.astype(np.float32))
+def areas(old: int, new: int) -> Areas:
+    """The areas of a side of `old` pixels."""
+    parts, pixel = old // gcd(old, new), new // gcd(old, new)  # of a new pixel, of an old one
+    begin = np.arange(new) * parts
+    first = begin // pixel
+    most = int((-(-(begin + parts) // pixel) - first).max())
+    first = np.minimum(first, old - most)
+    place = (first[:, None] + np.arange(most)) * pixel
+    end = np.minimum(begin[:, None] + parts, place + pixel)
+    shares = np.maximum(end - np.maximum(begin[:, None], place), 0)
+    return Areas(first.astype(np.int32), shares.astype(np.int32), parts)
 
 
-# Six loops over a row, in the language that Warp's kernels become: so written, the compiler does
-# many numbers at once, which it does not do through Warp's arrays (four times as fast).
-@wp.func_native("""
-    const uint8_t *a = &screen.data[160 * y], *b = &screen.data[160 * other];
-    unsigned char differs = 0;
-    for (int x = 0; x < 160; ++x) differs |= a[x] ^ b[x];
-    return differs == 0;
-""")
-def same(screen: Picture, y: int, other: int) -> bool:  # type: ignore[empty-body]
-    """Whether two rows of a screen are the same."""
-    ...
+# In the language that Warp's kernels become: there the compiler does many numbers at once, which it
+# does not do through Warp's arrays.
+@wp.func_native(
+    """
+    const int wide = 160 * channels, height = tops.shape[0], count = lefts.shape[0];
+    const int reach = downs.shape[0] / height, most = acrosses.shape[0] / count;
+    const int depth = (int)(seen.shape[0] / (height * (count / channels)));
+    const uint8_t *shade = shades.data;
+    const int *left = lefts.data, *across = acrosses.data;
+    uint8_t light[480], shown[MOST];
+    int sums[480], totals[MOST];
+    float values[MOST];
+    const float mean = 1.0f / (float)(parts_down * parts_across);
+    // How far the roundings of a mean in floats may lead.
+    const float doubt = half_up ? -1.0f : (float)(reach + most + 8) * 256.0f / 8388608.0f;
 
+    auto same = [&](int y, int other_y) {
+        const uint8_t *a = one.data + 160 * y, *b = one.data + 160 * other_y;
+        const uint8_t *c = other.data + 160 * y, *d = other.data + 160 * other_y;
+        unsigned char differs = 0;
+        for (int x = 0; x < 160; ++x) differs |= (a[x] ^ b[x]) | (c[x] ^ d[x]);
+        return differs == 0;
+    };
+    auto brighter = [&](int y, int x, int c) {
+        uint8_t a = one.data[160 * y + x], b = other.data[160 * y + x];
+        if (channels > 1) {
+            a = shade[(a >> 1) * channels + c];
+            b = shade[(b >> 1) * channels + c];
+        }
+        return a > b ? a : b;
+    };
+    // A mean in the order of OpenCV, each product rounded before it is added.
+    auto rounded = [&](int r, int k) {
+        const int c = k % channels, x = left[k] / channels;
+        float total = 0.0f;
+        for (int j = 0; j < reach; ++j) {
+            const int down = downs.data[r * reach + j];
+            if (!down) continue;
+            float row = 0.0f;
+            for (int i = 0; i < most; ++i) {
+                const int n = across[i * count + k];
+                const float share = whole ? (float)n : (float)n / (float)parts_across;
+                if (n) row += (float)brighter(tops.data[r] + j, x + i, c) * share;
+            }
+            total += (whole ? (float)down : (float)down / (float)parts_down) * row;
+        }
+        if (whole) total *= mean;
+        return (uint8_t)(half_up ? floorf(total + 0.5f) : rintf(total));
+    };
 
-@wp.func_native("""
-    for (int x = 0; x < 160; ++x) {
-        const uint8_t *a = &shades.data[(one.data[160 * y + x] >> 1) * channels];
-        const uint8_t *b = &shades.data[(other.data[160 * y + x] >> 1) * channels];
-        for (int c = 0; c < channels; ++c) row.data[x * channels + c] = a[c] > b[c] ? a[c] : b[c];
+    int held = -1;       // which row of the screens is in `light`
+    bool clear = false;  // `shown` is what rows like that alone become
+    for (int r = 0; r < height; ++r) {
+        int lasting = 0;   // how many parts of this row are like `light`
+        bool some = false; // others are in `sums`
+        auto summed = [&]() {
+            if (some) for (int k = 0; k < wide; ++k) sums[k] += lasting * light[k];
+            else for (int k = 0; k < wide; ++k) sums[k] = lasting * light[k];
+            some = true;
+        };
+        for (int j = 0; j < reach; ++j) {
+            const int down = downs.data[r * reach + j], y = tops.data[r] + j;
+            if (!down) continue;
+            if (y != held && !(held >= 0 && same(y, held))) {
+                if (lasting) summed();
+                lasting = 0;
+                if (channels == 1) for (int x = 0; x < 160; ++x) light[x] = brighter(y, x, 0);
+                else for (int x = 0; x < 160; ++x)
+                    for (int c = 0; c < channels; ++c) light[x * channels + c] = brighter(y, x, c);
+                clear = false;
+            }
+            held = y;
+            lasting += down;
+        }
+        if (some || !clear) {
+            clear = !some;
+            summed();
+            for (int k = 0; k < count; ++k) totals[k] = 0;
+            for (int i = 0; i < most; ++i)
+                for (int k = 0; k < count; ++k)
+                    totals[k] += across[i * count + k] * sums[left[k] + i * channels];
+            int doubtful = 0;
+            for (int k = 0; k < count; ++k) {
+                values[k] = (float)totals[k] * mean + 0.5f;
+                const float rest = values[k] - (float)(int)values[k];
+                shown[k] = (uint8_t)(int)values[k];
+                doubtful |= (rest <= doubt) | (rest >= 1.0f - doubt);
+            }
+            if (doubtful) {
+                clear = false;
+                for (int k = 0; k < count; ++k) {
+                    const float rest = values[k] - (float)(int)values[k];
+                    if (rest <= doubt || rest >= 1.0f - doubt) shown[k] = rounded(r, k);
+                }
+            }
+        }
+        stacked(shown, r * (count / channels), count / channels, depth, channels);
     }
-""")
-def brighter(
-    one: Picture, other: Picture, y: int, shades: Picture, channels: int, row: Numbers
-) -> None:
-    """The brighter of two screens in row y, color by color."""
-    ...
-
-
-@wp.func_native("""
-    for (int k = 0; k < count; ++k) narrow.data[k] = 0.0f;
-    for (int j = 0; j < most; ++j)
-        for (int k = 0; k < count; ++k)
-            narrow.data[k] += row.data[lefts.data[k] + j * channels] * weights.data[j * count + k];
-""")
-def narrower(
-    row: Numbers, lefts: Places, weights: Numbers, most: int, channels: int, count: int,
-    narrow: Numbers,
+""".replace("MOST", str(3 * LARGEST))
+)
+def see(
+    one: Picture, other: Picture, old: Picture, again: bool, shades: Picture, tops: Places,
+    downs: Places, lefts: Places, acrosses: Places, channels: int, parts_down: int,
+    parts_across: int, whole: bool, half_up: bool, seen: Picture,
 ) -> None:  # fmt: skip
-    """A row, made narrower."""
-    ...
-
-
-@wp.func_native("""
-    for (int k = 0; k < count; ++k)
-        total.data[k] = down * row.data[k] + (begun ? total.data[k] : 0.0f);
-""")
-def add(total: Numbers, row: Numbers, down: float, count: int, begun: bool) -> None:
-    """A share of a row, added to the row that is under way."""
-    ...
-
-
-@wp.func_native("""
-    for (int k = 0; k < count; ++k) {
-        float value = total.data[k] * share;
-        picture.data[k] = (uint8_t)(half_up ? floorf(value + 0.5f) : rintf(value));
-    }
-""")
-def rounded(total: Numbers, share: float, half_up: int, count: int, picture: Picture) -> None:
-    """A row of the picture, from its sum."""
-    ...
-
-
-@wp.func_native("""
-    const uint8_t *from = &old.data[at * depth];
-    uint8_t *to = &seen.data[at * depth];
-    const int newest = depth - channels, count = width * depth - channels;
-    const uint8_t *shown = again ? from + newest : row.data;
-    const int step = again ? depth : channels;
-    for (int k = 0; k < count; ++k) to[k] = from[k + channels];
-    for (int x = 0; x < width; ++x)
-        for (int c = 0; c < channels; ++c) to[x * depth + newest + c] = shown[x * step + c];
-""")
-def stacked(
-    old: Picture, row: Picture, again: bool, at: int, width: int, depth: int, channels: int,
-    seen: Picture,
-) -> None:  # fmt: skip
-    """A row of what was seen, without its oldest picture, and with a row of the newest one: the
-    last one's where that is shown `again`."""
+    """What `smaller` says, of one console."""
     ...
 
 
@@ -132,85 +164,51 @@ def smaller(
     again_in: wp.array2d(dtype=wp.bool),
     shades_in: wp.array(dtype=wp.uint8),
     tops_in: wp.array(dtype=wp.int32),
-    downs_in: wp.array(dtype=wp.float32),
+    downs_in: wp.array(dtype=wp.int32),
     lefts_in: wp.array(dtype=wp.int32),
-    acrosses_in: wp.array(dtype=wp.float32),
+    acrosses_in: wp.array(dtype=wp.int32),
     # numbers
     begin: int,
     channels: int,
-    share: float,
+    parts_down: int,
+    parts_across: int,
+    whole: int,
     half_up: int,
     # written
-    row_out: wp.array2d(dtype=wp.float32),
-    narrow_out: wp.array2d(dtype=wp.float32),
-    total_out: wp.array2d(dtype=wp.float32),
-    shown_out: wp.array2d(dtype=wp.uint8),
     seen_out: wp.array2d(dtype=wp.uint8),
 ):
     """What is seen [height * width * depth] with the brighter of two screens, made smaller, in
     place of its oldest picture; with the last picture again where that is wished."""
     i = wp.tid() + begin
-    one = one_in[i]
-    other = other_in[i]
-    narrow = narrow_out[i]
-    total = total_out[i]
-    width = lefts_in.shape[0] // channels
-    depth = seen_in.shape[1] // (tops_in.shape[0] * width)
-    count = lefts_in.shape[0]
-    most = acrosses_in.shape[0] // count
-    reach = downs_in.shape[0] // tops_in.shape[0]
-    held = int(-1)  # which row of the screen is in `narrow`
-    for r in range(tops_in.shape[0]):
-        begun = bool(False)
-        for j in range(reach):
-            down = downs_in[r * reach + j]
-            if down != 0.0:
-                y = tops_in[r] + j
-                known = y == held
-                if not known and held >= 0:
-                    known = same(one, y, held) and same(other, y, held)
-                if not known:
-                    brighter(one, other, y, shades_in, channels, row_out[i])
-                    narrower(row_out[i], lefts_in, acrosses_in, most, channels, count, narrow)
-                held = y
-                add(total, narrow, down, count, begun)
-                begun = True
-        rounded(total, share, half_up, count, shown_out[i])
-        stacked(
-            seen_in[i], shown_out[i], again_in[i, 0], r * width, width, depth, channels, seen_out[i]
-        )  # fmt: skip
+    see(
+        one_in[i], other_in[i], seen_in[i], again_in[i, 0], shades_in, tops_in, downs_in, lefts_in,
+        acrosses_in, channels, parts_down, parts_across, whole != 0, half_up != 0, seen_out[i],
+    )  # fmt: skip
 
 
-def shrinker(height: int, width: int, shades: np.ndarray) -> Any:
-    """A function for JAX's programs, of two screens [N, 33600] in ale-py's palette, of what was
-    seen before, [N, height, width, depth], and of whether [N] its last picture is to be seen again:
-    what is seen now, in the `shades` [128, channels] of its colors."""
+def shrinker(height: int, width: int, shades: np.ndarray | None = None) -> Any:
+    """A function for JAX's programs, of two screens [N, 33600], of what was seen before, [N,
+    height, width, depth], and of whether [N] its last picture is to be seen again: what is seen
+    now. Screens are in ale-py's palette, of these `shades` [128, 3], or without them in gray."""
     import jax.numpy as jnp
 
     whole = ROWS % height == COLUMNS % width == 0
-    downs, acrosses = areas(ROWS, height, whole), areas(COLUMNS, width, whole)
-    share = height * width / (ROWS * COLUMNS) if whole else 1.0
+    downs, acrosses = areas(ROWS, height), areas(COLUMNS, width)
     half_up = int(2 * height == ROWS and 2 * width == COLUMNS)
-    channels = shades.shape[1]
+    channels = 1 if shades is None else 3
     made = for_jax(smaller)
-    most = acrosses.weights.shape[1]
-    lefts = (acrosses.first[:, None] * channels + np.arange(channels)).astype(np.int32).ravel()
-    weights = np.broadcast_to(acrosses.weights.T[..., None], (most, width, channels))
-    tables = (
-        shades.ravel(),
-        downs.first,
-        downs.weights.ravel(),
-        lefts,
-        weights.ravel(),
-    )
+    lefts = (acrosses.first[:, None] * channels + np.arange(channels)).astype(np.int32)
+    across = np.repeat(acrosses.shares.T, channels, axis=1)
+    colors = np.zeros(1, np.uint8) if shades is None else shades
+    arrays = colors, downs.first, downs.shares, lefts, across
+    tables = tuple(array.ravel() for array in arrays)
+    rest = channels, downs.parts, acrosses.parts, int(whole), half_up
     numbers = lambda: tuple(map(jnp.asarray, tables))  # in whichever trace
 
     def smaller_of(one: Any, other: Any, seen: Any, again: Any) -> Any:
-        many, each = len(one), width * channels
-        sizes = {"row_out": (many, COLUMNS * channels), "seen_out": (many, seen[0].size)}
-        sizes |= {f"{name}_out": (many, each) for name in ("narrow", "total", "shown")}
-        given = one, other, seen.reshape(many, -1), again[:, None], *numbers()
-        *_, seen_now = made(*given, channels, share, half_up, output_dims=sizes)
+        many = len(one)
+        given = one, other, seen.reshape(many, -1), again[:, None], *numbers(), *rest
+        (seen_now,) = made(*given, output_dims={"seen_out": (many, seen[0].size)})
         return seen_now.reshape(seen.shape)
 
     return smaller_of

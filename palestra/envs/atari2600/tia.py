@@ -24,6 +24,7 @@ Row = wp.array(dtype=wp.int32)
 Picture = wp.array(dtype=wp.uint8)
 
 NEVER = 0x7FFFFFFF
+SHADES = 76 * 16  # where in the table what each of the colors becomes stands, behind the moves
 LINE, BLANK = 228, 68
 # What is written where.
 REGISTERS = (
@@ -54,7 +55,7 @@ def moves() -> np.ndarray:
 
 PLACES = {name: at for name, at in vars(layout).items() if name.isupper() and name[0] != "_"}
 NUMBERS = PLACES | {f"W_{name}": r for r, name in enumerate(REGISTERS)}
-NUMBERS |= {"NEVER": NEVER, "LINE": LINE, "BLANK": BLANK}
+NUMBERS |= {"NEVER": NEVER, "LINE": LINE, "BLANK": BLANK, "SHADES": SHADES}
 
 # A line that says ALONE is no part of who calls it: what happens seldom keeps the rest small.
 TIA = (
@@ -70,7 +71,7 @@ struct Tia {
     typedef unsigned Half;
 
     int *s;                  // the console's row
-    const int *moves;        // the table
+    const int *moves;        // the table, and the shades behind it
     unsigned char *picture;  // of so many pixels
     int pixels;
     bool seen;
@@ -219,9 +220,10 @@ struct Tia {
         lay(masks[3], missile_1, s[AT_M1], copies(nusiz_1, true));
         lay(masks[4], ball, s[AT_BL], 1);
         const int gray = s[GRAY];
+        const int *shades = moves + SHADES + gray;
         const unsigned char color[4] = {
-            (unsigned char)(s[COLOR_BK] | gray), (unsigned char)(s[COLOR_PF] | gray),
-            (unsigned char)(s[COLOR_0] | gray), (unsigned char)(s[COLOR_1] | gray)};
+            (unsigned char)shades[s[COLOR_BK]], (unsigned char)shades[s[COLOR_PF]],
+            (unsigned char)shades[s[COLOR_0]], (unsigned char)shades[s[COLOR_1]]};
         for (int word = begin >> 6; word <= (end - 1) >> 6; ++word) {
             const int low = begin > 64 * word ? begin - 64 * word : 0;
             const int high = end < 64 * word + 64 ? end - 64 * word : 64;
