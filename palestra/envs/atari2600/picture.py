@@ -48,8 +48,40 @@ def areas(old: int, new: int) -> Areas:
 
 # In the language that Warp's kernels become: there the compiler does many numbers at once, which it
 # does not do through Warp's arrays.
-@wp.func_native(
-    """
+STACKED = """
+    auto stacked = [&](const uint8_t *row, int at, int width, int depth, int channels) {
+        if (depth == 4 && channels == 1) {
+            const uint32_t *from = (const uint32_t *)old.data + at;
+            uint32_t *to = (uint32_t *)seen.data + at;
+            for (int x = 0; x < width; ++x) {
+                to[x] = from[x] >> 8 | (again ? from[x] >> 24 : row[x]) << 24;
+            }
+            return;
+        }
+        const uint8_t *from = old.data + at * depth;
+        uint8_t *to = seen.data + at * depth;
+        for (int x = 0; x < width; ++x, from += depth, to += depth) {
+            for (int k = 0; k < depth - channels; ++k) to[k] = from[k + channels];
+            for (int c = 0; c < channels; ++c) {
+                const int k = depth - channels + c;
+                to[k] = again ? from[k] : row[x * channels + c];
+            }
+        }
+    };
+"""
+
+
+@wp.func_native(STACKED + "stacked(row.data, at, width, depth, channels);")
+def stacked(
+    old: Picture, row: Picture, again: bool, at: int, width: int, depth: int, channels: int,
+    seen: Picture,
+) -> None:  # fmt: skip
+    """A row of what was seen, without its oldest picture, and with a row of the newest one: the
+    last one's where that is shown `again`."""
+    ...
+
+
+SEEN = """
     const int wide = 160 * channels, height = tops.shape[0], count = lefts.shape[0];
     const int reach = downs.shape[0] / height, most = acrosses.shape[0] / count;
     const int depth = (int)(seen.shape[0] / (height * (count / channels)));
@@ -145,7 +177,9 @@ def areas(old: int, new: int) -> Areas:
         stacked(shown, r * (count / channels), count / channels, depth, channels);
     }
 """.replace("MOST", str(3 * LARGEST))
-)
+
+
+@wp.func_native(STACKED + SEEN)
 def see(
     one: Picture, other: Picture, old: Picture, again: bool, shades: Picture, tops: Places,
     downs: Places, lefts: Places, acrosses: Places, channels: int, parts_down: int,
