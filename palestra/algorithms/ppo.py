@@ -46,6 +46,7 @@ from palestra.core import (
 from palestra.faults import InputError
 from palestra.parts.control import anneal, when
 from palestra.parts.distributions import Distribution
+from palestra.parts.networks import of_each
 from palestra.parts.policies import ActorCritic
 from palestra.parts.returns import gae
 from palestra.parts.shuffle import permutation
@@ -192,11 +193,11 @@ class PPO:
         step, count = state.step + rollout.reward.size, rollout.reward.size
         reward_scale, scaled = scale_rewards(state.reward_scale, rollout, self.gamma)
         obs, next_obs = (see(state.obs_moments, x) for x in (rollout.obs, rollout.next_obs))
-        policy, values = jax.vmap(jax.vmap(state.networks))(obs)  # [T, E]
+        policy, values = of_each(state.networks, obs)  # [T, E]
         if acted is not None:
             seen = see(acted.obs_moments, rollout.obs)
-            policy = jax.vmap(jax.vmap(acted.networks.policy))(seen)
-        next_values = jax.vmap(jax.vmap(state.networks.value))(next_obs)
+            policy = of_each(acted.networks.policy, seen)
+        next_values = of_each(state.networks.value, next_obs)
         data = Data(
             obs=obs,
             action=rollout.action,

@@ -121,8 +121,10 @@ class Conv(eqx.Module):
     """A convolution without padding, then ReLU. [H, W, C] -> [h, w, filters]
 
     As a matrix product over squares, each cut out whole: of the forms in benchmarks/cnn.py the
-    fastest on a CPU over all. With `half` the product is of bfloat16, added up in float32, unless
-    on a CPU.
+    fastest on a CPU over all. There squares of bytes, whose gradient nobody asks for, are joined of
+    smaller ones where the stride divides their width: 30 to 45 % less for small pictures seen, 15
+    to 20 % for a gradient. With `half` the product is of bfloat16, added up in float32, unless on a
+    CPU.
     """
 
     linear: Linear
@@ -146,19 +148,49 @@ class Conv(eqx.Module):
         self.norm = LayerNorm(filters) if layer_norm else None
         self.width, self.stride, self.half = width, stride, half
 
-    def __call__(self, x: Float[Array, "H W C"]) -> Float[Array, "h w filters"]:
+    def __call__(self, x: Shaped[Array, "H W C"]) -> Float[Array, "h w filters"]:
+        """Bytes are divided by 255."""
+        on_cpu, bytes_seen = jax.default_backend() == "cpu", x.dtype == jnp.uint8
+        linear = self.linear
+        if on_cpu and bytes_seen and self.stride > 1 and self.width % self.stride == 0:
+            joined, weight = self._joined(x)
+            patches = joined.astype(jnp.float32)
+            linear = eqx.tree_at(lambda linear: linear.weight, linear, weight / 255)
+        else:
+            patches = self._cut(x.astype(jnp.float32) / 255 if bytes_seen else x)
+        if self.half and not on_cpu:
+            factors = (a.astype(jnp.bfloat16) for a in (patches, linear.weight))
+            y = jnp.matmul(*factors, preferred_element_type=jnp.float32)
+            y += jnp.broadcast_to(linear.bias, y.shape)
+        else:
+            y = linear(patches)
+        return jax.nn.relu(self.norm(y) if self.norm else y)
+
+    def _sides(self, x: Array) -> tuple[int, int]:
+        """Squares along each side."""
         h, w = ((n - self.width) // self.stride + 1 for n in x.shape[:2])
+        return h, w
+
+    def _cut(self, x: Shaped[Array, "H W C"]) -> Shaped[Array, "h w inputs"]:
+        """The squares, by one gather."""
+        h, w = self._sides(x)
         size = (self.width, self.width, x.shape[2])
         square = lambda i, j: jax.lax.dynamic_slice(x, (i, j, 0), size).ravel()
-        squares = jax.vmap(jax.vmap(square, (None, 0)), (0, None))  # one gather
-        patches = squares(self.stride * jnp.arange(h), self.stride * jnp.arange(w))
-        if self.half and jax.default_backend() != "cpu":
-            factors = (a.astype(jnp.bfloat16) for a in (patches, self.linear.weight))
-            y = jnp.matmul(*factors, preferred_element_type=jnp.float32)
-            y += jnp.broadcast_to(self.linear.bias, y.shape)
-        else:
-            y = self.linear(patches)
-        return jax.nn.relu(self.norm(y) if self.norm else y)
+        squares = jax.vmap(jax.vmap(square, (None, 0)), (0, None))
+        return squares(self.stride * jnp.arange(h), self.stride * jnp.arange(w))
+
+    def _joined(self, x: Shaped[Array, "H W C"]) -> tuple[Array, Array]:
+        """The squares, each joined of smaller ones, stride x stride; and the weights in the order
+        that their numbers then have."""
+        (h, w), side, c = self._sides(x), self.stride, x.shape[2]
+        each = self.width // side
+        rows, columns = h + each - 1, w + each - 1
+        small = x[: rows * side, : columns * side].reshape(rows, side, columns, side * c)
+        small = small.swapaxes(1, 2).reshape(rows, columns, side * side * c)
+        places = [(i, j) for i in range(each) for j in range(each)]
+        joined = jnp.concatenate([small[i : i + h, j : j + w] for i, j in places], -1)
+        weight = self.linear.weight.reshape(each, side, each, side * c, -1).swapaxes(1, 2)
+        return joined, weight.reshape(self.linear.weight.shape)
 
 
 class CNN(eqx.Module):
@@ -197,7 +229,7 @@ class CNN(eqx.Module):
         self.size = height * width * channels
 
     def __call__(self, obs: Shaped[Array, "H W C"]) -> Float[Array, " size"]:
-        x = obs.astype(jnp.float32) / (255 if obs.dtype == jnp.uint8 else 1)
+        x = obs if obs.dtype == jnp.uint8 else obs.astype(jnp.float32)
         for layer in self.layers:
             x = layer(x)
         return x.ravel()
@@ -291,6 +323,17 @@ class Network(eqx.Module):
     ) -> Float[Array, " outputs"]:
         features = self.encoder(obs)
         return self.mlp(features if action is None else jnp.concatenate([features, action]))
+
+
+def of_each(function: Callable[[PyTree], PyTree], obs: PyTree) -> PyTree:
+    """What a function makes of each observation of a rollout, leaves [T, E, ...].
+
+    On a CPU pictures are seen one step after another: the squares of a whole rollout do not fit its
+    cache, which takes three times as long.
+    """
+    step_by_step = jax.default_backend() == "cpu" and any(x.ndim > 3 for x in jax.tree.leaves(obs))
+    one_step = jax.vmap(function)
+    return jax.lax.map(one_step, obs) if step_by_step else jax.vmap(one_step)(obs)
 
 
 class Dueling(eqx.Module):
