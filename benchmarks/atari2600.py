@@ -1,10 +1,13 @@
 """Our own Atari 2600 beside ale-py's, which is the oracle: equal frame by frame, and how fast.
 
-python benchmarks/atari2600.py exact [--frames 1500] [--games pong,breakout] [--seed 0] [--to FILE]
+python benchmarks/atari2600.py exact [--frames 1500] [--games pong,breakout] [--play random]
+    [--seed 0] [--to FILE]
 python benchmarks/atari2600.py speed [--games pong,breakout] [--seconds 4]
 python benchmarks/atari2600.py steps [--games pong,breakout] [--consoles 1,64] [--seconds 4]
 
-exact   each game begins as ale-py's saved state says, and both play the same random actions.
+exact   each game begins as ale-py's saved state says, and both play the same actions: random
+        ones, or with --play search those that lead our console on: of sixteen ways to play the
+        next 96 frames, the first half of the one that keeps the most lives and earns the most.
         After every frame the 128 bytes of memory, the whole picture, reward, lives and end are
         compared; a game counts as exact where none of them ever differed. A game that is over
         begins anew. The first difference is told; after one of memory no more is played.
@@ -23,6 +26,8 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +66,44 @@ def actions_of(ale: ale_py.ALEInterface, frames: int, seed: int) -> np.ndarray:
     return np.repeat(rng.choice(heeded, frames), held)[:frames].astype(np.int32)
 
 
+WAYS, AHEAD = 16, 96  # that `searched` tries, and their frames
+HOLDS = 4  # frames of an action
+
+
+def searched(both: "Beside", seed: int) -> Iterator[int]:
+    """Actions that lead far: of some ways to go on, tried in our console, the one that keeps the
+    most lives and then earns the most, half of it; what is left of it is a way the next time."""
+    rng = np.random.default_rng(seed)
+    heeded = [action.value for action in both.ale.getMinimalActionSet()]
+    nothing = np.zeros((WAYS, 1), np.uint8)
+    rest = np.zeros((0,), np.int32)
+    while True:
+        held = rng.geometric(0.3, (WAYS, AHEAD // HOLDS))
+        chosen = rng.choice(heeded, held.shape).astype(np.int32)
+        ways = np.stack(
+            [np.repeat(*way)[: AHEAD // HOLDS] for way in zip(chosen, held, strict=True)]
+        )
+        ways[0, : len(rest)] = rest
+        states, known = both.state.repeat(WAYS, 0), both.known[None].repeat(WAYS, 0)
+        ended, earned = np.zeros(WAYS, bool), np.zeros(WAYS)
+        for action in ways.T:
+            emulator.play(both.game, states, action, nothing, HOLDS, 0, fast=True)
+            ram = states[:, :128].astype(np.uint8)
+            reward, lives, over, known = games.step(both.name, ram, known)
+            earned += np.where(ended, 0, reward)
+            ended |= over
+        best = ways[np.lexsort((earned, lives * ~ended, ~ended))[-1]]
+        done, rest = np.split(best, 2)
+        yield from np.repeat(done, HOLDS)
+
+
 class Beside:
     """A game in ale-py and in our console, of which both begin alike and play alike."""
 
     def __init__(self, name: str):
         self.name, self.game, self.ale = name, emulator.load(name), console(name)
         self.twin = console(name)  # begins as the other does, and then is asked
+        self.earned = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -90,6 +127,7 @@ class Beside:
         if not self.state[0, layout.PARTIAL]:
             self.pictures.reverse()
         told = [self.ale.act(ale_py.Action(action)), self.ale.lives(), self.ale.game_over()]
+        self.earned += told[0]
         emulator.play(self.game, self.state, np.array([action]), self.pictures[0], fast=True)
         self.bytes = np.flatnonzero(self.ale.getRAM() != self.state[0, :128])
         self.pixels = np.flatnonzero(self.ale.getScreen().ravel() != self.pictures[0][0])
@@ -101,12 +139,16 @@ class Beside:
         return differ | {what: bool(one != other) for what, one, other in pairs}
 
 
-def compare(name: str, frames: int, seed: int) -> dict[str, Any]:
+def compare(name: str, frames: int, play: str, seed: int) -> dict[str, Any]:
     """In how many frames what differs, and where first; not beyond the first other memory."""
     both = Beside(name)
     differing: Counter[str] = Counter()
     games_over, first, frame = 0, "", 0
-    for frame, action in enumerate(actions_of(both.ale, frames, seed), 1):
+    if play == "search":
+        actions: Iterable[int] = islice(searched(both, seed), frames)
+    else:
+        actions = actions_of(both.ale, frames, seed)
+    for frame, action in enumerate(actions, 1):
         differ = both.play(action)
         games_over += both.ale.game_over()
         differing.update(differ)
@@ -116,27 +158,40 @@ def compare(name: str, frames: int, seed: int) -> dict[str, Any]:
             first += f": frame {frame - 1}, bytes {both.bytes[:6].tolist()}, rows {rows[:3]}"
         if differ["memory"]:
             break
-    return {"game": name, "frames": frame, "games": games_over, **differing, "first": first}
+    played = {"game": name, "frames": frame, "games": games_over, "points": both.earned}
+    return {**played, **differing, "first": first}
 
 
-def exact(names: list[str], frames: int, seed: int, to: Path | None) -> int:
+def exact(names: list[str], frames: int, play: str, seed: int, to: Path | None) -> int:
     """Prints a table; how many games are exact. Those that are in the file `to` already, over as
     many frames, are not played again; others are added."""
     kept = [json.loads(line) for line in to.read_text().splitlines()] if to and to.exists() else []
-    done = {row["game"]: row for row in kept if (row["asked"], row["seed"]) == (frames, seed)}
-    columns = "game", "frames", "games", "memory", "picture", "reward", "lives", "over", "first"
+    asked = {"asked": frames, "play": play, "seed": seed}
+    done = {row["game"]: row for row in kept if row | asked == row}
+    columns = (
+        "game",
+        "frames",
+        "games",
+        "points",
+        "memory",
+        "picture",
+        "reward",
+        "lives",
+        "over",
+        "first",
+    )
     print("|", " | ".join(columns), "|\n|" + "---|" * len(columns))
     right = 0
     for name in names:
         row = done.get(name)
         if row is None:
-            row = {"asked": frames, "seed": seed, **compare(name, frames, seed)}
+            row = {**asked, **compare(name, frames, play, seed)}
             if to:
                 with to.open("a") as file:
                     file.write(json.dumps(row) + "\n")
         right += not row["first"]
         print("|", " | ".join(str(row.get(column, "")) for column in columns), "|", flush=True)
-    print(f"\n{right} of {len(names)} games are exact over {frames:,} frames.")
+    print(f"\n{right} of {len(names)} games are exact over {frames:,} frames of {play} play.")
     return right
 
 
@@ -305,6 +360,7 @@ def main() -> int:
     parser.add_argument("what", choices=["exact", "speed", "steps"])
     parser.add_argument("--games", default="")
     parser.add_argument("--frames", type=int, default=1500)
+    parser.add_argument("--play", choices=["random", "search"], default="random")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--to", type=Path)
     parser.add_argument("--consoles", default=",".join(map(str, MANY)))
@@ -319,7 +375,7 @@ def main() -> int:
         steps(names, [int(x) for x in told.consoles.split(",")], told.seconds)
         return 0
     names = names or sorted(set(boot.games()) - FOR_TWO)
-    return int(exact(names, told.frames, told.seed, told.to) < len(names))
+    return int(exact(names, told.frames, told.play, told.seed, told.to) < len(names))
 
 
 if __name__ == "__main__":

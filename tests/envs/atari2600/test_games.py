@@ -1,5 +1,8 @@
 """The table of Atari's games says what ale-py says, in play and of bytes set to anything."""
 
+import runpy
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +12,8 @@ from palestra.envs.atari2600 import games
 from palestra.envs.atari2600.controls import CONTROLS
 
 ale_py = pytest.importorskip("ale_py")
+
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 
 # One of each form: digits, differences, shapes of digits, limits, tables, conditions.
 PLAYED = [
@@ -64,6 +69,23 @@ def test_what_the_table_reads_is_what_ale_py_says(game):
             memory = games.start(game, ale.getRAM())
 
 
+ASKED = ["boxing", "darkchambers", "jamesbond", "kaboom", "qbert", "riverraid", "star_gunner"]
+ASKED += ["tennis", "time_pilot", "up_n_down"]
+
+
+@pytest.mark.parametrize("game", ASKED)
+def test_of_random_memories_the_table_says_what_ale_py_says(game, monkeypatch):
+    """Two in a row, at two moments of play, while ale-py's console stands still."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    ask = runpy.run_path(str(BENCHMARKS / "atari2600_games.py"))
+    asks, ends = ask["Asked"](game, many=2), 0
+    for _ in range(200):
+        told, ours, _ = asks.answers(*asks.draw())
+        assert told == ours
+        ends += told[2]
+    assert ends > 20
+
+
 @pytest.mark.parametrize(
     ("game", "bytes_"),
     [
@@ -89,10 +111,12 @@ def test_ends_that_play_seldom_comes_to_are_ale_pys(game, bytes_):
     assert ale.game_over()
 
 
-@pytest.mark.parametrize(
-    "game",
-    ["beam_rider", "demon_attack", "galaxian", "qbert", "tennis", "tic_tac_toe_3d", "word_zapper"],
-)  # with all that there is
+WITH_ALL_THAT_THERE_IS = ["beam_rider", "casino", "darkchambers", "demon_attack", "galaxian"]
+WITH_ALL_THAT_THERE_IS += ["gravitar", "qbert", "star_gunner", "tennis", "tic_tac_toe_3d"]
+WITH_ALL_THAT_THERE_IS += ["wizard_of_wor", "word_zapper"]
+
+
+@pytest.mark.parametrize("game", WITH_ALL_THAT_THERE_IS)
 def test_many_consoles_in_a_compiled_program_read_what_numpy_reads(game):
     ram = np.random.default_rng(0).integers(0, 256, (64, 128), np.uint8)
     ram[0, [1, 3, 5]] = 0xAB, 0xCD, 0xEA
