@@ -832,6 +832,12 @@ def bytes_of(array: wp.array2d(dtype=wp.uint8), i: int):
     return wp.array(ptr=array.ptr + wp.uint64(i * count), shape=(count,), dtype=wp.uint8)
 
 
+@wp.func_native("for (int k = 0; k < picture.shape[0]; ++k) picture.data[k] = 0;")
+def blacken(picture: Picture) -> None:
+    """All pixels become black."""
+    ...
+
+
 @wp.kernel(enable_backward=False)
 def frames(
     # read
@@ -844,24 +850,29 @@ def frames(
     scheme: int,
     seen: int,
     apart: int,
+    over: int,
     # changed
     state: wp.array2d(dtype=wp.int32),
-    before: wp.array2d(dtype=wp.uint8),
-    last: wp.array2d(dtype=wp.uint8),
     # written
+    before_out: wp.array2d(dtype=wp.uint8),
+    last_out: wp.array2d(dtype=wp.uint8),
     memories_out: wp.array2d(dtype=wp.uint8),
 ):
     """Each console plays a frame for each of its actions, and tells the 128 bytes of its memory
     after it. The last `seen` frames are drawn, one over the other, or, where they are to be
-    `apart`, all but the last one in the picture `before`."""
+    `apart`, all but the last one in the picture `before`; and over what is there already, or on
+    black, where not `over`."""
     i = wp.tid() + begin
     s = state[i]
+    if over == 0:
+        blacken(bytes_of(before_out, i))
+        blacken(bytes_of(last_out, i))
     memories = bytes_of(memories_out, i)
     count = actions_in.shape[1]
     for k in range(count):
-        picture = bytes_of(last, i)
+        picture = bytes_of(last_out, i)
         if apart != 0 and k < count - 1:
-            picture = bytes_of(before, i)
+            picture = bytes_of(before_out, i)
         drawn = k >= count - seen
         if s[JAMMED] == 0:
             if s[PARTIAL] == 0:

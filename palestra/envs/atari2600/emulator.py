@@ -98,7 +98,7 @@ def _frames(
         console.frames,
         [
             on(each, wp.int32), on(game.rom, wp.uint8), _numbers(),
-program, game.kind, seen, 0,
+            program, game.kind, seen, 0, 1,
             on(states, wp.int32), on(pictures, wp.uint8), on(pictures, wp.uint8),
             on(memories, wp.uint8),
         ],
@@ -155,11 +155,11 @@ def player(
 
     def turn(states: Any, actions: Any) -> Any:
         many = len(states)
-        blank = lambda pixels: jnp.zeros((many, pixels), jnp.uint8)
+        sizes = {"memories_out": 128 * frames, "last_out": PIXELS}
+        sizes["before_out"] = PIXELS if pooled else 1
         *done, memories = played(
-            actions, *numbers(), game.kind, 1 + pooled, int(pooled), states,
-            blank(PIXELS if pooled else 1), blank(PIXELS),
-            output_dims={"memories_out": (many, 128 * frames)},
+            actions, *numbers(), game.kind, 1 + pooled, int(pooled), 0, states,
+            output_dims={name: (many, size) for name, size in sizes.items()},
         )  # fmt: skip
         return *done, memories.reshape(many, frames, 128)
 
