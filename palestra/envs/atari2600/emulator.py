@@ -199,6 +199,12 @@ def for_jax(kernel: Any, on_cpu: Mapping[str, Callable[[], int]] | None = None) 
 
 
 @cache
+def _place(kernel: Any) -> int:
+    """Which of a kernel's parameters says with which row it begins."""
+    return list(inspect.signature(kernel.func).parameters).index("begin")
+
+
+@cache
 def _cores() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count())
 
@@ -211,7 +217,7 @@ def shared(kernel: Any, given: Sequence[Any]) -> None:
     device: Any = next(x.device for x in given if isinstance(x, wp.array))
     parts = min(os.cpu_count() or 1, many) if device.is_cpu else 1
     cuts = [many * i // parts for i in range(parts + 1)]
-    place = list(inspect.signature(kernel.func).parameters).index("begin")
+    place = _place(kernel)
 
     def part(begin: int, end: int) -> None:
         inputs = [*given[:place], begin, *given[place:]]
