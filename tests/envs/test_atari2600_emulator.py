@@ -112,8 +112,9 @@ def test_inside_a_compiled_loop_it_plays_the_same():
     assert len(np.unique(states, axis=0)) > 2  # they were not all played alike
 
 
-def test_what_is_not_drawn_collides_all_the_same():
-    game = emulator.load("breakout")
+@pytest.mark.parametrize("name", ["breakout", "seaquest"])  # players that stand still, and move
+def test_what_is_not_drawn_collides_all_the_same(name):
+    game = emulator.load(name)
     states = np.tile(emulator.boot(game, [1]), (2, 1))
     pictures = np.zeros((2, emulator.PIXELS), np.uint8)
     for frame in range(100):

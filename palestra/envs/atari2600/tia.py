@@ -82,11 +82,12 @@ struct Tia {
         Word words[3];
         Half pixels;
         int at, copies;
-    } masks[5];              // of what moves, as it was drawn last
+    } masks[7];              // of what moves, as it was drawn last; of players without a gap
+    enum { UNKNOWN, APART, NEAR } players;  // whether they may meet something, whatever they show
 
     CUDA_CALLABLE Tia(int *s, const int *moves, unsigned char *picture, int pixels, bool seen)
         : s(s), moves(moves), picture(picture), pixels(pixels), seen(seen), beam(s[DRAWN]),
-          left(-1), right(-1), masks() {}
+          left(-1), right(-1), masks(), players(UNKNOWN) {}
 
     // Clocks since the line began.
     CUDA_CALLABLE int at_home(int clock) const { return (unsigned)(clock - s[START]) % LINE; }
@@ -153,6 +154,60 @@ struct Tia {
         }
     }
 
+    // The pixels of a missile, and of the ball.
+    CUDA_CALLABLE Half missile(int k) const {
+        if (!s[ENABLE_M0 + k] || s[LOCK_0 + k] || (k == 0 && s[STARS] == 3)) return 0;
+        return (1 << (1 << ((s[NUSIZ_0 + k] >> 4 & 3) | (k == 0 && s[STARS] == 2)))) - 1;
+    }
+
+    CUDA_CALLABLE Half its_ball() const {
+        if (!(s[DELAY_BL] ? s[OLD_BL] : s[ENABLE_BL])) return 0;
+        return (1 << (1 << (s[CTRLPF] >> 4 & 3))) - 1;
+    }
+
+    // A player's mask on a line, of pixels of one copy.
+    CUDA_CALLABLE void lay_player(Mask &mask, int k, Half pixels, bool first) {
+        const int nusiz = s[NUSIZ_0 + k];
+        lay(mask, pixels, (s[AT_P0 + k] + ((nusiz & 5) == 5)) % 160, copies(nusiz, first));
+    }
+
+    // The masks of the others.
+    CUDA_CALLABLE void lay_others(Half missile_0, Half missile_1, Half ball) {
+        lay(masks[2], missile_0, s[AT_M0], copies(s[NUSIZ_0], true));
+        lay(masks[3], missile_1, s[AT_M1], copies(s[NUSIZ_1], true));
+        lay(masks[4], ball, s[AT_BL], 1);
+    }
+
+    // Whether a player may meet something that it has not yet met, whatever pixels it shows, with
+    // all other things as they are.
+    CUDA_CALLABLE ALONE bool may_meet() {
+        if (s[STARS] || s[MIRRORED] != (s[CTRLPF] & 1)) return true;
+        spread();
+        for (int k = 0; k < 2; ++k) {
+            lay_player(masks[5 + k], k, shape(0xFF, 0, s[NUSIZ_0 + k]), true);
+        }
+        lay_others(missile(0), missile(1), its_ball());
+        const int hits = s[COLLISIONS];
+        for (int word = 0; word < 3; ++word) {
+            const Word p0 = masks[5].words[word], p1 = masks[6].words[word], pf = field[word];
+            const Word m0 = masks[2].words[word], m1 = masks[3].words[word];
+            const Word bl = masks[4].words[word];
+            auto met = [&](Word a, Word b, int bit) { return a & b && !(hits >> bit & 1); };
+            if (met(m0, p0, 0) || met(m0, p1, 1) || met(m1, p1, 2) || met(m1, p0, 3) ||
+                met(p0, bl, 4) || met(p0, pf, 5) || met(p1, bl, 6) || met(p1, pf, 7) ||
+                met(p0, p1, 15)) return true;
+        }
+        return false;
+    }
+
+    // Whether nobody sees what a write changes of a player, and nothing else than that it changes.
+    CUDA_CALLABLE bool unseen(int r) {
+        if (seen || (r != W_GRP0 && r != W_GRP1 && r != W_REFP0 && r != W_REFP1)) return false;
+        if (r == W_GRP1 && s[OLD_BL] != s[ENABLE_BL]) return false;
+        if (players == UNKNOWN) players = may_meet() ? NEAR : APART;
+        return players == APART;
+    }
+
     // Some of 32 pixels get their colors.
     CUDA_CALLABLE static void paint(
         unsigned char *at, Half here, Half field, Half first, Half second,
@@ -193,14 +248,9 @@ struct Tia {
             if (shown) for (int k = begin; k < end; ++k) row[k] = 0;
             return;
         }
-        const int nusiz_0 = s[NUSIZ_0], nusiz_1 = s[NUSIZ_1], control = s[CTRLPF];
+        const int control = s[CTRLPF];
         const Half shape_0 = s[SHAPE_0], shape_1 = s[SHAPE_1];
-        Half missile_0 = 0, missile_1 = 0, ball = 0;
-        if (s[ENABLE_M0] && !s[LOCK_0] && s[STARS] != 3) {
-            missile_0 = (1 << (1 << ((nusiz_0 >> 4 & 3) | (s[STARS] == 2)))) - 1;
-        }
-        if (s[ENABLE_M1] && !s[LOCK_1]) missile_1 = (1 << (1 << (nusiz_1 >> 4 & 3))) - 1;
-        if (s[DELAY_BL] ? s[OLD_BL] : s[ENABLE_BL]) ball = (1 << (1 << (control >> 4 & 3))) - 1;
+        const Half missile_0 = missile(0), missile_1 = missile(1), ball = its_ball();
         const bool some = shape_0 | shape_1 | missile_0 | missile_1 | ball;
         int hits = s[COLLISIONS];
         // Two bits a register, in the order in which they are read; of whom is there, and not yet.
@@ -213,12 +263,9 @@ struct Tia {
         if (!(s[PF] | s[PF_RIGHT])) may &= ~0x2AA0;
         if (!shown && !may) return;
         spread();
-        const int at_0 = s[AT_P0] + ((nusiz_0 & 5) == 5), at_1 = s[AT_P1] + ((nusiz_1 & 5) == 5);
-        lay(masks[0], shape_0, at_0 % 160, copies(nusiz_0, s[MISSING_0] != line));
-        lay(masks[1], shape_1, at_1 % 160, copies(nusiz_1, s[MISSING_1] != line));
-        lay(masks[2], missile_0, s[AT_M0], copies(nusiz_0, true));
-        lay(masks[3], missile_1, s[AT_M1], copies(nusiz_1, true));
-        lay(masks[4], ball, s[AT_BL], 1);
+        lay_player(masks[0], 0, shape_0, s[MISSING_0] != line);
+        lay_player(masks[1], 1, shape_1, s[MISSING_1] != line);
+        lay_others(missile_0, missile_1, ball);
         const int gray = s[GRAY];
         const int *shades = moves + SHADES + gray;
         const unsigned char color[4] = {
@@ -290,6 +337,7 @@ struct Tia {
 
     // The beam moves on to a clock, with everything as it is.
     CUDA_CALLABLE ALONE void update(int until) {
+        players = UNKNOWN;  // since something else is about to change
         const int start = s[START], first = s[FIRST_LINE];
         const int last = start + LINE * (first + s[LINES]), stop = until < last ? until : last;
         int clock = s[DRAWN];
@@ -388,10 +436,10 @@ struct Tia {
         return (s[PF] & 0x00FFF) | v << 12;
     }
 
-    // The players as they are drawn.
-    CUDA_CALLABLE ALONE void shapes() {
-        s[SHAPE_0] = shape(s[DELAY_0] ? s[OLD_0] : s[GRP_0], s[REFLECT_0], s[NUSIZ_0]);
-        s[SHAPE_1] = shape(s[DELAY_1] ? s[OLD_1] : s[GRP_1], s[REFLECT_1], s[NUSIZ_1]);
+    // A player as it is drawn.
+    CUDA_CALLABLE ALONE void shape_of(int k) {
+        const int grp = s[DELAY_0 + k] ? s[OLD_0 + k] : s[GRP_0 + k];
+        s[SHAPE_0 + k] = shape(grp, s[REFLECT_0 + k], s[NUSIZ_0 + k]);
     }
 
     // Pixels by which HMOVE moves an object.
@@ -448,21 +496,23 @@ struct Tia {
         if (r == W_GRP0) {
             s[GRP_0] = v;
             s[OLD_1] = s[GRP_1];
-            shapes();
+            if (!s[DELAY_0]) shape_of(0);
+            if (s[DELAY_1]) shape_of(1);
         } else if (r == W_GRP1) {
             s[GRP_1] = v;
             s[OLD_0] = s[GRP_0];
             s[OLD_BL] = s[ENABLE_BL];
-            shapes();
+            if (s[DELAY_0]) shape_of(0);
+            if (!s[DELAY_1]) shape_of(1);
         } else if (r == W_NUSIZ0 || r == W_NUSIZ1) {
             s[NUSIZ_0 + r - W_NUSIZ0] = v & 0x37;
-            shapes();
+            shape_of(r - W_NUSIZ0);
         } else if (r == W_REFP0 || r == W_REFP1) {
             s[REFLECT_0 + r - W_REFP0] = v & 8;
-            shapes();
+            shape_of(r - W_REFP0);
         } else if (r >= W_VDELP0 && r <= W_VDELBL) {
             s[DELAY_0 + r - W_VDELP0] = v & 1;
-            shapes();
+            if (r != W_VDELBL) shape_of(r - W_VDELP0);
         } else if (r >= W_COLUP0 && r <= W_COLUBK) {
             s[COLOR_0 + r - W_COLUP0] = v & 0xFE;
         } else if (r >= W_PF0 && r <= W_PF2) {
@@ -509,7 +559,9 @@ struct Tia {
         if (pictured(r)) {
             const int until = counts_from(r, clock);
             if (until > beam) beam = until;
-            if (matters(r, v, clock)) update(until);
+            if (matters(r, v, clock)) {
+                if (!unseen(r)) update(until);
+            }
             else if ((r < W_COLUP0 || r > W_CTRLPF) && r != W_HMOVE) return false;
         }
         return set(r, v, clock);
