@@ -121,7 +121,7 @@ def test_what_is_not_drawn_collides_all_the_same(name):
         action = np.full(1, [1, 3, 4][frame % 3], np.int32)
         emulator.play(game, states[:1], action, pictures[:1], seen=1)
         emulator.play(game, states[1:], action, pictures[1:], seen=0)
-    assert np.array_equal(states[0], states[1])
+        assert np.array_equal(states[0], states[1])
     assert pictures[0].any()
     assert not pictures[1].any()
 
