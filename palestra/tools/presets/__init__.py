@@ -33,9 +33,10 @@ def presets(algorithm: str, *, sketched: bool = False) -> Mapping[str, Mapping[s
 
 def presets_of(algorithm: str, env_id: str, *, sketched: bool = False) -> Mapping[str, Preset]:
     """The presets of an algorithm for an environment, by name. A game in our own console has those
-    of the same game in ale-py."""
+    of the same game in ale-py, but for its own of that name."""
+    known = presets(algorithm, sketched=sketched)
     twin = env_id.replace(atari2600.PREFIX, "ALE/")
-    return presets(algorithm, sketched=sketched).get(twin, {})
+    return {**known.get(twin, {}), **known.get(env_id, {})}
 
 
 def is_file(name: str | Path) -> bool:
