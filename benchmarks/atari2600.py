@@ -4,6 +4,7 @@ python benchmarks/atari2600.py exact [--frames 1500] [--games pong,breakout] [--
     [--seed 0] [--to FILE]
 python benchmarks/atari2600.py speed [--games pong,breakout] [--seconds 4]
 python benchmarks/atari2600.py steps [--games pong,breakout] [--consoles 1,64] [--seconds 4]
+                                     [--envpool PYTHON]
 
 exact   each game begins as ale-py's saved state says, and both play the same actions: random
         ones, or with --play search those that lead our console on: of sixteen ways to play the
@@ -16,12 +17,15 @@ speed   frames a second of one core, in turn: ale-py's vector environment, as le
         84 pixels of the last two of four frames), ale-py's act alone, and ours, 16 consoles at a
         call, with the picture of every frame, of two of four (what a learner sees), and of none
 steps   agent steps a second of all cores, four frames with 84 x 84 x 4 pixels and the reward each,
-        in turn: the environment, compiled, and ale-py's vector environment; what one console more
-        takes of memory; and where the time of a step goes
+        in turn: the environment, compiled, ale-py's vector environment, and EnvPool, by the PYTHON
+        of a virtual environment that has it; the processor's time of a step, of all cores together;
+        what one console more takes of memory; and where the time of a step goes
 """
 
 import json
+import math
 import os
+import subprocess
 import sys
 import time
 from argparse import ArgumentParser
@@ -44,6 +48,7 @@ from palestra.envs.atari2600 import boot, emulator, games, layout
 from palestra.envs.atari2600.environment import Atari2600
 
 CONSOLES = 16  # played at a call
+PEERS = Path(__file__).parent / "peers"
 # Games for two that ale-py has an image of, but no id.
 FOR_TWO = {"combat", "joust", "maze_craze", "warlords"}
 
@@ -296,38 +301,64 @@ class Theirs:
         self.envs.step(self.rng.integers(0, self.envs.single_action_space.n, self.consoles))
 
 
-def rate(played: Ours | Theirs, consoles: int, seconds: float) -> float:
-    """Steps a second."""
-    begin, k = time.perf_counter(), 0
+class EnvPool:
+    """EnvPool, in a process of its own, with a thread for each core."""
+
+    def __init__(self, python: Path, name: str, consoles: int):
+        command = [str(python), str(PEERS / "atari_stepping.py"), "envpool", name]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, **pipes)
+        self.process.stdout.readline()  # its versions
+        self.asked = {"env": "nature-2015", "count": consoles}
+
+    def rate(self, seconds: float) -> tuple[float, float]:
+        """Steps a second, and microseconds of processor time of one; the first time it begins."""
+        since = self.used()
+        self.process.stdin.write(json.dumps(self.asked | {"seconds": seconds}) + "\n")
+        self.process.stdin.flush()
+        told = json.loads(self.process.stdout.readline())
+        return told["steps"] / told["seconds"], 1e6 * (self.used() - since) / told["steps"]
+
+    def used(self) -> float:
+        return sum(psutil.Process(self.process.pid).cpu_times()[:2])
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def rate(played: Ours | Theirs, consoles: int, seconds: float) -> tuple[float, float]:
+    """Steps a second, and microseconds of processor time of one."""
+    since, begin, k = time.process_time(), time.perf_counter(), 0
     while time.perf_counter() - begin < seconds:
         played.step()
         k += 1
-    return k * played.each * consoles / (time.perf_counter() - begin)
+    many = k * played.each * consoles
+    used = time.process_time() - since
+    return many / (time.perf_counter() - begin), 1e6 * used / many
 
 
-def steps(names: list[str], many: list[int], seconds: float) -> None:
+class Best:
+    """The best of some turns: most steps a second, least of the processor's time."""
+
+    def __init__(self) -> None:
+        self.rate, self.used = 0.0, math.inf
+
+    def add(self, told: tuple[float, float]) -> None:
+        self.rate, self.used = max(self.rate, told[0]), min(self.used, told[1])
+
+
+def steps(names: list[str], many: list[int], seconds: float, envpool: Path | None) -> None:
     """Prints a table, each number the best of three turns, and a second one with the account."""
-    print(
-        "| game | consoles | Palestra, steps a second | AtariVectorEnv | times "
-        "| Palestra, KB a console | AtariVectorEnv |\n|---|--:|--:|--:|--:|--:|--:|"
+    columns = (
+        "game | consoles | Palestra, steps a second | AtariVectorEnv | EnvPool | times "
+        "AtariVectorEnv | times EnvPool | Palestra, processor us a step | AtariVectorEnv | EnvPool "
+        "| Palestra, KB a console | AtariVectorEnv"
     )
+    print(f"| {columns} |\n|---" + "|--:" * columns.count("|") + "|")
     for name in names:
         for consoles in many if name == names[0] else [64]:
-            ours, best, theirs = Ours(name, consoles), [0.0, 0.0], 0.0
-            for _ in range(3):
-                best[0] = max(best[0], rate(ours, consoles, seconds / 6))
-                if consoles <= MOST_OF_THEIRS:  # made anew: its threads would not let ours be
-                    their = Theirs(name, consoles)
-                    best[1] = max(best[1], rate(their, consoles, seconds / 6))
-                    their.envs.close()
-                    theirs = theirs or their.bytes
-            row = f"| {name} | {consoles:,} | {best[0]:,.0f} | "
-            if theirs:
-                kilobytes = f"{ours.bytes / 1000:,.0f} | {theirs / 1000:,.0f} |"
-                row += f"{best[1]:,.0f} | {best[0] / best[1]:.1f} | {kilobytes}"
-            else:
-                row += f" | | {ours.bytes / 1000:,.0f} | |"
-            print(row, flush=True)
+            print(row_of(name, consoles, seconds / 6, envpool), flush=True)
     print(
         "\n| game | instructions a frame | ns an instruction | a step: playing, us | drawing "
         "| making smaller, stacking, rewards |\n|---|--:|--:|--:|--:|--:|"
@@ -337,7 +368,7 @@ def steps(names: list[str], many: list[int], seconds: float) -> None:
         instructions = emulator.traced(emulator.load(name)).sum() / (consoles * frames)
         *_, two, none = rates(name, seconds)
         ours = Ours(name, 64)
-        whole = min(used(ours, seconds / 6) for _ in range(3))
+        whole = min(rate(ours, 64, seconds / 6)[1] for _ in range(3))
         playing, drawing = 4e6 / none, 4e6 / two - 4e6 / none
         print(
             f"| {name} | {instructions:,.0f} | {1e9 / none / instructions:.1f} | {playing:.0f} | "
@@ -346,13 +377,29 @@ def steps(names: list[str], many: list[int], seconds: float) -> None:
         )
 
 
-def used(ours: Ours, seconds: float) -> float:
-    """Microseconds of processor time a step of a console."""
-    begin, since, k = time.process_time(), time.perf_counter(), 0
-    while time.perf_counter() - since < seconds:
-        ours.step()
-        k += 1
-    return 1e6 * (time.process_time() - begin) / (k * ours.each * len(ours.states.console))
+def row_of(name: str, consoles: int, seconds: float, envpool: Path | None) -> str:
+    """A row of the first table; empty where a peer is missing, or takes minutes to begin."""
+    few = consoles <= MOST_OF_THEIRS
+    ours, pool = Ours(name, consoles), EnvPool(envpool, name, consoles) if envpool and few else None
+    best, kilobytes = [Best(), Best(), Best()], ["", ""]
+    kilobytes[0] = f"{ours.bytes / 1000:,.0f}"
+    if pool:
+        pool.rate(seconds)
+    for _ in range(3):
+        best[0].add(rate(ours, consoles, seconds))
+        if few:  # made anew: its threads would not let ours be
+            their = Theirs(name, consoles)
+            best[1].add(rate(their, consoles, seconds))
+            their.envs.close()
+            kilobytes[1] = kilobytes[1] or f"{their.bytes / 1000:,.0f}"
+        if pool:
+            best[2].add(pool.rate(seconds))
+    if pool:
+        pool.close()
+    rates = [f"{x.rate:,.0f}" if x.rate else "" for x in best]
+    times = [f"{best[0].rate / x.rate:.1f}" if x.rate else "" for x in best[1:]]
+    used = [f"{x.used:.0f}" if x.rate else "" for x in best]
+    return "| " + " | ".join([name, f"{consoles:,}", *rates, *times, *used, *kilobytes]) + " |"
 
 
 def main() -> int:
@@ -365,6 +412,7 @@ def main() -> int:
     parser.add_argument("--to", type=Path)
     parser.add_argument("--consoles", default=",".join(map(str, MANY)))
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--envpool", type=Path)
     told = parser.parse_args()
     names = told.games.split(",") if told.games else []
     if told.what == "speed":
@@ -372,7 +420,7 @@ def main() -> int:
         return 0
     if told.what == "steps":
         names = names or ["pong", "breakout", "seaquest", "space_invaders"]
-        steps(names, [int(x) for x in told.consoles.split(",")], told.seconds)
+        steps(names, [int(x) for x in told.consoles.split(",")], told.seconds, told.envpool)
         return 0
     names = names or sorted(set(boot.games()) - FOR_TWO)
     return int(exact(names, told.frames, told.play, told.seed, told.to) < len(names))

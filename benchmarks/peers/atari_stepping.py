@@ -1,4 +1,5 @@
-"""Random actions in Pong: `atari_stepping.py palestra`, `... ale` or `... envpool`.
+"""Random actions in Pong: `atari_stepping.py palestra`, `... ale` or `... envpool`; or in another
+game, by ale-py's name of it: `atari_stepping.py envpool space_invaders`.
 
 All with the same game, frame skip, picture and stack, and a thread for each core. Actions are drawn
 beforehand.
@@ -14,17 +15,16 @@ from stepping import Player, cores, serve
 # Gymnasium says how it stores the bounds of EnvPool's spaces.
 warnings.filterwarnings("ignore", message=".*precision lowered by casting.*")
 
-ACTIONS = 6  # that Pong heeds
 BATCHES = 64  # of actions, used in turn
 MAX_FRAMES = 108_000  # of a game
 
 
-def make(system: str, view: str, count: int):
+def make(system: str, game: str, view: str, count: int):
     """So many games. The views of Palestra alone have names; peers see nature-2015's."""
     if system == "palestra":
         from palestra.envs.host.atari import SPECIFICATIONS, AtariVector
 
-        return AtariVector("pong", count, SPECIFICATIONS[view], num_threads=cores())
+        return AtariVector(game, count, SPECIFICATIONS[view], num_threads=cores())
     if view != "nature-2015":
         raise ValueError(f"{system} has no view {view!r}, only 'nature-2015'.")
     # The picture is everybody's default, but is said, so that it stays the same.
@@ -33,7 +33,7 @@ def make(system: str, view: str, count: int):
         from ale_py.vector_env import AtariVectorEnv
 
         return AtariVectorEnv(
-            "pong",
+            game,
             count,
             num_threads=cores(),
             grayscale=True,
@@ -50,7 +50,7 @@ def make(system: str, view: str, count: int):
     import envpool
 
     return envpool.make_gymnasium(
-        "Pong-v5",
+        f"{game.title().replace('_', '')}-v5",
         num_envs=count,
         num_threads=cores(),
         seed=0,
@@ -67,10 +67,11 @@ def make(system: str, view: str, count: int):
 
 
 def prepare(view: str, count: int) -> Player:
-    system = sys.argv[1]
-    envs = make(system, view, count)
+    system, game = sys.argv[1], "".join(sys.argv[2:]) or "pong"
+    envs = make(system, game, view, count)
+    heeded = (envs.action_space if system == "envpool" else envs.single_action_space).n
     rng = np.random.default_rng(0)
-    actions = cycle(rng.integers(ACTIONS, size=(BATCHES, count), dtype=np.int32))
+    actions = cycle(rng.integers(heeded, size=(BATCHES, count), dtype=np.int32))
     if system == "envpool":
         envs.reset()
     else:
