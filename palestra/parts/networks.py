@@ -8,6 +8,7 @@ activation it is, and other words and sizes, belong to the structure.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -23,6 +24,14 @@ from palestra.parts.masks import observed
 from palestra.parts.spaces import MOST_THINGS
 
 
+@partial(jax.jit, static_argnums=(1, 2))  # so that a shape is traced once
+def _orthogonal(key: Key, shape: tuple[int, int], scale: float) -> Float[Array, "inputs outputs"]:
+    """Orthogonal weights, one after another where many are made at once: jaxlib 0.10 may hang in
+    batched QR."""
+    start = jax.nn.initializers.orthogonal(scale)
+    return jax.custom_batching.sequential_vmap(lambda key: start(key, shape))(key)
+
+
 class Linear(eqx.Module):
     """x -> x W + b with W [inputs, outputs]: on a CPU a quarter faster under vmap than W x."""
 
@@ -31,10 +40,7 @@ class Linear(eqx.Module):
 
     def __init__(self, inputs: int, outputs: int, scale: float, key: Key):
         """Orthogonal weights of gain `scale` (Saxe et al. 2014), zero bias."""
-        # One after another where many are made at once: jaxlib 0.10 may hang in batched QR.
-        start = jax.nn.initializers.orthogonal(scale)
-        one = jax.custom_batching.sequential_vmap(lambda key: start(key, (inputs, outputs)))
-        self.weight = one(key)
+        self.weight = _orthogonal(key, (inputs, outputs), scale)
         self.bias = jnp.zeros(outputs)
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:

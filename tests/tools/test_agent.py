@@ -456,7 +456,8 @@ def test_who_learns_a_value_of_the_moment_beside_a_policy():
         algorithm = ALGORITHMS[name].learner()
         seen = Box(-1, 1, (3,)) if "vector" in ALGORITHMS[name].observations else Discrete(3)
         act = acts["discrete" not in ALGORITHMS[name].actions]
-        kept |= {name} if estimating(algorithm, Spec(seen, act, 4)) else set()
+        spec = Spec(seen, act, 4)
+        kept |= {name} if estimating(algorithm, spec, reads(algorithm, spec)) else set()
     assert kept == CRITICS
 
 

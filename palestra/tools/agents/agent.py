@@ -125,7 +125,7 @@ class Snapshots:
         self._task = task_of(task) if isinstance(task, str) else task
         self._seen, self._done = spaces or (spec.observation_space, spec.action_space)
         self._names = reads(algorithm, spec)
-        self._critic = estimating(algorithm, spec)
+        self._critic = estimating(algorithm, spec, self._names)
 
     def of(self, learner: PyTree, row: int | None) -> Agent:
         """As `Agent.of`."""
@@ -173,12 +173,13 @@ def load(path: str | Path, *, env: Callable[[], gymnasium.Env] | None = None) ->
         task = task_from(header)
         if env is not None:
             task = task_of(env, ignore=task.ignore, mask=task.mask)
-        beside = estimating(algorithm, spec)
+        acting = reads(algorithm, spec)
+        beside = estimating(algorithm, spec, acting)
         critic = {name: arrays.pop(name) for name in beside if name in arrays}
         agent = Agent(algorithm, spec, arrays, spaces[0], spaces[1], task, critic)
         forms = lambda leaves: {name: (leaf.shape, leaf.dtype) for name, leaf in leaves.items()}
         fits = not critic or forms(critic) == forms(beside)  # files of before had none
-        if not fits or forms(arrays) != forms(reads(algorithm, spec)):
+        if not fits or forms(arrays) != forms(acting):
             raise InputError("its arrays do not fit its header")
     except UNFIT as fault:
         reason = str(fault).rstrip(".")

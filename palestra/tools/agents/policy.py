@@ -3,7 +3,7 @@
 Nothing here knows where it learned, or how it is kept: see agent.py.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from typing import Any
@@ -342,16 +342,18 @@ def reads(
     return _read_by(act, algorithm, spec)
 
 
-def estimating(algorithm: Algorithm, spec: Spec) -> dict[str, jax.ShapeDtypeStruct]:
-    """As `reads`, of what `estimate` reads and greedy `act` does not; none where it has none."""
+def estimating(
+    algorithm: Algorithm, spec: Spec, acting: Collection[str]
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """As `reads`, of what `estimate` reads and greedy `act`, which reads those names, does not;
+    none where it has none."""
     if not isinstance(algorithm, Estimates):
         return {}
-    act = reads(algorithm, spec)
     try:
         read = _read_by(algorithm.estimate, algorithm, spec)
     except InputError:  # of reinforce without a baseline
         return {}
-    return {name: x for name, x in read.items() if name not in act}
+    return {name: x for name, x in read.items() if name not in acting}
 
 
 def _read_by(
