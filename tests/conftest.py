@@ -5,6 +5,7 @@ The order matters: the hook must be in place before anything imports palestra.
 
 import gc
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,14 @@ _older = "".join(f" --{name}={x}" for name, x in OLDER.items())
 FLAGS = os.environ.get("XLA_FLAGS", "").replace(_older, "")  # without what workers are given below
 os.environ["XLA_FLAGS"] = FLAGS
 
+import equinox
 import jax
+import jaxtyping
 import optax
 import pytest
-from jax._src import compiler
+import shapes
+from jax._src import api_util, compiler
+from jax._src.interpreters import mlir
 from jax.experimental.key_reuse import _core as key_reuse
 from jaxtyping import install_import_hook
 
@@ -82,13 +87,38 @@ def call(primitive: Any, impl: Callable[..., Any], /, *args: Any, **params: Any)
 
 
 def run(program: Any, *args: Any) -> Any:
-    if not jax.config.values["jax_debug_key_reuse"] or not keyless(program.params["jaxpr"]):
+    if not jax.config.jax_debug_key_reuse or not keyless(program.params["jaxpr"]):
         return _run(program, *args)
     with jax.debug_key_reuse(False):  # else JAX forgets how the program is called quickly
         return _run(program, *args)
 
 
 key_reuse.call_impl_with_key_reuse_checks, key_reuse.pjit._run_python_pjit = call, run
+
+# JAX (0.10) lowers each program in a context of its own, which takes longer to make than a small
+# program to lower. Here some programs of a thread share one, which holds their constants.
+_make_context, of_thread = mlir.make_ir_context, threading.local()
+
+
+def context() -> Any:
+    if not getattr(of_thread, "left", 0):
+        of_thread.left, of_thread.context = 100, _make_context()
+    of_thread.left -= 1
+    return of_thread.context
+
+
+mlir.make_ir_context = context
+
+# It asks a function without source for its text, and so shows a whole network at each `vmap` of it,
+# to find that the text tells nothing.
+_source = api_util.fun_sourceinfo
+
+
+def source(function: Any) -> str:
+    return "<unknown>" if isinstance(function, equinox.Module) else _source(function)
+
+
+api_util.fun_sourceinfo = source
 
 # Adam raises a float to an integer's power, which strict promotion forbids: Optax's own affair.
 optax.tree.bias_correction = jax.numpy_dtype_promotion("standard")(optax.tree.bias_correction)
@@ -105,6 +135,7 @@ optax.radam = radam
 CHECKED = ["core", "parts", "envs", "algorithms", "runners"]
 # The numeric tower: an int is welcome where a float is asked for, as the typing rules say.
 BEARTYPE = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+jaxtyping.jaxtyped = shapes.jaxtyped
 checked = install_import_hook([f"palestra.{name}" for name in CHECKED], BEARTYPE).hook
 among = checked.should_instrument
 KERNELS = (
