@@ -28,7 +28,7 @@ FEWER = (("steps=100_000", "steps=1_000"), ("seeds=10", "seeds=2, steps=1_000"))
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    sizes(monkeypatch, episodes=3, games=1, few=1, lanes=1)
+    sizes(monkeypatch, evaluations=2, episodes=3, games=1, few=1, lanes=1)
     stepping(monkeypatch, apart=False)
 
 
@@ -93,6 +93,8 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
                 arguments += ["--no-video"]
             if arguments[2].startswith(("ALE/", "HalfCheetah")):
                 arguments += ["--hidden", "8"]
+            if arguments[2].startswith(("HalfCheetah", "LunarLander")):
+                arguments += ["--max-episode-steps", "100"]
             arguments += ["--quiet"]
         if arguments[0] == "resume":
             arguments += ["--steps", "1200", "--quiet"]
