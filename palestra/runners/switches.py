@@ -5,9 +5,10 @@ So our programs run with the switches below off, and the doctor looks for NaN an
 place. What environments on the host do is the user's: the switches are back on around them.
 """
 
+import atexit
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any
@@ -51,11 +52,18 @@ def as_the_user_has_it() -> Iterator[None]:
 
 
 def throughout(function: Callable[..., Generator]) -> Callable[..., Generator]:
-    """The generator, `as_written` while it runs and as the user has it between two values."""
+    """The generator, `as_written` while it runs and as the user has it between two values. Who
+    never closes it has it closed when Python ends, while threads can still be started."""
 
     @wraps(function)
     def steps(*args: Any, **kwargs: Any) -> Generator:
         inner = function(*args, **kwargs)
+
+        def end() -> None:
+            with suppress(ValueError), as_written():  # of one that runs, in a thread
+                inner.close()
+
+        atexit.register(end)
         try:
             while True:
                 with as_written():
@@ -65,6 +73,7 @@ def throughout(function: Callable[..., Generator]) -> Callable[..., Generator]:
                         return
                 yield value
         finally:
+            atexit.unregister(end)
             with as_written():
                 inner.close()
 

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -72,6 +74,26 @@ def test_bad_input_is_told_at_the_first_event(tmp_path):
     with pytest.raises(ValueError, match="There is no algorithm 'sarza'; did you mean sarsa"):
         next(palestra.training("FrozenLake-v1", "sarza", run=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+LEFT_OPEN = """
+import gymnasium, palestra, sys
+ours = palestra.training("FrozenLake-v1", "sarsa", steps=1_600, run=sys.argv[1] + "/ours")
+made = lambda: gymnasium.make("CartPole-v1")
+host = palestra.training(made, "reinforce", steps=1_600, run=sys.argv[1] + "/host")
+for events in (ours, host):
+    while type(next(events)).__name__ != "Reported":
+        pass
+print("left")
+"""
+
+
+def test_python_ends_though_nobody_closed_the_events(tmp_path):
+    told = subprocess.run(
+        [sys.executable, "-c", LEFT_OPEN, tmp_path], capture_output=True, text=True, timeout=120
+    )
+    assert (told.returncode, told.stdout, told.stderr) == (0, "left\n", "")
+    assert palestra.resume(tmp_path / "ours", quiet=True).summary["steps"] >= 1_600
 
 
 def test_what_the_doctor_finds_is_told(tmp_path):
