@@ -65,7 +65,7 @@ def timed(*args, **kwargs):
         depth[0] = 0
 builtins.__import__ = timed
 from palestra.tools.cli import main
-main(sys.argv[1:])
+main()
 names = {"imports": "imports", "tracing": "/jax/core/compile/jaxpr_trace_duration",
          "lowering": "/jax/core/compile/jaxpr_to_mlir_module_duration",
          "loading": "/jax/core/compile/backend_compile_duration"}

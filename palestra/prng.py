@@ -27,7 +27,7 @@ GOLDEN = np.uint32(0x9E3779B9)  # 2³² / golden ratio, odd: successive counters
 BITS, SPLIT, FOLD = np.uint32(0), np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)  # what a draw is for
 
 
-def key(seed: int | jax.Array) -> jax.Array:
+def key(seed: int | np.integer | jax.Array) -> jax.Array:
     """The typed key of a whole number, as jax.random.key gives, with the cheap generator."""
     return jax.random.key(seed, impl=IMPL)
 

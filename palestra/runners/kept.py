@@ -18,6 +18,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from io import BytesIO
@@ -113,13 +114,22 @@ def _load(path: Path) -> Any:
 
     try:
         lapack, parts, structure = _Unpickler(BytesIO(path.read_bytes())).load()
-        if lapack:
-            # JAX fills in where LAPACK's routines are when it lowers a call of one: a program that
-            # calls it, in a process that has lowered none, ends the process (JAX 0.10).
-            jax.jit(jax.lax.linalg.qr).lower(jax.ShapeDtypeStruct((1, 1), "float32"))
-        return jax.tree.unflatten(structure, [deserialize_and_load(*part) for part in parts])
+        with ThreadPoolExecutor(1) as meanwhile:  # XLA loads while Python imports SciPy
+            programs = meanwhile.submit(lambda: [deserialize_and_load(*part) for part in parts])
+            if lapack:
+                _find_lapack()
+        return jax.tree.unflatten(structure, programs.result())
     except Exception:  # of whatever kind: then they are made again
         return None
+
+
+def _find_lapack() -> None:
+    """Tell XLA where LAPACK's routines are, which JAX does when it lowers a call of one: a program
+    that calls one, in a process that has lowered none, ends the process (JAX 0.10)."""
+    import numpy as np
+    from jaxlib.lapack import prepare_lapack_call
+
+    prepare_lapack_call("geqrf_ffi", np.dtype("float32"))
 
 
 def _save(path: Path, programs: Any) -> None:

@@ -15,7 +15,6 @@ each other as far as can be (Knuth, The Art of Computer Programming 3, 6.4: Fibo
 """
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from palestra import prng
@@ -43,5 +42,5 @@ def key(seed: int, use: int) -> Key:
     """The key of JUDGE or EXAM: for each seed another one, and none of training's, which are
     prng.key(seed)."""
     high, low = divmod(seed, 2**30)
-    begun = prng.key(jnp.uint32(use * 2**30 + low))
+    begun = prng.key(np.uint32(use * 2**30 + low))
     return jax.random.fold_in(begun, high) if high else begun

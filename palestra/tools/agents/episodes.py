@@ -86,14 +86,14 @@ def in_gymnasium(
     envs = [make() for _ in range(episodes)]
     obs = [env.reset(seed=seed + i)[0] for i, env in enumerate(envs)]
     totals, alive, steps = np.zeros(episodes), set(range(episodes)), 0
-    key = prng.key(seed)  # for exploration
+    key = prng.key(seed) if explore else None
     recalled: dict[str, Any] = {}
     for time in range(LONGEST):
         if not alive:
             break
         steps += len(alive)
         seen = jax.tree.map(lambda *each: np.stack(each), *obs)
-        now = jax.random.fold_in(key, time) if explore else None
+        now = None if key is None else jax.random.fold_in(key, time)
         actions = policy.predict(seen, explore=explore, seed=now, **recalled)
         if policy.remembers:
             actions, recalled["memory"] = actions

@@ -207,7 +207,8 @@ class Policy:
 
     @cached_property
     def _like(self) -> PyTree:
-        return jax.tree.map(np.asarray, example(self.spec.observation_space))
+        """The form of a flat observation."""
+        return jax.eval_shape(lambda: example(self.spec.observation_space))
 
     @cached_property
     def _act(self):
@@ -360,7 +361,8 @@ def _read_by(
     program: Callable, algorithm: Algorithm, spec: Spec
 ) -> dict[str, jax.ShapeDtypeStruct]:
     learner = _shapes(algorithm, spec)
-    obs = jax.tree.map(lambda x: x[None], seen_by(algorithm, spec))
+    batch = lambda x: jax.ShapeDtypeStruct((1, *x.shape), x.dtype)
+    obs = jax.tree.map(batch, jax.eval_shape(lambda: seen_by(algorithm, spec)))
     leaves = jax.tree_util.tree_leaves_with_path(learner)
     read = traced.reads(program, learner, obs)
     return {

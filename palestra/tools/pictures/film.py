@@ -206,9 +206,8 @@ def _font(size: float) -> Any:
 
 def episode(env: Environment, policy: Policy, *, key: Key) -> list[Shot]:
     """One greedy episode, first and last moments included, as NumPy arrays."""
-    start_key, key = jax.random.split(key)
     made = env, policy.algorithm, policy.spec.num_envs
-    state, seen = call(_begin, (*made, start_key), static=(2,))
+    state, seen, key = call(_begin, (*made, key), static=(2,))
     shots, arrays, done = [Shot(state, seen=seen)], dict(policy.arrays), False
     while not done and len(shots) <= LONGEST:
         args = *made, arrays, state, seen, key, np.uint32(len(shots) - 1)
@@ -225,8 +224,9 @@ def episode(env: Environment, policy: Policy, *, key: Key) -> list[Shot]:
 
 @partial(jax.jit, static_argnums=2)
 def _begin(env: Environment, algorithm: Algorithm, num_envs: int, key: Key) -> tuple:
-    """State, and what is seen."""
-    return remembering(env, algorithm, num_envs).reset(key)
+    """State, what is seen, and the key of what follows."""
+    start_key, key = jax.random.split(key)
+    return *remembering(env, algorithm, num_envs).reset(start_key), key
 
 
 @partial(jax.jit, static_argnums=2)

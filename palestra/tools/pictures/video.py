@@ -18,6 +18,7 @@ from palestra.tools.files import write_whole
 from palestra.tools.pictures.film import FRAMES_PER_SECOND, presentable
 
 __all__ = ["presentable", "record", "write"]
+PIPE = 2**20  # bytes to ffmpeg that wait, where the system lets us choose: fewer turns, less time
 GIF_RATE = 25  # pictures a second: of more the file becomes large, and browsers slow it down
 
 
@@ -95,7 +96,9 @@ def _mp4(path: Path, frames: Iterator[np.ndarray], rate: float) -> None:
     # A name such as a:b would be taken for a protocol, and -b for a flag.
     command.append(f"file:{path.absolute()}")
     with TemporaryFile() as log:
-        ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+        ffmpeg = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, pipesize=PIPE
+        )
         assert ffmpeg.stdin is not None
         try:
             with ffmpeg.stdin as sink:

@@ -46,7 +46,6 @@ def carry_out(
     seeds = list(folders)
     title = f"{job.name} on {job.task}" + (f", {len(seeds)} seeds" if len(seeds) > 1 else "")
     runs = {seed: Run(folder, job.task.make_env) for seed, folder in folders.items()}
-    import_ahead()
     yield Begun(title, job.steps, runs)
     over = learning_over(job.algorithm, job.steps)
     yield from map(Said, (*notes, *([over] if over else [])))
@@ -149,6 +148,7 @@ def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Ev
         before = first.recorder.step
         for report in reports:
             if judge is None:  # now that the environments that train are open
+                import_ahead()  # and programs are loaded, which takes Python's time too
                 judge = stack.enter_context(closing(first.judge()))
             if until is not None and until <= report.step < job.steps:
                 stop.set()
