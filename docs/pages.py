@@ -79,12 +79,12 @@ nobody set; ends of Backgammon, Othello and Pitfall II were seen in neither.
 
 A frame that is not drawn whole shows what was drawn there two frames before. Tetris and Trondead
 begin with such a frame, and so show what ale-py drew while it started, which it does not tell.
-Q*bert, 3-D Tic-Tac-Toe and Video Checkers have such frames too. The benchmark draws over the
-picture before the last, as ale-py does, and finds them equal; training draws over black, which
-shows where `frame_skip` is 1 or 2, in the first two frames of these three games that are offered:
-Q*bert, Tetris and Trondead.
+So do Q*bert's first frames, and 3-D Tic-Tac-Toe, Video Checkers and Video Chess while they think.
+The benchmark draws over the picture before the last, as ale-py does, and finds them equal; training
+draws over black, which shows where `frame_skip` is 1 or 2, in the first two frames of the three
+games of these that are offered: Q*bert, Tetris and Trondead.
 
-87 games are offered; the others, which differ in picture or end, or have another picture than 210
+84 games are offered; the others, which differ in picture or end, or have another picture than 210
 lines of NTSC, are refused with the reason. A game begins as one of
 ale-py's first eight, and what a learner sees is equal over whole games, but for the last picture
 of a game that ends with the very last frame of a step: ale-py adds the frame before to what it
