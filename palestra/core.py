@@ -270,13 +270,6 @@ class KnowsMasks(Protocol):
 
 
 @runtime_checkable
-class Anneals(Protocol):
-    """An algorithm whose learning rate falls to zero over so many environment steps, 0 for none."""
-
-    anneal_steps: int
-
-
-@runtime_checkable
 class InMinibatches(Protocol):
     """An algorithm that learns from a rollout in so many parts, which must divide it."""
 

@@ -22,17 +22,9 @@ from palestra.faults import EnvironmentFaultError, InputError
 from palestra.parts.masks import allowed, nothing_left
 from palestra.parts.remembering import apart, remembering, without_memory
 from palestra.parts.spaces import legal
-from palestra.parts.spreading import everywhere, spread
+from palestra.parts.spreading import device_count, everywhere, spread
 from palestra.runners.cache import use_compilation_cache
-from palestra.runners.devices import (
-    gathered,
-    going_on,
-    here,
-    leads,
-    over,
-    shared_out,
-    traced_for,
-)
+from palestra.runners.devices import gathered, going_on, here, leads, over, shared_out
 from palestra.runners.kept import kept
 from palestra.runners.leaves import fingerprint, rebuilt, replaced
 from palestra.runners.report import Report, Since, Tally, count, no_tally, printed
@@ -74,30 +66,33 @@ def train(
     all call this, and what process 0 gives counts (runners/devices.py).
     """
     use_compilation_cache()
-    check_shares(num_envs, devices)
+    mesh = None if devices == 1 else over(devices, num_envs)
     updates, epochs, steps_per_update = plan(algorithm, num_envs, total_steps, reports)
-    numbers, mesh = np.asarray(seeds, np.uint32), over(devices)
+    numbers = np.asarray(seeds, np.uint32)
     program = program_of(env, algorithm, num_envs, updates, numbers, mesh)
     if since is None:
         carry = program.start(env, algorithm, numbers)
         if start:
-            learner = replaced(here(mesh, carry.learner), start)
-            carry = carry._replace(learner=shared_out(mesh, learner, None))
+            learner = replaced(carry.learner if mesh is None else here(carry.learner), start)
+            placed = learner if mesh is None else shared_out(mesh, learner, None)
+            carry = carry._replace(learner=placed)
     else:
-        form = _start.eval_shape(env, algorithm, num_envs, numbers)
-        carry = _shared(mesh, rebuilt(form, since.arrays))
+        carry = rebuilt(_start.eval_shape(env, algorithm, num_envs, numbers), since.arrays)
+        carry = carry if mesh is None else _shared(mesh, carry)
     for done in ends(updates, epochs, since):
-        if not going_on(devices):
+        if mesh is not None and not going_on(devices):
             return
         carry, told = program.epoch(env, algorithm, carry)
-        metrics, episodes, prints, sound, stuck = here(mesh, told)
+        whole = carry
+        if mesh is not None:
+            whole, told = _gathered(mesh, carry), here(told)
+        metrics, episodes, prints, sound, stuck = told
         step = done * steps_per_update
         if stuck is not None and np.any(stuck):
             raise EnvironmentFaultError(
                 f"The environment's action_mask forbade every action before step {step:,}, though "
                 "the episode went on; allow one, or end the episode before."
             )
-        whole = _gathered(mesh, carry)
         obs = jax.vmap(environments_first)(without_memory(whole.obs))
         now = lambda: whole  # noqa: B023
         try:
@@ -106,15 +101,6 @@ def train(
             if done < updates * epochs and leads(devices):
                 going_on(devices, False)
             raise
-
-
-def check_shares(num_envs: int, devices: int) -> None:
-    """Raise ValueError where devices cannot have as many environments each."""
-    if num_envs % devices:
-        raise InputError(
-            f"num_envs must be a multiple of devices, so that each has as many: {num_envs} is none "
-            f"of {devices}."
-        )
 
 
 def plan(
@@ -273,11 +259,14 @@ def program_of(
     """The program of a run; one for all runs that differ in numbers only, in whatever thread."""
     leaves, structure = jax.tree.flatten((env, algorithm))
     key = (structure, mesh, *map(jax.typeof, leaves), num_envs, updates, len(seeds))
-    with _compiling, traced_for(mesh):
+    with _compiling:
         program = programs.pop(key, None)
-        if program is None:
-            make = partial(_made, env, algorithm, num_envs, updates, seeds, mesh)
-            program = make() if mesh else kept(("train", *key), make)
+        if program is None and mesh is not None:
+            with jax.set_mesh(mesh):
+                program = _made(env, algorithm, num_envs, updates, seeds, mesh)
+        elif program is None:
+            make = partial(_made, env, algorithm, num_envs, updates, seeds)
+            program = kept(("train", *key), make)
         programs[key] = program
         if len(programs) > MOST_PROGRAMS:
             del programs[next(iter(programs))]
@@ -290,10 +279,11 @@ def _made(
     num_envs: int,
     updates: int,
     seeds: np.ndarray,
-    mesh: Mesh | None,
+    mesh: Mesh | None = None,
 ) -> Program:
     start = _start.lower(env, algorithm, num_envs, seeds)
-    carry = _shared(mesh, _start.eval_shape(env, algorithm, num_envs, seeds))
+    carry = _start.eval_shape(env, algorithm, num_envs, seeds)
+    carry = carry if mesh is None else _shared(mesh, carry)
     with ThreadPoolExecutor(1) as meanwhile:  # the one compiles while the other is traced
         started = meanwhile.submit(start.compile)
         epoch = _epoch.lower(env, algorithm, updates, carry).compile()
@@ -317,23 +307,27 @@ def _each_seed(function: Callable, carry: PyTree) -> PyTree:
 def _start(
     env: Environment, algorithm: Algorithm, num_envs: int, seeds: UInt32[Array, "seeds"]
 ) -> Carry:
-    return _spread(_each_seed(partial(begin, env, algorithm, num_envs), seeds))
+    carry = _each_seed(partial(begin, env, algorithm, num_envs), seeds)
+    return carry if device_count() == 1 else _spread(carry)
 
 
 @partial(jax.jit, static_argnums=2, donate_argnums=3)
 def _epoch(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> tuple[Carry, Any]:
     carry, told = _each_seed(partial(run, env, algorithm, updates), carry)
-    return _spread(carry), everywhere(told)
+    return (carry, told) if device_count() == 1 else (_spread(carry), everywhere(told))
+
+
+# With several devices each has the whole learner, and a share of what plays.
 
 
 def _placed(carry: Carry, whole: Callable, shares: Callable) -> Carry:
-    """The carry, with several devices: each has the `whole` learner, and a share of what plays."""
+    """The carry, the learner by the one function and what plays by the other."""
     learner, key = whole((carry.learner, carry.key))
     env_state, obs, tally = shares((carry.env_state, carry.obs, carry.tally))
     return Carry(learner, env_state, obs, tally, key)
 
 
-def _shared(mesh: Mesh | None, carry: Carry) -> Carry:
+def _shared(mesh: Mesh, carry: Carry) -> Carry:
     """The carry of one device, or its shapes, on those devices."""
     out = partial(shared_out, mesh)
     return _placed(carry, partial(out, axis=None), partial(out, axis=-1))
@@ -344,6 +338,6 @@ def _spread(carry: Carry) -> Carry:
     return _placed(carry, everywhere, partial(spread, axis=-1))
 
 
-def _gathered(mesh: Mesh | None, carry: Carry) -> Carry:
+def _gathered(mesh: Mesh, carry: Carry) -> Carry:
     """The carry of those devices on one."""
-    return _placed(carry, partial(here, mesh), partial(gathered, mesh))
+    return _placed(carry, here, partial(gathered, mesh))

@@ -21,6 +21,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
 from palestra import prng
+from palestra.core import Count, check
 from palestra.faults import InputError
 from palestra.parts.spreading import AXIS, everywhere
 from palestra.runners.switches import on_cpu
@@ -28,7 +29,10 @@ from palestra.runners.switches import on_cpu
 
 def to_train_on(asked: int | None) -> int:
     """The devices to train on: all, if processes were joined, else one, where nobody says. Raises
-    ValueError for more than there are, and for a part of several processes'."""
+    ValueError for what is no number, for more than there are, and for a part of several
+    processes'."""
+    if asked is not None:
+        check("devices", asked, Count)
     all_of_them, own, several = jax.device_count(), jax.local_device_count(), jax.process_count()
     count = (all_of_them if several > 1 else 1) if asked is None else asked
     if count > all_of_them:
@@ -45,23 +49,26 @@ def to_train_on(asked: int | None) -> int:
     return count
 
 
-def over(count: int) -> Mesh | None:
-    """The devices, one after another; None for one."""
-    if count == 1:
-        return None
+def check_shares(num_envs: int, devices: int) -> None:
+    """Raise ValueError where devices cannot have as many environments each."""
+    if num_envs % devices:
+        raise InputError(
+            f"num_envs must be a multiple of devices, so that each has as many: {num_envs} is none "
+            f"of {devices}."
+        )
+
+
+def over(count: int, num_envs: int) -> Mesh:
+    """So many devices, one after another. Raises ValueError as `check_shares` does."""
+    check_shares(num_envs, count)
     found = jax.devices()[:count]
     return jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=found)
 
 
-def traced_for(mesh: Mesh | None) -> AbstractContextManager:
-    """A context in which programs are traced for those devices."""
-    return nullcontext() if mesh is None else jax.set_mesh(mesh)
-
-
-def shared_out(mesh: Mesh | None, tree: PyTree, axis: int | None) -> PyTree:
+def shared_out(mesh: Mesh, tree: PyTree, axis: int | None) -> PyTree:
     """Arrays of this process, or shapes, as those devices share them: by that axis, or all of it in
     each."""
-    return tree if mesh is None else jax.tree.map(partial(_shared_leaf, mesh, axis), tree)
+    return jax.tree.map(partial(_shared_leaf, mesh, axis), tree)
 
 
 def _shared_leaf(mesh: Mesh, axis: int | None, x: Any) -> Any:
@@ -78,22 +85,18 @@ def _shared_leaf(mesh: Mesh, axis: int | None, x: Any) -> Any:
 _everywhere = jax.jit(everywhere)
 
 
-def gathered(mesh: Mesh | None, tree: PyTree) -> PyTree:
+def gathered(mesh: Mesh, tree: PyTree) -> PyTree:
     """What the devices share, whole, on one device of this process."""
-    if mesh is None:
-        return tree
-    with traced_for(mesh):
-        return here(mesh, _everywhere(tree))
+    with jax.set_mesh(mesh):
+        return here(_everywhere(tree))
 
 
-def here(mesh: Mesh | None, tree: PyTree) -> PyTree:
+def here(tree: PyTree) -> PyTree:
     """What all devices have, as this process' first one has it.
 
     It is waited for: of two programs under way processes could run the one and the other first, and
     wait for each other for ever.
     """
-    if mesh is None:
-        return tree
     return jax.block_until_ready(jax.tree.map(lambda x: x.addressable_data(0), tree))
 
 

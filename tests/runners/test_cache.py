@@ -76,12 +76,14 @@ def maps(monkeypatch, tmp_path):
 def test_programs_are_forgotten_where_half_of_the_memory_maps_are_taken(
     count, forgets, maps, monkeypatch
 ):
-    """By whatever trains, first of all: a worker of a sweep trains hundreds of programs."""
+    """By whatever trains, last of all: a worker of a sweep trains hundreds of programs."""
     cleared = []
     monkeypatch.setattr(cache.jax, "clear_caches", lambda: cleared.append(count))
     maps.write_text("a map\n" * count)
     job: Any = SimpleNamespace(name="ppo", task="a task", steps=1)
-    next(session.carry_out(job, {}, {}, job))
+    events = session.carry_out(job, {}, {}, job)
+    next(events)
+    events.close()
     assert cleared == [count] * forgets
 
 

@@ -9,8 +9,7 @@ import gymnasium
 import pytest
 
 from palestra.faults import InputError
-from palestra.runners import compiled
-from palestra.runners.devices import others_here
+from palestra.runners.devices import check_shares, others_here
 from palestra.tools.cli import main
 from palestra.tools.training.train import train
 
@@ -97,13 +96,13 @@ def test_what_cannot_be_is_one_sentence(capsys, tmp_path):
     assert "from 0 to N - 1" in refused(capsys, *met, *where)
     assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match="8 is none of 3"):
-        compiled.check_shares(8, 3)
+        check_shares(8, 3)
 
 
 def test_environments_on_the_host_have_one_device(monkeypatch):
     monkeypatch.setattr("palestra.tools.training.train.to_train_on", lambda asked: 2)
     with pytest.raises(InputError, match="one device learns from it"):
-        train(lambda: gymnasium.make("CartPole-v1"), "dqn", steps=100, hidden=(8,))
+        train(lambda: gymnasium.make("CartPole-v1"), "dqn", steps=100, hidden=(8,), devices=2)
 
 
 def test_a_process_that_is_gone_is_one_sentence():

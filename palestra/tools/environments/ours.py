@@ -30,6 +30,7 @@ from palestra.parts.spaces import (
 )
 from palestra.ranges import differences
 from palestra.runners import compiled, streams
+from palestra.runners.devices import check_shares
 from palestra.tools.agents import episodes as judging
 from palestra.tools.agents.policy import Policy
 from palestra.tools.environments.task import Say, Spaces, Task, Train, as_kept
@@ -185,7 +186,7 @@ class Ours(Task):
             )
 
     def check_devices(self, num_envs: int, devices: int) -> None:
-        compiled.check_shares(num_envs, devices)
+        check_shares(num_envs, devices)
 
     def check_repeats(self, name: str, algorithm: Algorithm) -> None:
         """It always does."""

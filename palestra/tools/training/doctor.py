@@ -39,7 +39,6 @@ from palestra.core import Algorithm, Masked, Metrics, Spec
 from palestra.parts.masks import observed
 from palestra.runners.report import Report
 from palestra.runners.sound import unsound
-from palestra.tools.training.settings import learning_over
 
 # What is looked for, in this order; the setting that an algorithm must have for it.
 CHECKS = {
@@ -349,8 +348,13 @@ class Doctor:
         )
 
     def learning_over(self, report: Report) -> str | None:
-        over = learning_over(self.algorithm, self.steps)
-        return None if over and report.step <= self.of("anneal_steps") else over or ""
+        end = self.of("anneal_steps")
+        if not 0 < end < 0.99 * self.steps:
+            return ""
+        return (
+            f"The learning rate is zero after {end:,} of {self.steps:,} steps, so the rest learns "
+            f"nothing: set anneal_steps to {self.steps}, or to 0 for a rate that stays."
+        )
 
     def no_episode_ends(self, report: Report) -> str | None:
         if self.history.episodes:

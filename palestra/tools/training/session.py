@@ -25,7 +25,7 @@ from palestra.tools.runs.run import Run
 from palestra.tools.training import start
 from palestra.tools.training.events import Begun, Ended, Events, Finishing, Said, side_by_side
 from palestra.tools.training.seed_run import TRACEBACK, Book, DivergedError
-from palestra.tools.training.settings import Flags, Job, Schedule, learning_over
+from palestra.tools.training.settings import Flags, Job, Schedule
 from palestra.tools.training.stop import Stop, stop_on_signal
 
 EVALUATIONS = 25  # per run: greedy, to find the best agent
@@ -42,15 +42,14 @@ def carry_out(
     """Train every seed in its folder, from the beginning or from its checkpoint; judge and draw.
     Where it is to go on `until` a step, it is interrupted at the first report from there on."""
     use_compilation_cache()
-    forget_programs()  # of the hundreds of runs that a worker, say, has trained before
     seeds = list(folders)
     title = f"{job.name} on {job.task}" + (f", {len(seeds)} seeds" if len(seeds) > 1 else "")
     runs = {seed: Run(folder, job.task.make_env) for seed, folder in folders.items()}
-    yield Begun(title, job.steps, runs)
-    over = learning_over(job.algorithm, job.steps)
-    yield from map(Said, (*notes, *([over] if over else [])))
-    books = {s: Book(job, s, folder, since.get(s), flags) for s, folder in folders.items()}
     with ExitStack() as held:
+        held.callback(forget_programs)  # of the hundreds of runs that a worker, say, trains
+        yield Begun(title, job.steps, runs)
+        yield from map(Said, notes)
+        books = {s: Book(job, s, folder, since.get(s), flags) for s, folder in folders.items()}
         for book in books.values():
             held.callback(book.release)
             held.enter_context(book.beside)
@@ -135,13 +134,18 @@ def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Ev
     with ExitStack() as stack:
         train = stack.enter_context(job.task.opened(job.algorithm, job.num_envs, first.say, actors))
         yield from first.told()
-        begins = hand_out(first.flags.devices, seeds, joined(books), start.read(first.folder))
+        begun = start.read(first.folder)
+        since = first.since if len(books) == 1 else joined(books)
+        if in_processes(first.flags.devices):
+            tell(seeds, since, begun)
         reports = train(
+            seeds=seeds,
             total_steps=job.steps,
             reports=schedule.reports,
+            since=since,
+            start=begun,
             profile=profile,
             devices=first.flags.devices,
-            **begins,
         )
         stack.enter_context(closing(reports))  # before environments in which it may still play
         judge: Judge | None = None
@@ -167,17 +171,8 @@ def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Ev
                 return
 
 
-def hand_out(
-    devices: int, seeds: Sequence[int], since: Since | None, given: Mapping[str, np.ndarray]
-) -> dict[str, Any]:
-    """Which seeds are trained, and from what on, as runners take it; other processes are told."""
-    if in_processes(devices):
-        _tell(seeds, since, given)
-    return {"seeds": seeds, "since": since, "start": given}
-
-
-def _tell(seeds: Sequence[int], since: Since | None, given: Mapping[str, np.ndarray]) -> None:
-    """Tell it the other processes."""
+def tell(seeds: Sequence[int], since: Since | None, given: Mapping[str, np.ndarray]) -> None:
+    """Tell the other processes which seeds are trained, and from what on."""
     arrays = {"seeds": np.asarray(seeds), **{f"start.{name}": x for name, x in given.items()}}
     if since is not None:
         arrays |= {"updates": np.asarray(since.updates)}
@@ -186,7 +181,7 @@ def _tell(seeds: Sequence[int], since: Since | None, given: Mapping[str, np.ndar
 
 
 def taken(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What `_tell` has told."""
+    """What `tell` has told."""
     of = lambda kind: {
         name.removeprefix(kind): x for name, x in arrays.items() if name.startswith(kind)
     }

@@ -20,7 +20,6 @@ from palestra.algorithms import ALGORITHMS, algorithm_class, entry, name_of, ser
 from palestra.algorithms import named as named_algorithm
 from palestra.core import (
     Algorithm,
-    Anneals,
     Count,
     CountOrZero,
     Finite,
@@ -101,17 +100,6 @@ class Flags(NamedTuple):
     def num_actors(self) -> int:
         """How many; 0 for none."""
         return how_many(self.actors)
-
-
-def learning_over(algorithm: Algorithm, steps: int) -> str | None:
-    """A sentence for a learning rate that is zero long before a run of `steps` ends."""
-    end = algorithm.anneal_steps if isinstance(algorithm, Anneals) else 0
-    if not 0 < end < 0.99 * steps:
-        return None
-    return (
-        f"The learning rate is zero after {end:,} of {steps:,} steps, so the rest learns nothing: "
-        f"set anneal_steps to {steps}, or to 0 for a rate that stays."
-    )
 
 
 def of_another_task(job: Job, preset: str | Path | None) -> list[str]:

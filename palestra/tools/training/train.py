@@ -8,8 +8,9 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import gymnasium
+import jax
 
-from palestra.core import Algorithm, Count, check, plain
+from palestra.core import Algorithm, plain
 from palestra.runners.devices import leading, leads, to_train_on
 from palestra.runners.switches import as_written, check_devices, throughout
 from palestra.tools import presets
@@ -179,13 +180,13 @@ def plan(
     if asked.episodes is None:
         asked.episodes = job.task.episodes
     told, asked.log = loggers(asked.log), words(asked.log)
-    if asked.devices is not None:
-        check("devices", asked.devices, Count)
-    asked.devices = to_train_on(asked.devices)
+    one = asked.devices is None and jax.process_count() == 1
+    asked.devices = 1 if one else to_train_on(asked.devices)
     flags = checked(Flags(*(getattr(asked, name) for name in Flags._fields)))
     job.task.check_actors(job.algorithm, job.num_envs, flags.num_actors)
     job.task.check_several(job.num_envs * len(each))
-    job.task.check_devices(job.num_envs, flags.devices)
+    if not one:
+        job.task.check_devices(job.num_envs, flags.devices)
     started = None if asked.start_from is None else start.start_of(asked.start_from, job)
     notes = [] if started is None else [started.said]
     if unseen := [name for name in job.task.ignore if name not in named_parts(asked.ignore)]:
