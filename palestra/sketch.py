@@ -7,6 +7,7 @@ The file that declares settings stays the only place of them. Of a module, its c
 import ast
 import builtins
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +35,12 @@ def sketch(name: str) -> ModuleType:
         tree.body = _settings_of(tree.body)
     exec(compile(tree, path, "exec", dont_inherit=True), vars(module))
     return module
+
+
+def declared(package: str, home: str, load: Callable[[str], ModuleType]) -> type[Any]:
+    """The class at "module:class" of a package, its module by `sketch` or imported whole."""
+    module, name = home.split(":")
+    return getattr(load(f"{package}.{module}"), name)
 
 
 def _import(name: str, *rest: Any) -> Any:

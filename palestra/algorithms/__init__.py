@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from palestra.faults import InputError
 from palestra.own import full_name, load_installed, own_algorithm, summary
-from palestra.sketch import sketch
+from palestra.sketch import declared, sketch
 
 if TYPE_CHECKING:
     import gymnasium
@@ -37,18 +37,12 @@ class Entry(NamedTuple):
     @property
     def learner(self) -> type[Any]:
         """The class, imported now."""
-        if (found := own_algorithm(self.home)) is not None:
-            return found
-        module, name = self.home.split(":")
-        return getattr(import_module(f"palestra.algorithms.{module}"), name)
+        return own_algorithm(self.home) or declared("palestra.algorithms", self.home, import_module)
 
     @property
     def settings(self) -> type[Any]:
         """A class with the same fields: of ours a sketch, for which JAX is not imported."""
-        if (found := own_algorithm(self.home)) is not None:
-            return found
-        module, name = self.home.split(":")
-        return getattr(sketch(f"palestra.algorithms.{module}"), name)
+        return own_algorithm(self.home) or declared("palestra.algorithms", self.home, sketch)
 
 
 ALGORITHMS: dict[str, Entry] = {

@@ -20,7 +20,7 @@ from palestra.envs import atari2600
 from palestra.faults import InputError
 from palestra.names import hint
 from palestra.own import load_installed, own_environment, summary
-from palestra.sketch import sketch
+from palestra.sketch import declared, sketch
 
 if TYPE_CHECKING:
     from palestra.core import Environment
@@ -46,18 +46,12 @@ class Entry(NamedTuple):
     @property
     def simulator(self) -> type:
         """The class, imported now."""
-        if (found := own_environment(self.home)) is not None:
-            return found
-        module, name = self.home.split(":")
-        return getattr(import_module(f"palestra.envs.{module}"), name)
+        return own_environment(self.home) or declared("palestra.envs", self.home, import_module)
 
     @property
     def settings(self) -> type[Any]:
         """A class with the same fields: of ours a sketch, for which JAX is not imported."""
-        if (found := own_environment(self.home)) is not None:
-            return found
-        module, name = self.home.split(":")
-        return getattr(sketch(f"palestra.envs.{module}"), name)
+        return own_environment(self.home) or declared("palestra.envs", self.home, sketch)
 
 
 ENVIRONMENTS: dict[str, Entry] = {
@@ -339,23 +333,25 @@ def fitting(env_id: str, simulator: Any, parameters: dict[str, Any]) -> dict[str
     for what a simulator cannot compute with.
     """
     kinds = {field.name: field.type for field in fields(simulator)}
-    fit = {}
-    for name, value in parameters.items():
-        if name not in kinds:
-            known = hint(name, kinds) or f"it has: {', '.join(kinds) or 'none'}."
-            raise TypeError(f"{env_id} has no parameter {name!r}; {known}")
-        kind = get_args(kinds[name])[0] if get_origin(kinds[name]) else kinds[name]
-        if isinstance(value, list):
-            value = tuple(value)
-        is_tuple = isinstance(value, tuple)
-        if kind is float and not is_tuple:
-            value = _number(name, value)
-        elif not all(isinstance(x, int | float | str) for x in (value if is_tuple else [value])):
-            raise InputError(f"{name} cannot be {reprlib.repr(value)}.")
-        elif isinstance(value, int) and abs(value) > LARGEST_INT:
-            raise InputError(f"{name} must be below 2**31, not {reprlib.repr(value)}.")
-        fit[name] = value
-    return fit
+    return {name: _fitting(env_id, kinds, name, value) for name, value in parameters.items()}
+
+
+def _fitting(env_id: str, kinds: Mapping[str, Any], name: str, value: Any) -> Any:
+    """The value of one parameter; `kinds` are those that the simulator has."""
+    if name not in kinds:
+        known = hint(name, kinds) or f"it has: {', '.join(kinds) or 'none'}."
+        raise TypeError(f"{env_id} has no parameter {name!r}; {known}")
+    kind = get_args(kinds[name])[0] if get_origin(kinds[name]) else kinds[name]
+    if isinstance(value, list):
+        value = tuple(value)
+    is_tuple = isinstance(value, tuple)
+    if kind is float and not is_tuple:
+        return _number(name, value)
+    if not all(isinstance(x, int | float | str) for x in (value if is_tuple else [value])):
+        raise InputError(f"{name} cannot be {reprlib.repr(value)}.")
+    if isinstance(value, int) and abs(value) > LARGEST_INT:
+        raise InputError(f"{name} must be below 2**31, not {reprlib.repr(value)}.")
+    return value
 
 
 def _number(name: str, value: Any) -> Any:

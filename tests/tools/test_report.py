@@ -293,8 +293,9 @@ def test_commands_ask_for_the_same_again(name, monkeypatch):
     asked = {}
     monkeypatch.setattr("palestra.tools.cli.show_and_code", lambda made: 0)
     monkeypatch.setattr(
-        "palestra.tools.training.train.train", lambda *args, **kwargs: asked.update(kwargs)
+        "palestra.tools.training.train.training", lambda *args, **kwargs: asked.update(kwargs)
     )
+    monkeypatch.setattr("palestra.tools.training.train.displayed", lambda events, quiet: [])
     for env_id in {*[*presets(name)][:3], *(x for x in presets(name) if x == "ALE/Pong-v5")}:
         config = config_of(name, env_id)
         if env_id == "ALE/Pong-v5":

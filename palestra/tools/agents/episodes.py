@@ -130,6 +130,15 @@ def on_host(
     return on_host(policy, places, episodes=episodes, seed=seed, explore=explore, lanes=1)
 
 
+class Wishes(NamedTuple):
+    """What a run asks of who judges on the way."""
+
+    steps: int  # of the training
+    episodes: int | None  # of each evaluation; None for as many as is usual
+    lanes: int | None  # environments on the host, at once
+    say: Callable[[str], None]
+
+
 class Judge(Protocol):
     """Who evaluates agents on the way."""
 

@@ -398,23 +398,22 @@ def train(arguments: list[str], check_alone: bool = False) -> int:
         return 0
     options.meeting.join()
     from palestra.tools.presets import files
-    from palestra.tools.training.train import train as run_training
+    from palestra.tools.training.train import displayed, training
 
     if options.save_preset is not None:
         files.check_new(options.save_preset)
-    made = run_training(
+    events = training(
         env_id,
         name,
         seed=options.seed,
         seeds=seeds,
         run=options.run,
         log=options.log,
-        quiet=options.quiet,
         **asked,
     )
+    made = displayed(events, options.quiet)
     if options.save_preset is not None and made:
-        config = (made[0] if isinstance(made, list) else made).config
-        files.write(config, options.save_preset)
+        files.write(made[0].config, options.save_preset)
     return show_and_code(made)
 
 

@@ -65,7 +65,8 @@ def parse(cls: type[T], arguments: list[str], usage: str, default: T | None = No
     if unknown:
         raise InputError(_unknown(unknown[0].split("=")[0], kinds, usage))
     _check(flags)
-    import_trusted(getattr(flags, "trust", None))
+    if trusted := getattr(flags, "trust", None):
+        import_trusted(trusted)
     return flags
 
 

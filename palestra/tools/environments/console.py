@@ -10,7 +10,6 @@ from palestra.tools.agents import episodes as judging
 from palestra.tools.agents.policy import Policy
 from palestra.tools.environments.atari import Atari, altered, preprocessing
 from palestra.tools.environments.ours import Ours
-from palestra.tools.environments.task import Say
 
 
 class Console(Ours):
@@ -40,18 +39,9 @@ class Console(Ours):
     def packages(self) -> list[str]:
         return ["ale-py", "warp-lang"]
 
-    def judge(
-        self,
-        algorithm: Algorithm,
-        spec: Spec,
-        *,
-        steps: int,
-        episodes: int | None,
-        lanes: int | None,
-        say: Say,
-    ) -> judging.Judge:
+    def judge(self, algorithm: Algorithm, spec: Spec, wishes: judging.Wishes) -> judging.Judge:
         """Whole games are long: fewer of them, and as seldom as on the host."""
-        each = judging.FEW if episodes is None else episodes
+        each = wishes.episodes or judging.FEW
         return judging.InOurs(self.judged, self.limit, each, share=judging.OnHost.SHARE)
 
     def score(

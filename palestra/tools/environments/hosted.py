@@ -106,8 +106,6 @@ class Hosted(Task):
         return any(name.startswith("playing.") for name in kept)
 
     def check_actors(self, algorithm: Algorithm, num_envs: int, actors: int) -> None:
-        if not actors:
-            return
         if isinstance(algorithm, Asynchronous):
             raise InputError(
                 f"{type(algorithm).__name__} has threads that play by themselves, and takes no "
@@ -168,25 +166,17 @@ class Hosted(Task):
         make = lambda lanes: self.make_envs(lanes, training=False).envs
         return judging.Places(str(self), make, longest)
 
-    def judge(
-        self,
-        algorithm: Algorithm,
-        spec: Spec,
-        *,
-        steps: int,
-        episodes: int | None,
-        lanes: int | None,
-        say: Say,
-    ) -> judging.Judge:
-        if lanes == 0:
+    def judge(self, algorithm: Algorithm, spec: Spec, wishes: judging.Wishes) -> judging.Judge:
+        if wishes.lanes == 0:
             return judging.Nobody()
         longest = self.longest
         if self.limit is None:
-            longest = min(longest, max(SHORTEST, int(PATIENCE * steps)))
+            longest = min(longest, max(SHORTEST, int(PATIENCE * wishes.steps)))
+        places, asked = self.places(longest), (wishes.episodes, wishes.lanes)
         try:
-            return judging.OnHost(self.places(longest), algorithm, spec, episodes, lanes)
+            return judging.OnHost(places, algorithm, spec, *asked)
         except EnvironmentFaultError as fault:
-            say(
+            wishes.say(
                 "There are no evaluations on the way, since no environment can be opened beside "
                 f"those that train ({fault}); the last agent is judged when these are closed."
             )

@@ -179,11 +179,10 @@ class Ours(Task):
         """Any number may."""
 
     def check_actors(self, algorithm: Algorithm, num_envs: int, actors: int) -> None:
-        if actors:
-            raise InputError(
-                f"{self.env_id} is simulated inside of the compiled program, many thousand times "
-                "faster than actors are reached: leave out --actors."
-            )
+        raise InputError(
+            f"{self.env_id} is simulated inside of the compiled program, many thousand times "
+            "faster than actors are reached: leave out --actors."
+        )
 
     def check_devices(self, num_envs: int, devices: int) -> None:
         check_shares(num_envs, devices)
@@ -212,18 +211,8 @@ class Ours(Task):
     def _model(self) -> Model | None:
         return judging.model_of(self.env)
 
-    def judge(
-        self,
-        algorithm: Algorithm,
-        spec: Spec,
-        *,
-        steps: int,
-        episodes: int | None,
-        lanes: int | None,
-        say: Say,
-    ) -> judging.Judge:
-        each = self.episodes if episodes is None else episodes
-        return judging.InOurs(self.judged, self.limit, each)
+    def judge(self, algorithm: Algorithm, spec: Spec, wishes: judging.Wishes) -> judging.Judge:
+        return judging.InOurs(self.judged, self.limit, wishes.episodes or self.episodes)
 
     def score(
         self,

@@ -27,7 +27,7 @@ from palestra.envs.host import ignoring, masking
 from palestra.faults import InputError
 from palestra.runners.host import Profile
 from palestra.runners.report import Report, Since
-from palestra.tools.agents.episodes import EPISODES, Judge
+from palestra.tools.agents.episodes import EPISODES, Judge, Wishes
 from palestra.tools.agents.policy import Policy
 
 SEEN = Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple  # by networks, or holding such
@@ -139,7 +139,8 @@ class Task(ABC):
 
     @abstractmethod
     def check_actors(self, algorithm: Algorithm, num_envs: int, actors: int) -> None:
-        """Raises ValueError where so many environments do not play in so many of Ray's actors."""
+        """Raises ValueError where so many environments do not play in so many, one at least, of
+        Ray's actors."""
 
     @abstractmethod
     def check_devices(self, num_envs: int, devices: int) -> None:
@@ -171,17 +172,8 @@ class Task(ABC):
     # Judging agents in it, and showing them.
 
     @abstractmethod
-    def judge(
-        self,
-        algorithm: Algorithm,
-        spec: Spec,
-        *,
-        steps: int,
-        episodes: int | None,
-        lanes: int | None,
-        say: Say,
-    ) -> Judge:
-        """Who evaluates agents on the way of a training of so many steps."""
+    def judge(self, algorithm: Algorithm, spec: Spec, wishes: Wishes) -> Judge:
+        """Who evaluates agents on the way of a training."""
 
     @abstractmethod
     def score(
@@ -320,17 +312,18 @@ def _inside(space: gymnasium.Space) -> Iterable[tuple[Any, gymnasium.Space]]:
 def as_kept(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters in the form that a run's files keep, so that the environment is given today what
     it will be given from them: numbers as Python's, tuples as lists. Raises ValueError."""
-    kept = {}
-    for name, value in env_kwargs.items():
-        try:
-            kept[name] = json.loads(json.dumps(value, default=_number))
-        except (TypeError, ValueError):
-            raise InputError(
-                f"{name} cannot be kept in a file: env_kwargs are numbers, words, true, false, "
-                "None, and lists and dicts of these. A function that makes the environment may "
-                f"give it anything, and takes the place of its id; {name} is {reprlib.repr(value)}."
-            ) from None
-    return kept
+    return {name: _as_kept(name, value) for name, value in env_kwargs.items()}
+
+
+def _as_kept(name: str, value: Any) -> Any:
+    try:
+        return json.loads(json.dumps(value, default=_number))
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{name} cannot be kept in a file: env_kwargs are numbers, words, true, false, "
+            "None, and lists and dicts of these. A function that makes the environment may "
+            f"give it anything, and takes the place of its id; {name} is {reprlib.repr(value)}."
+        ) from None
 
 
 def _number(value: Any) -> Any:

@@ -7,11 +7,12 @@ from typing import Any
 import gymnasium
 
 from palestra import envs
-from palestra.core import Environment, plain
+from palestra.core import Environment, check, plain
 from palestra.envs.atari2600 import PREFIX
 from palestra.envs.host import atari, ids
 from palestra.faults import InputError
 from palestra.own import ENVIRONMENT, is_like, own_environment
+from palestra.ranges import Limit
 from palestra.tools.environments.atari import Atari
 from palestra.tools.environments.callers import Callers
 from palestra.tools.environments.console import Console
@@ -39,11 +40,7 @@ def task_of(
     if not (isinstance(given, Mapping) and all(isinstance(name, str) for name in given)):
         example = {"gravity": 9.8}
         raise InputError(f"env_kwargs must be names and values, as {example}, not {given!r}.")
-    if limit is not None and (not isinstance(limit, int) or limit < 1) and limit != -1:
-        raise InputError(
-            "max_episode_steps must be a whole number of at least 1, or -1 for no limit, "
-            f"not {limit!r}."
-        )
+    check("max_episode_steps", limit, Limit | None)
     if not isinstance(env, str):
         of: Any = of_class if is_like(env, ENVIRONMENT) else Callers.of
         return replace(of(env, given, limit, names), mask=mask)

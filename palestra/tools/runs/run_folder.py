@@ -155,19 +155,10 @@ class Recorder:
         self.step = since["step"]
         self.prints = since["prints"]
         self.seconds: dict[str, float] = {}  # by phase, where the runner knows
-        path = folder / "metrics.jsonl"
-        if path.is_symlink():  # a stranger's: ours would be cut off and written to
-            raise InputError(f"{path} is a link to another file; put the file itself there.")
-        held = _HELD.pop(folder.absolute(), None)
-        self._file = held or path.open("a", buffering=1)
-        if not held and not _locked(self._file):  # for as long as it is open
-            self._file.close()
-            raise InputError(f"{folder} is being written by another process; stop it first.")
         self._size, self._best = since["metrics_bytes"], best
         self._begun = False
-        if not 0 <= self._size <= path.stat().st_size:
-            self._file.close()
-            raise InputError(f"{path} is shorter than when the checkpoint was written; restore it.")
+        held = _HELD.pop(folder.absolute(), None)
+        self._file = held or _gone_on_with(folder, self._size)
 
     def _begin(self) -> None:
         """Cut off what is done once more: only now, when what is gone on from was seen to fit."""
@@ -254,6 +245,24 @@ class Recorder:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _gone_on_with(folder: Path, size: int) -> IO[str]:
+    """metrics.jsonl of a run that is there, of which so many bytes stay; locked for as long as it
+    is open. Raises ValueError."""
+    path = folder / "metrics.jsonl"
+    if path.is_symlink():  # a stranger's: ours would be cut off and written to
+        raise InputError(f"{path} is a link to another file; put the file itself there.")
+    file = path.open("a", buffering=1)
+    fault = None
+    if not _locked(file):
+        fault = f"{folder} is being written by another process; stop it first."
+    elif not 0 <= size <= path.stat().st_size:
+        fault = f"{path} is shorter than when the checkpoint was written; restore it."
+    if fault is None:
+        return file
+    file.close()
+    raise InputError(fault)
 
 
 def _locked(file: IO[str]) -> bool:

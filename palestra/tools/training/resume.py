@@ -125,7 +125,8 @@ def standing(
         flags = flags._replace(log=words(log))
     if actors is not None:
         flags = checked(flags._replace(actors=actors))
-    job.task.check_actors(job.algorithm, job.num_envs, flags.num_actors)
+    if flags.num_actors:
+        job.task.check_actors(job.algorithm, job.num_envs, flags.num_actors)
     if flags != kept:
         longer |= {"flags": flags._asdict()}
     if steps is not None and steps != job.steps:

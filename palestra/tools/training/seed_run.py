@@ -15,7 +15,7 @@ from palestra.faults import said
 from palestra.runners.leaves import named
 from palestra.runners.report import Report, Since
 from palestra.tools.agents.agent import Agent
-from palestra.tools.agents.episodes import Judge, Played
+from palestra.tools.agents.episodes import Judge, Played, Wishes
 from palestra.tools.files import write_whole
 from palestra.tools.json_files import Whole, write_json
 from palestra.tools.pictures.video import record
@@ -101,8 +101,8 @@ class Book:
     def judge(self) -> Judge:
         """Who evaluates agents on the way."""
         flags, job = self.flags, self.job
-        asked: Any = {"episodes": flags.eval_episodes, "lanes": flags.eval_envs, "say": self.say}
-        return job.task.judge(job.algorithm, job.spec, steps=job.steps, **asked)
+        wishes = Wishes(job.steps, flags.eval_episodes, flags.eval_envs, self.say)
+        return job.task.judge(job.algorithm, job.spec, wishes)
 
     def take(
         self, report: Report, snapshot: Callable[[], Agent], judge: Judge, due: Due, stopped: bool

@@ -134,7 +134,7 @@ def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Ev
     with ExitStack() as stack:
         train = stack.enter_context(job.task.opened(job.algorithm, job.num_envs, first.say, actors))
         yield from first.told()
-        begun = start.read(first.folder)
+        begun = start.read(first.folder) if (first.folder / start.NAME).is_file() else {}
         since = first.since if len(books) == 1 else joined(books)
         if in_processes(first.flags.devices):
             tell(seeds, since, begun)

@@ -98,8 +98,8 @@ class Flags(NamedTuple):
 
     @property
     def num_actors(self) -> int:
-        """How many; 0 for none."""
-        return how_many(self.actors)
+        """How many; 0 for none. Raises ValueError."""
+        return 0 if self.actors == "none" else how_many(self.actors)
 
 
 def of_another_task(job: Job, preset: str | Path | None) -> list[str]:
@@ -119,18 +119,21 @@ def of_another_task(job: Job, preset: str | Path | None) -> list[str]:
 
 def which(seed: int, seeds: int | Iterable[int] | None) -> list[int]:
     """The seeds to train. Raises ValueError for what is no seed, or the same one twice."""
-    if seeds is None:
-        each = [seed]
-    elif isinstance(seeds, int | np.integer):
-        check("seeds", seeds, Seeds)
-        each = list(range(seeds))
-    else:
-        each = list(seeds)
-        if not each or len(set(each)) < len(each):
-            raise InputError(f"seeds must be different numbers, at least one, not {each}.")
+    each = [seed] if seeds is None else _several(seeds)
     for one in each:
         check("seed", one, Seed)
     return [int(one) for one in each]
+
+
+def _several(seeds: int | Iterable[int]) -> list[int]:
+    """Which they are, of how many or which."""
+    if isinstance(seeds, int | np.integer):
+        check("seeds", seeds, Seeds)
+        return list(range(seeds))
+    each = list(seeds)
+    if not each or len(set(each)) < len(each):
+        raise InputError(f"seeds must be different numbers, at least one, not {each}.")
+    return each
 
 
 def write_config(folder: Path, job: Job, seed: int, flags: Flags) -> None:
@@ -207,7 +210,7 @@ def checked(flags: Flags) -> Flags:
     """The flags. Raises ValueError for what cannot be."""
     for name, kind in get_type_hints(Flags, include_extras=True).items():
         check(name, getattr(flags, name), kind)
-    how_many(flags.actors)
+    _ = flags.num_actors  # raises
     return flags
 
 

@@ -113,11 +113,8 @@ def write(folder: Path, start: Start) -> None:
 
 
 def read(folder: Path) -> dict[str, np.ndarray]:
-    """What a run's learner starts from, by name; empty where it starts anew. Raises ValueError
-    where the file is damaged."""
+    """What a run's learner starts from, by name. Raises ValueError where the file is damaged."""
     path = folder / NAME
-    if not path.is_file():
-        return {}
     try:
         with safe_open(path, "numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

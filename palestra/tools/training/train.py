@@ -183,7 +183,8 @@ def plan(
     one = asked.devices is None and jax.process_count() == 1
     asked.devices = 1 if one else to_train_on(asked.devices)
     flags = checked(Flags(*(getattr(asked, name) for name in Flags._fields)))
-    job.task.check_actors(job.algorithm, job.num_envs, flags.num_actors)
+    if flags.num_actors:
+        job.task.check_actors(job.algorithm, job.num_envs, flags.num_actors)
     job.task.check_several(job.num_envs * len(each))
     if not one:
         job.task.check_devices(job.num_envs, flags.devices)
