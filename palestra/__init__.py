@@ -93,8 +93,9 @@ class _WithGymnasium:
     """A finder of modules that makes our environments known once Gymnasium has been imported."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if name != "gymnasium":
-            return None
+        return self._registering(name, path, target) if name == "gymnasium" else None
+
+    def _registering(self, name: str, path: Any, target: Any) -> ModuleSpec | None:
         others = [finder for finder in sys.meta_path if finder is not self]
         found = (finder.find_spec(name, path, target) for finder in others)
         spec = next((one for one in found if one is not None), None)

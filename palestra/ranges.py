@@ -66,25 +66,29 @@ def settings(cls: type[T]) -> type[T]:
             "validate, which is called after the fields have been checked."
         )
 
-    def post_init(self: Any) -> None:
-        for field in fields(self):
-            value = plain(getattr(self, field.name))
-            object.__setattr__(self, field.name, value)
-            check(field.name, value, field.type)
-        if hasattr(self, "validate"):
-            self.validate()
-
-    def missing(self: Any, name: str) -> Any:
-        said = f"; {SAID[name]}" if name in SAID else ""
-        raise AttributeError(f"{type(self).__name__} has no {name!r}{said}")
-
-    cls.__post_init__ = post_init  # type: ignore[attr-defined]
+    cls.__post_init__ = _check_fields  # type: ignore[attr-defined]
     cls = dataclass(frozen=True, kw_only=True)(cls)
     _resolve_annotations(cls)
     cls.__init__ = _by_name(cls)  # type: ignore[method-assign]
     if hasattr(cls, "update"):  # an algorithm
-        cls.__getattr__ = missing  # type: ignore[attr-defined]
+        cls.__getattr__ = _missing  # type: ignore[attr-defined]
     return cls
+
+
+def _check_fields(self: Any) -> None:
+    """The __post_init__ of settings."""
+    for field in fields(self):
+        value = plain(getattr(self, field.name))
+        object.__setattr__(self, field.name, value)
+        check(field.name, value, field.type)
+    if hasattr(self, "validate"):
+        self.validate()
+
+
+def _missing(self: Any, name: str) -> Any:
+    """The __getattr__ of an algorithm, whose attribute others call by another name."""
+    said = f"; {SAID[name]}" if name in SAID else ""
+    raise AttributeError(f"{type(self).__name__} has no {name!r}{said}")
 
 
 def _resolve_annotations(cls: Any) -> None:

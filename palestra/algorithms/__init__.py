@@ -211,6 +211,9 @@ ALGORITHMS: dict[str, Entry] = {
 }
 
 
+NAMES = {f"palestra.algorithms.{row.home}": name for name, row in ALGORITHMS.items()}
+
+
 # Names that literature has for what is a setting here, or for a class of several algorithms.
 KNOWN_AS = {
     "ddqn": "dqn, which is double unless --no-double says otherwise",
@@ -324,17 +327,21 @@ def kind_of(space: "gymnasium.Space") -> str:
 
 def name_of(algorithm: "Algorithm") -> str:
     """The name of an algorithm: the table's, or module:Name. Raises ValueError if it has none."""
+    home = full_name(type(algorithm))
+    if home in NAMES:
+        return NAMES[home]
+    if own_algorithm(home) is None:
+        raise _no_algorithm(algorithm)
+    return home
+
+
+def _no_algorithm(algorithm: Any) -> InputError:
+    """Why that has no name."""
     kind = type(algorithm)
     if isinstance(algorithm, type):
         one = algorithm.__name__
-        raise InputError(f"{one} is a class; give an algorithm's name, or an instance: {one}().")
-    home = f"{kind.__module__.removeprefix('palestra.algorithms.')}:{kind.__name__}"
-    for name, row in ALGORITHMS.items():
-        if row.home == home:
-            return name
-    if own_algorithm(outside := full_name(kind)) is not None:
-        return outside
-    raise InputError(
+        return InputError(f"{one} is a class; give an algorithm's name, or an instance: {one}().")
+    return InputError(
         f"{kind.__name__} is no algorithm that can be trained: that is a class under "
         "@palestra.core.hyperparameters with init, act and update (palestra.core.Algorithm)."
     )

@@ -267,6 +267,17 @@ class Unmasked(eqx.Module):
 Encoder = Vector | OneHot | CNN | Joined | Unmasked
 
 
+def one_hot(count: int) -> OneHot:
+    """An encoder of one of so many things. Raises ValueError where they are too many."""
+    if count > MOST_THINGS:
+        raise InputError(
+            f"the observation is one of {count:,}, each of which would be an input of the "
+            f"network, where {MOST_THINGS:,} at most are served; show it as numbers (a Box), "
+            "such as where it is."
+        )
+    return OneHot(count)
+
+
 def encoder(space: gymnasium.Space, key: Key, *, layer_norm: bool = False) -> Encoder:
     """What makes a vector of the space's observations. Raises ValueError for other spaces.
 
@@ -275,13 +286,7 @@ def encoder(space: gymnasium.Space, key: Key, *, layer_norm: bool = False) -> En
     if isinstance(space, Masked):
         return Unmasked(encoder(space["observation"], key, layer_norm=layer_norm))
     if isinstance(space, Discrete) and space.start == 0:
-        if space.n > MOST_THINGS:
-            raise InputError(
-                f"the observation is one of {space.n:,}, each of which would be an input of the "
-                f"network, where {MOST_THINGS:,} at most are served; show it as numbers (a Box), "
-                "such as where it is."
-            )
-        return OneHot(int(space.n))
+        return one_hot(int(space.n))
     if isinstance(space, Box) and len(space.shape) == 1:
         return Vector(space.shape[0])
     if isinstance(space, Box) and len(space.shape) == 3 and min(space.shape[:2]) >= 3:

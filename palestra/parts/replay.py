@@ -194,13 +194,27 @@ def read(
         (data.reward, data.terminated, data.truncated), window, env
     )
     action = _look_up(data.action, first, env)
-    done = terminated | truncated
-    if not replay.stack:
-        returns, discount, length = returns_of(reward, terminated, done, gamma)
-        obs = _look_up(data.obs, first, env)
-        next_obs = _look_up(data.next_obs, first + length - 1, env)
-        return Batch(obs, action, returns, discount, next_obs)
+    if replay.stack:
+        steps = reward, terminated, truncated
+        return _read_frames(replay, first, env, steps, action, gamma)
+    returns, discount, length = returns_of(reward, terminated, terminated | truncated, gamma)
+    obs = _look_up(data.obs, first, env)
+    next_obs = _look_up(data.next_obs, first + length - 1, env)
+    return Batch(obs, action, returns, discount, next_obs)
 
+
+def _read_frames(
+    replay: Replay,
+    first: Int[Array, "*shape"],
+    env: Int[Array, "*shape"],
+    steps: tuple[Array, Array, Array],
+    action: PyTree,
+    gamma: float | Float[Array, ""],
+) -> Batch:
+    """`read` of frames that are kept once; `steps` are the rewards and ends of n_step rows, leaves
+    [n_step, *shape]."""
+    reward, terminated, truncated = steps
+    done = terminated | truncated
     cut_off = _cut_off(terminated, truncated)  # stop before these
     stop = done.at[:-1].set(done[:-1] | cut_off[1:])
     returns, discount, length = returns_of(reward, terminated, stop, gamma)

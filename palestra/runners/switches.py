@@ -85,12 +85,15 @@ def check_devices() -> None:
     try:
         jax.devices()
     except (RuntimeError, AssertionError):
-        told = os.environ.get("JAX_PLATFORMS") or jax.config.values.get("jax_platforms")
-        asked = told or "one that is here"
-        raise InputError(
-            f"JAX finds no device of the platform that was asked for, {asked}; leave out "
-            "JAX_PLATFORMS, or set it to cpu."
-        ) from None
+        raise _no_device() from None
+
+
+def _no_device() -> InputError:
+    told = os.environ.get("JAX_PLATFORMS") or jax.config.values.get("jax_platforms")
+    return InputError(
+        f"JAX finds no device of the platform that was asked for, {told or 'one that is here'}; "
+        "leave out JAX_PLATFORMS, or set it to cpu."
+    )
 
 
 def on_cpu() -> bool:

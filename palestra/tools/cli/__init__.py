@@ -152,24 +152,29 @@ def _run(arguments: list[str]) -> int:
             case [name, *_]:
                 raise InputError(f"There is no command {name!r}; {nearest(name, COMMANDS)}")
         raise AssertionError("not reached")
-    except bad_input() as fault:
+    except (Exception, KeyboardInterrupt) as fault:
+        return _told(fault, arguments)
+
+
+def _told(fault: BaseException, arguments: Sequence[str]) -> int:
+    """The exit code of a command that failed; why is told, in a sentence."""
+    if isinstance(fault, bad_input()):
         refuse(fault)
         return 2
-    except BrokenPipeError:  # the reader went away, as `head` does
+    if isinstance(fault, BrokenPipeError):  # the reader went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, ArithmeticError) as fault:  # a full disk, say; or training that diverged
-        print(f"palestra: {fault}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
+    if isinstance(fault, KeyboardInterrupt):
         print("palestra: aborted", file=sys.stderr)
         return INTERRUPTED
-    except Exception as fault:
-        if DEBUG in os.environ:
-            raise
-        told = fault_of_ours(fault, shlex.join(arguments))
-        print(f"palestra: {told} {DEBUG}=1 shows it here.", file=sys.stderr)
+    if isinstance(fault, OSError | ArithmeticError):  # a full disk, say; or training that diverged
+        print(f"palestra: {fault}", file=sys.stderr)
         return 1
+    if DEBUG in os.environ:
+        raise fault
+    told = fault_of_ours(fault, shlex.join(arguments))
+    print(f"palestra: {told} {DEBUG}=1 shows it here.", file=sys.stderr)
+    return 1
 
 
 def _leave(code: int) -> None:

@@ -197,22 +197,20 @@ def as_named(algorithm: str, env_id: str) -> tuple[str, str]:
     for word in (algorithm, env_id):
         if ":" in word:
             import_trusted(word.rpartition(":")[0])
-    name = None
     try:
         name = named(algorithm)
-    except ValueError:
-        with suppress(ValueError):
-            name = named(env_id)
-        if name is None:
-            raise
-        raise InputError(f"The algorithm comes first: palestra train {name} {algorithm}.") from None
-    if env_id.endswith(".py"):
-        module = Path(env_id).stem
-        raise InputError(
-            f"{env_id} is a file; name the environment in it: {module}:Name-v0, as it registers "
-            f"one of Gymnasium's, or {module}:Name, a class in JAX."
-        )
+    except ValueError as fault:
+        raise _turned_around(algorithm, env_id) or fault from None
     return name, id_today(env_id)
+
+
+def _turned_around(algorithm: str, env_id: str) -> InputError | None:
+    """What to say where the second word is the algorithm."""
+    from palestra.algorithms import named
+
+    with suppress(ValueError):
+        return InputError(f"The algorithm comes first: palestra train {named(env_id)} {algorithm}.")
+    return None
 
 
 def _one_sentence(box: str, usage: str) -> str:
@@ -278,14 +276,21 @@ def import_trusted(module: str | None) -> None:
 def id_today(env_id: str) -> str:
     """Today's id of an environment; says so where the field has renamed it. Raises ValueError where
     its version alone is unknown."""
-    from palestra.envs import RENAMED, check_version, current
+    from palestra.envs import ENVIRONMENTS, RENAMED, check_version, current
 
-    if env_id not in RENAMED:
+    if env_id in RENAMED:
+        name, change = RENAMED[env_id]
+        print(f"palestra: {env_id} is called {name} now: {change}.", file=sys.stderr)
+        return name
+    if env_id.endswith(".py"):
+        module = Path(env_id).stem
+        raise InputError(
+            f"{env_id} is a file; name the environment in it: {module}:Name-v0, as it registers "
+            f"one of Gymnasium's, or {module}:Name, a class in JAX."
+        )
+    if env_id not in ENVIRONMENTS:
         check_version(env_id)
-        return current(env_id)
-    name, change = RENAMED[env_id]
-    print(f"palestra: {env_id} is called {name} now: {change}.", file=sys.stderr)
-    return name
+    return current(env_id)
 
 
 def limit_of(env_id: str) -> int | None:

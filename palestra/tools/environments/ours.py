@@ -89,6 +89,25 @@ class Flat(Transform):
         return flatten_observation(self.seen, seen)
 
 
+def _changes(env_id: str, row: envs.Entry, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the parameters that are not the id's own."""
+    try:
+        asked = envs.fitting(env_id, row.simulator, {**row.parameters, **given})
+        return differences(row.simulator(**row.parameters), asked)
+    except TypeError as fault:  # a parameter that is not there, or one without a default
+        raise InputError(str(fault)) from None
+
+
+def first_mask(env: Environment) -> Any:
+    """Which actions it allows at first, as it tells it."""
+
+    def at_first() -> Any:
+        state, obs = env.reset(prng.key(0))
+        return masking.mask_of(env.observation_space, obs, info_of(env, state))
+
+    return jax.device_get(jax.jit(at_first)())
+
+
 def info_of(env: Environment, state: PyTree) -> dict[str, PyTree]:
     """What it tells beside what it shows."""
     return env.info(state) if isinstance(env, HasInfo) else {}
@@ -110,14 +129,7 @@ class Ours(Task):
         row = envs.entry(env_id)
         if limit == (row.limit or -1):
             limit = None
-        if not given:
-            return cls(env_id, {}, limit, ignore=ignore)
-        try:
-            asked = envs.fitting(env_id, row.simulator, {**row.parameters, **given})
-            usual = row.simulator(**row.parameters)
-        except TypeError as fault:  # a parameter that is not there, or one without a default
-            raise InputError(str(fault)) from None
-        return cls(env_id, differences(usual, asked), limit, ignore=ignore)
+        return cls(env_id, _changes(env_id, row, given) if given else {}, limit, ignore=ignore)
 
     @property
     def usual_limit(self) -> int | None:
@@ -155,15 +167,8 @@ class Ours(Task):
 
     def spaces(self) -> Spaces:
         env = self.simulator()
-        seen, done, mask = env.observation_space, env.action_space, None
-        if masking.shows_mask(seen) or isinstance(simulator(env), HasInfo):
-
-            def at_first() -> Any:
-                state, obs = env.reset(prng.key(0))
-                return masking.mask_of(seen, obs, info_of(env, state))
-
-            mask = jax.device_get(jax.jit(at_first)())
-        return Spaces(seen, done, mask)
+        tells = masking.shows_mask(env.observation_space) or isinstance(simulator(env), HasInfo)
+        return Spaces(env.observation_space, env.action_space, first_mask(env) if tells else None)
 
     def check_known(self) -> None:
         """A name that is not known has become no task of ours."""

@@ -58,12 +58,11 @@ def preset(
     known = presets_of(algorithm, env_id, sketched=sketched)
     if name is None:
         return known.get("default")
-    if name not in known:
-        name = str(name)
-        near = get_close_matches(name, known, n=1)
+    if (found := known.get(str(name))) is None:
+        near = get_close_matches(str(name), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}."
-        raise InputError(f"There is no preset {name!r} for {algorithm} on {env_id}; {hint}")
-    return known[str(name)]
+        raise InputError(f"There is no preset {str(name)!r} for {algorithm} on {env_id}; {hint}")
+    return found
 
 
 def _saved(algorithm: str, env_id: str, name: str | Path) -> Preset:
