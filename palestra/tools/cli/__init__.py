@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -45,6 +45,7 @@ from palestra.tools.cli.parsing import (
     combinations_of,
     id_today,
     import_trusted,
+    joined,
     limit_of,
     nearest,
     parse,
@@ -434,16 +435,7 @@ def _asked(
     preset_kwargs = dict(chosen.env_kwargs) if chosen else {}
     if (seen := value_of("--env.preprocessing", arguments)) is not None:
         preset_kwargs = {"preprocessing": seen}
-    limit = limit_of(env_id)
     simulator = simulator_of(env_id, preset_kwargs)
-    flags = make_dataclass(
-        "Flags",
-        [
-            (command, Annotated[cls, tyro.conf.OmitArgPrefixes]),
-            ("algorithm", Annotated[learner, tyro.conf.OmitArgPrefixes]),
-            ("env", type(simulator)),
-        ],
-    )
     usual = chosen.steps if chosen else presets.STEPS
     settings = learner(**vars(chosen.algorithm)) if chosen else learner()
     steps = whole_number(value_of("--steps", arguments) or "")
@@ -455,16 +447,13 @@ def _asked(
         from palestra.envs.host.actors import how_many
 
         actors = how_many(words)
-    default = flags(
-        cls(
-            steps=usual,
-            num_envs=max(chosen.num_envs if chosen else entry(name).num_envs, actors),
-            max_episode_steps=limit or -1,
-        ),
-        settings,
-        simulator,
+    run = cls(
+        steps=usual,
+        num_envs=max(chosen.num_envs if chosen else entry(name).num_envs, actors),
+        max_episode_steps=limit_of(env_id) or -1,
     )
-    given = parse(flags, arguments, f"palestra {command} {name} {env_id}", default)
+    default = joined(**{command: run}, algorithm=settings, env=simulator)
+    given = parse(type(default), arguments, f"palestra {command} {name} {env_id}", default)
     options = getattr(given, command)
     if options.start_from is not None:
         agent_of(options.start_from)  # raises, before JAX is imported
@@ -1129,12 +1118,9 @@ def play(arguments: list[str]) -> int:
     env_id = id_today(known)
     entry(env_id)  # raises: only our own can be played
     simulator = simulator_of(env_id)
-    flags = make_dataclass(
-        "Flags",
-        [("play", Annotated[PlayFlags, tyro.conf.OmitArgPrefixes]), ("env", type(simulator))],
-    )
-    default = flags(PlayFlags(max_episode_steps=entry(env_id).limit or -1), simulator)
-    given = parse(flags, arguments[1:], usage.replace("ENV", env_id), default)
+    flags = PlayFlags(max_episode_steps=entry(env_id).limit or -1)
+    default = joined(play=flags, env=simulator)
+    given = parse(type(default), arguments[1:], usage.replace("ENV", env_id), default)
     from palestra.tools.environments.ours import Ours
     from palestra.tools.environments.whose import task_of
     from palestra.tools.pictures.play import play as sit_down
@@ -1171,12 +1157,8 @@ def solve(arguments: list[str]) -> int:
     env_id = id_today(arguments[0])
     limit_of(env_id)  # raises where there is none
     simulator = simulator_of(env_id)
-    flags = make_dataclass(
-        "Flags",
-        [("solve", Annotated[SolveFlags, tyro.conf.OmitArgPrefixes]), ("env", type(simulator))],
-    )
-    default = flags(SolveFlags(), simulator)
-    given = parse(flags, arguments[1:], usage.replace("ENV", env_id), default)
+    default = joined(solve=SolveFlags(), env=simulator)
+    given = parse(type(default), arguments[1:], usage.replace("ENV", env_id), default)
     options, env_kwargs = given.solve, changed(simulator, given.env)
     asked = {"method": options.method, "gamma": options.gamma, "horizon": options.horizon}
     with busy(f"solving {env_id}"):

@@ -70,6 +70,13 @@ def parse(cls: type[T], arguments: list[str], usage: str, default: T | None = No
     return flags
 
 
+def joined(**parts: Any) -> Any:
+    """One instance of flags that is made of several, by name; those of `env` are --env.NAME."""
+    flat = lambda name, kind: kind if name == "env" else Annotated[kind, tyro.conf.OmitArgPrefixes]
+    kinds = [(name, flat(name, type(part))) for name, part in parts.items()]
+    return make_dataclass("Flags", kinds)(**parts)
+
+
 RULES = ConstructorRegistry()
 
 
