@@ -253,14 +253,8 @@ def settle(asked: Any, options: Sequence[str] = ()) -> Job:
 
 def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: int) -> Job:
     """The job. Raises ValueError where the algorithm cannot learn the task, or not here."""
-    for field, value in vars(algorithm).items():
-        try:
-            json.dumps(value, default=asdict)
-        except TypeError:
-            raise InputError(
-                f"{field} must be what a file can hold: a number, a word, True, False, None or a "
-                f"tuple of such, not {reprlib.repr(value)}."
-            ) from None
+    if not _in_json(vars(algorithm)):
+        raise _not_for_a_file(algorithm)
     if isinstance(algorithm, Replays) and algorithm.memory_size < algorithm.batch_size:
         least = algorithm.batch_size
         raise InputError(f"memory_size must be at least batch_size, which is {least}.")
@@ -273,13 +267,35 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
         learner = jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))
     except ValueError as fault:
         raise InputError(f"{name} cannot learn {task.env_id}: {fault}{others(job)}") from None
-    needed, free = (size / 2**30 for size in (least_memory(job, learner), available()))
-    if needed > free:
-        raise InputError(
-            f"{name} would need {needed:,.1f} GiB and this machine has {free:,.1f} free; smaller "
-            f"numbers need less: {sizes(algorithm)}."
-        )
+    if (needed := least_memory(job, learner)) > (free := available()):
+        raise _no_room(job, needed, free)
     return job
+
+
+def _in_json(value: Any) -> bool:
+    """Whether a file can hold it."""
+    try:
+        json.dumps(value, default=asdict)
+    except TypeError:
+        return False
+    return True
+
+
+def _not_for_a_file(algorithm: Algorithm) -> InputError:
+    """That no file can hold one of its hyper-parameters."""
+    field, value = next((name, x) for name, x in vars(algorithm).items() if not _in_json(x))
+    return InputError(
+        f"{field} must be what a file can hold: a number, a word, True, False, None or a "
+        f"tuple of such, not {reprlib.repr(value)}."
+    )
+
+
+def _no_room(job: Job, needed: int, free: int) -> InputError:
+    """That training would need more bytes than are free."""
+    return InputError(
+        f"{job.name} would need {needed / 2**30:,.1f} GiB and this machine has "
+        f"{free / 2**30:,.1f} free; smaller numbers need less: {sizes(job.algorithm)}."
+    )
 
 
 def sizes(algorithm: Algorithm) -> str:
