@@ -248,10 +248,10 @@ def current(env_id: str) -> str:
     """The id in today's table: the latest version if none is said, today's name of one that was
     renamed, with a warning that says what changed, and module:Name of what an installed package
     registers. An unknown id comes back as it is."""
-    if (latest := _latest(env_id)) is not None:
-        return latest
+    if env_id in ENVIRONMENTS:
+        return env_id
     if env_id not in RENAMED:
-        return (env_id not in ENVIRONMENTS and load_installed("environments", env_id)) or env_id
+        return _latest(env_id) or load_installed("environments", env_id) or env_id
     import gymnasium
 
     name, change = RENAMED[env_id]

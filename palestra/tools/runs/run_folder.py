@@ -156,9 +156,9 @@ class Recorder:
         self.prints = since["prints"]
         self.seconds: dict[str, float] = {}  # by phase, where the runner knows
         self._size, self._best = since["metrics_bytes"], best
-        self._begun = False
         held = _HELD.pop(folder.absolute(), None)
         self._file = held or _gone_on_with(folder, self._size)
+        self._begun = held is not None  # in a new folder there is nothing to cut off
 
     def _begin(self) -> None:
         """Cut off what is done once more: only now, when what is gone on from was seen to fit."""
