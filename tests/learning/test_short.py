@@ -1,5 +1,5 @@
 """Each algorithm learns its fastest task with its preset: three seeds, in seconds. Of the first the
-doctor looks at every report, and has nothing to say."""
+doctor looks at every report, and has nothing to say, though PPO becomes certain of what it does."""
 
 import jax
 import numpy as np
@@ -46,7 +46,8 @@ FASTEST = {
     "sac": ("Pendulum-v1", -200.0),
 }
 REPORTS = 25
-LOOKED_AT = 8  # reports of the first seed at least
+LOOKED_AT = {"ppo": REPORTS}  # of the first seed at least: until it is certain, and good
+FEWER = 8  # of others
 
 
 def alone(report: Report) -> Report:
@@ -77,6 +78,7 @@ def test_it_learns(name):
             env, agent, episodes=episodes.EPISODES, key=prng.key(1)
         ).returns.mean()
 
+    looked_at = LOOKED_AT.get(name, FEWER)
     doctor, found = Doctor(chosen.algorithm, spec, chosen.steps, task_of(env_id).limit), []
     for seed in range(3):
         scores = []
@@ -91,7 +93,7 @@ def test_it_learns(name):
         for report in reports:  # until the line is reached
             found += doctor.look(alone(report)) if seed == 0 else []
             scores.append(greedy(report.learner))
-            if scores[-1] >= line - 1e-6 and (seed or len(scores) >= LOOKED_AT):
+            if scores[-1] >= line - 1e-6 and (seed or len(scores) >= looked_at):
                 break
         assert max(scores) >= line - 1e-6, (seed, scores)
     assert found == []
