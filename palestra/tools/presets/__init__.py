@@ -33,10 +33,9 @@ def presets(algorithm: str, *, sketched: bool = False) -> Mapping[str, Mapping[s
 
 def presets_of(algorithm: str, env_id: str, *, sketched: bool = False) -> Mapping[str, Preset]:
     """The presets of an algorithm for an environment, by name. A game in our own console has those
-    of the same game in ale-py, but for its own of that name."""
-    known = presets(algorithm, sketched=sketched)
+    of the same game in ale-py."""
     twin = env_id.replace(atari2600.PREFIX, "ALE/")
-    return {**known.get(twin, {}), **known.get(env_id, {})}
+    return presets(algorithm, sketched=sketched).get(twin, {})
 
 
 def is_file(name: str | Path) -> bool:

@@ -173,9 +173,7 @@ GPU = Preset(
 )
 
 
-def laptop(
-    score: str, entropy_coef: float, steps: int, num_envs: int = 16, **env_kwargs: str
-) -> Preset:
+def laptop(score: str, entropy_coef: float, steps: int, **env_kwargs: str) -> Preset:
     """For two cores: a small picture and a small network."""
     return Preset(
         PPO(
@@ -183,7 +181,7 @@ def laptop(
             anneal_steps=3_000_000,
             clip=0.1,
             entropy_coef=entropy_coef,
-            rollout_length=1_024 // num_envs,
+            rollout_length=64,
             epochs=4,
             minibatches=4,
             normalize_obs=False,
@@ -192,7 +190,7 @@ def laptop(
             activation="relu",
             shared=True,
         ),
-        num_envs=num_envs,
+        num_envs=16,
         steps=steps,
         source="the GPU's, in a smaller picture; twice its learning rate",
         score=score,
@@ -209,17 +207,6 @@ PONG = laptop(
     preprocessing="laptop-pong",
 )
 BREAKOUT = laptop("Not measured.", entropy_coef=0.01, steps=3_000_000, preprocessing="laptop")
-
-
-# Our own console plays many games for little more than one. An update has as many steps, and as
-# many gradient steps.
-CONSOLE_PONG = laptop(
-    "Not measured.",
-    entropy_coef=0.002,
-    steps=1_200_000,
-    num_envs=32,
-    preprocessing="laptop-pong",
-)
 
 
 LUNAR_LANDER = Preset(
@@ -324,7 +311,6 @@ PRESETS: dict[str, dict[str, Preset]] = {
     "TicTacToe-v0": {"default": TIC_TAC_TOE},
     "ALE/Pong-v5": {"default": PONG, "laptop": PONG, "gpu": GPU},
     "ALE/Breakout-v5": {"default": BREAKOUT, "laptop": BREAKOUT, "gpu": GPU},
-    "atari/Pong-v5": {"default": CONSOLE_PONG, "laptop": CONSOLE_PONG},
     "LunarLander-v3": {"default": LUNAR_LANDER},
     "BipedalWalker-v3": {
         "default": walker(
