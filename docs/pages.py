@@ -93,9 +93,10 @@ its agents are examined in ale-py itself, as well as in the console.
 `palestra.make("atari/Pong-v5")` shows the whole screen, as `gymnasium.make("ALE/Pong-v5")` does,
 unless `preprocessing="laptop"` or another is asked for. A processor plays a cartridge's program as
 machine code, which takes 5 to 11 seconds to compile when a game is first played. With 64 consoles
-two cores take 14,000 agent steps a second of Pong with the learner's pictures, 17,600 of Breakout,
-9,700 of Seaquest and 11,400 of Space Invaders: 1.6 to 3.5 times as many as ale-py's vector
-environment, and fewer than it with a single console (the table is in docs/benchmarks.md)."""
+a step of Pong with the learner's pictures takes 65 microseconds of processor time, one of Breakout
+68, of Seaquest 94 and of Space Invaders 75: a third to a sixth of what ale-py's vector environment
+and EnvPool take; with a single console it takes more than ale-py (the table is in
+docs/benchmarks.md)."""
 OTHERS = """\
 [Atari's games](atari.md), through ale-py. Every other environment of Gymnasium, of a package that
 registers its own, or of a file of yours (`palestra train ppo my_file:Maze-v0`) trains as well, on
