@@ -41,7 +41,7 @@ NOT_YET = {
     for reason, names in {
         "its picture does not have 210 lines of NTSC": "adventure air_raid carnival journey_escape "
         "keystone_kapers king_kong klax laser_gates mr_do pacman pooyan sir_lancelot space_war",
-        "it is not known how its memory says that it is over": "backgammon othello pitfall2",
+        "it is not known how its memory says that it is over": "backgammon pitfall2",
         "its rewards in ale-py are a number that nobody set": "miniature_golf",
         "it draws nothing while it thinks, and shows then what was drawn before": "tic_tac_toe_3d "
         "video_checkers video_chess",

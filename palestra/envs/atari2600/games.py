@@ -9,8 +9,8 @@ knows every game, and `step` is the same in NumPy and in JAX.
 
 What is known to be missing or otherwise: Klax keeps its points and most of its ends in memory of
 its cartridge's own, where these bytes do not show them. Miniature Golf's rewards are a number that
-ale-py never sets, 0 in play. No end was ever seen of Backgammon, Othello and Pitfall II, nor points
-of the first.
+ale-py never sets, 0 in play. No end was ever seen of Backgammon and Pitfall II, nor points of the
+first.
 """
 
 from collections.abc import Callable, Mapping
@@ -145,6 +145,8 @@ class Game(NamedTuple):
     turn: tuple[int, int, int] | None = None
     """It is over, too, where what is watched goes from the first number to the second at once; that
     is worth the third."""
+    lasting: tuple[int, Conditions] = (0, ())
+    """It is over, too, where all of these have held for so many frames; 0: there are none."""
     forward: bool = False
     """It is over, too, without a reward, where the score, or what is watched, becomes less."""
     immortal: bool = False
@@ -201,7 +203,15 @@ def parts(game: str) -> Parts:
     """All that the facts of a game are read from."""
     facts = GAMES[game]
     prizes = [conditions for _, conditions in (facts.idle, *facts.prizes)]
-    together = (*facts.over, *prizes, facts.unset, facts.still, facts.falls, facts.alive)
+    together = (
+        *facts.over,
+        *prizes,
+        facts.lasting[1],
+        facts.unset,
+        facts.still,
+        facts.falls,
+        facts.alive,
+    )
     conditions = [c for all_of in (*together, facts.since) for c in all_of]
     paid = [part for prize, _ in facts.prizes for part in prize]
     return sum(map(_parts, (facts.lives, *conditions)), (*facts.score, *paid, *facts.watched))
@@ -254,6 +264,8 @@ def step(game: str, ram: Any, memory: Any) -> tuple[Any, Any, Any, Any]:
         first, second, worth = facts.turn
         turned = (memory[..., 1] == first) & (kept == second)
         ended, reward = ended | turned, xp.where(turned, reward + worth, reward)
+    if facts.lasting[0]:
+        ended = ended | (kept >= facts.lasting[0])
     if facts.forward:
         back = (now < memory[..., 0]) | (kept < memory[..., 1])
         ended, reward = ended | back, xp.where(back, 0, reward)
@@ -290,6 +302,9 @@ def _kept(facts: Game, ram: Any, reward: Any, before: Any) -> Any:
     """What the game's facts need of a frame beside the score and the lives."""
     if facts.still:
         return reward
+    if facts.lasting[0]:
+        holds = _all(facts.lasting[1], ram)
+        return (before + 1) * holds.astype(before.dtype)
     if facts.since:
         return before | _all(facts.since, ram).astype(before.dtype)
     return _sum(facts.watched, ram)
@@ -499,7 +514,7 @@ GAMES: Mapping[str, Game] = {
         decimal(122, 121, 120), ((none(123, 0x0F), equal(39, 0x53)),), bits(123, 0x07, plus=1)
     ),
     "name_this_game": Game(decimal(68, 69, 70), ((none(71, 0x07),),), bits(71, 0x07)),
-    "othello": Game((bcd(78), bcd(80, -1)), (), ONE),
+    "othello": Game((bcd(78), bcd(80, -1)), (), ONE, lasting=(51, (equal(64, 0),))),
     "pacman": Game(decimal(80, 78, 76), ((equal(24, 0), equal(100, 0x3F)),), byte(24, plus=1)),
     "phoenix": Game(
         (bcd(73, 10_000), bcd(72, 100), high(71, 10)), ((equal(76, 0x80),),), bits(75, 0x07)

@@ -86,6 +86,22 @@ def test_of_random_memories_the_table_says_what_ale_py_says(game, monkeypatch):
     assert ends > 20
 
 
+def test_othello_is_over_where_nobody_could_move_for_a_while(monkeypatch):
+    """A byte that is 0 for 51 frames in a row."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    ask = runpy.run_path(str(BENCHMARKS / "atari2600_games.py"))
+    ((standing, memory),) = ask["moments"]("othello", 0, 1)
+    ale = standing.ale
+    for frame in range(120):
+        ale.setRAM(64, int(frame % 60 == 20))
+        told = ale.act(0), ale.lives(), ale.game_over()
+        *ours, memory = games.step("othello", ale.getRAM(), memory)
+        assert [int(x) for x in ours] == list(told)
+        if told[2]:
+            break
+    assert frame == 71
+
+
 @pytest.mark.parametrize(
     ("game", "bytes_"),
     [
@@ -112,7 +128,14 @@ def test_ends_that_play_seldom_comes_to_are_ale_pys(game, bytes_):
 
 
 WITH_ALL_THAT_THERE_IS = ["beam_rider", "casino", "darkchambers", "demon_attack", "galaxian"]
-WITH_ALL_THAT_THERE_IS += ["gravitar", "qbert", "star_gunner", "tennis", "tic_tac_toe_3d"]
+WITH_ALL_THAT_THERE_IS += [
+    "gravitar",
+    "othello",
+    "qbert",
+    "star_gunner",
+    "tennis",
+    "tic_tac_toe_3d",
+]
 WITH_ALL_THAT_THERE_IS += ["wizard_of_wor", "word_zapper"]
 
 

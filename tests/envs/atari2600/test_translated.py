@@ -1,5 +1,8 @@
 """A translated program does what the interpreter does, to the last integer of a console."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from palestra.envs.atari2600 import emulator, layout
 
 # 2 KiB; 2 KiB that calls by BRK; 4 KiB; 8 KiB in two banks.
 GAMES = ["pong", "breakout", "seaquest", "asterix"]
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 
 
 @pytest.mark.parametrize("name", GAMES)
@@ -48,3 +52,11 @@ def test_a_call_ends_after_as_many_instructions():
 def test_pieces_of_banks_are_the_interpreters_alone():
     assert emulator.program_of(emulator.load("montezuma_revenge")) == 0
     assert emulator.program_of(emulator.load("pong")) != 0
+
+
+def test_play_that_looks_ahead_earns_more_and_is_ale_pys(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    compare = runpy.run_path(str(BENCHMARKS / "atari2600.py"))["compare"]
+    rows = [compare("asterix", 300, play, 0) for play in ("random", "search")]
+    assert [row["first"] for row in rows] == ["", ""]
+    assert rows[1]["points"] > rows[0]["points"]
