@@ -34,7 +34,7 @@ def test_every_system_has_a_program_and_a_virtual_environment(benchmark):
 
 def test_ours_and_ale_py_alone_play_the_same_game(peer):
     make = peer("atari_stepping.py")["make"]
-    ours, theirs = (make(system, "nature-2015", 2) for system in ("palestra", "ale"))
+    ours, theirs = (make(system, "pong", "nature-2015", 2) for system in ("palestra", "ale"))
     (obs, _), (frames, _) = ours.reset(seed=3), theirs.reset(seed=3)
     rng, points = np.random.default_rng(0), 0.0
     for _ in range(200):
@@ -51,7 +51,7 @@ def test_ours_and_ale_py_alone_play_the_same_game(peer):
 
 def test_a_peer_is_not_asked_for_a_view_that_only_palestra_has(peer):
     with pytest.raises(ValueError, match="envpool has no view 'laptop-pong'"):
-        peer("atari_stepping.py")["make"]("envpool", "laptop-pong", 1)
+        peer("atari_stepping.py")["make"]("envpool", "pong", "laptop-pong", 1)
 
 
 def test_a_training_is_clocked_from_the_last_update_that_does_not_count(peer, monkeypatch, capsys):

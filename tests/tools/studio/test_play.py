@@ -272,8 +272,8 @@ def test_a_game_of_our_console_is_whole():
     """Agents are trained by clipped rewards, and by lives; who plays wants all of the game."""
     pytest.importorskip("warp")
     played = game(agent_of("atari/Breakout-v5", DQN(hidden=(8,), memory_size=1000)))
-    lives = played.now.snapshot.state.facts[1]
-    while played.now.snapshot.state.facts[1] == lives:
+    lives = played.now.snapshot.state.facts[2]
+    while played.now.snapshot.state.facts[2] == lives:
         assert played.step()
     assert not played.now.over
 
