@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from sizes import sizes
 
 import palestra
 from palestra.tools.cli import main
@@ -28,6 +29,7 @@ pytestmark = [
 def run(tmp_path: Path, monkeypatch, capsys) -> Callable[..., tuple[str, dict]]:
     """Runs a program with these flags in an empty folder; what it printed, and its names."""
     monkeypatch.chdir(tmp_path)
+    sizes(monkeypatch, evaluations=2, hosted_evaluations=2)
 
     def run(name: str, *flags: str) -> tuple[str, dict]:
         monkeypatch.setattr(sys, "argv", [name, *flags])

@@ -28,7 +28,7 @@ FEWER = (("steps=100_000", "steps=1_000"), ("seeds=10", "seeds=2, steps=1_000"))
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    sizes(monkeypatch, evaluations=2, episodes=3, games=1, few=1, lanes=1)
+    sizes(monkeypatch, evaluations=2, hosted_evaluations=2, episodes=3, games=1, few=1, lanes=1)
     stepping(monkeypatch, apart=False)
 
 

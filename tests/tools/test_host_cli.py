@@ -340,7 +340,8 @@ def test_a_missing_extra_names_its_line(capsys, tmp_path, monkeypatch):
     assert "pip install 'palestra[box2d]'" in capsys.readouterr().err
 
 
-def test_atari_from_the_command_line(tmp_path, capsys):
+def test_atari_from_the_command_line(tmp_path, capsys, monkeypatch):
+    sizes(monkeypatch, evaluations=2, hosted_evaluations=2)
     command = ["train", "dqn", "ALE/Pong-v5", "--env.preprocessing", "laptop", "--steps", "400"]
     command += ["--memory-size", "500", "--learning-starts", "200", "--batch-size", "4"]
     command += ["--num-envs", "2", "--hidden", "8", "--episodes", "2", "--env.max-frames", "400"]
