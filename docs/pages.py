@@ -50,8 +50,8 @@ ATARI_USE = """\
 Both forms of an id, `ALE/Pong-v5` and `PongNoFrameskip-v4`, stand for `nature-2015`, unless a
 preset or `--env.preprocessing` says otherwise: Gymnasium's own `-v5` has sticky actions, here the
 specification alone says so, and a run's `config.json` holds all of it. Rewards are clipped and
-lives end returns in training alone; the totals of episodes, in curves and evaluations, are always
-those of whole games, unclipped.
+lives end returns in training alone; the totals of episodes of `ALE/` ids, in curves and
+evaluations, are always those of whole games, unclipped.
 
 ## Our own console
 
@@ -96,7 +96,9 @@ lines of NTSC, are refused with the reason. A game begins as one of
 ale-py's first eight, and what a learner sees is equal over whole games, but for the last picture
 of a game that ends with the very last frame of a step: ale-py adds the frame before to what it
 showed last, here that is left out. It takes the same preprocessings and presets as `ALE/` ids, and
-its agents are examined in ale-py itself, as well as in the console.
+its agents are examined in ale-py itself, as well as in the console. In a curve the return
+of training is here that of what it learns from: of a life, with clipped rewards, where the
+preprocessing says so. Evaluations are of whole games, as everywhere.
 `palestra.make("atari/Pong-v5")` shows the whole screen, as `gymnasium.make("ALE/Pong-v5")` does,
 unless `preprocessing="laptop"` or another is asked for. A processor plays a cartridge's program as
 machine code, which takes 5 to 11 seconds to compile when a game is first played. With 64 consoles
