@@ -87,7 +87,7 @@ class Policy:
         action = unflatten_action(self.action_space, action)
         return (action, memory) if self.remembers else action
 
-    @property
+    @cached_property
     def remembers(self) -> bool:
         """Whether what it does hangs on more than what it sees: `predict` gives a memory too."""
         return isinstance(self.algorithm, Remembers)
