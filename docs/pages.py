@@ -72,11 +72,11 @@ before programs were translated). What differs in the last one:
 | Klax | 38 ends, 18 rewards | not all of its bytes are known |
 
 Play that looks ahead comes farther: by the best of sixteen ways to play the next 96 frames, tried
-in our console (`benchmarks/atari2600.py exact --frames 20000 --play search`). In all 19 games of
-which 20,000 frames were played so everything that is compared is the same: Q*bert (27,550 points),
-Up'n Down (47,920), Pong (2), Seaquest, River Raid, Space Invaders, James Bond, Time Pilot, Kaboom,
-Atlantis, Breakout, Ms. Pacman, Beam Rider, Elevator Action, Asterix, Assault, Star Gunner,
-Gravitar, Crazy Climber. Trained agents were not tried.
+in our console (`benchmarks/atari2600.py exact --frames 20000 --play search`). Of 42 games 20,000
+frames were played so, in which 148 games ended, and all that is compared is the same in each of
+them: among them Q*bert (27,550 points), Up'n Down (47,920), Centipede (86,577), Seaquest, River
+Raid, Space Invaders, Time Pilot, Kaboom, Breakout (208), Ms. Pacman, Beam Rider, Asterix and Pong
+(2). The others were not played so, and trained agents were not tried.
 
 What ale-py makes of a memory is asked of memories that play does not reach, too: of 4,000 random
 ones of each game, two frames in a row, 103 of 104 games get the same rewards, lives and ends as
