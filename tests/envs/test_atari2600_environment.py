@@ -66,6 +66,19 @@ def test_what_is_seen_and_earned_is_ale_pys_to_the_bit(game, steps, seen):
     assert lost or game == "pong" or steps < 60
 
 
+@pytest.mark.parametrize("game", ["breakout", "seaquest", "ms_pacman"])  # the last has no FIRE
+def test_games_begin_after_frames_without_action_as_ale_pys_do(game):
+    """FIRE comes first, and counts: where it came last, a policy met other games in ale-py."""
+    env = Atari2600(game=game, boots=1)
+    states, shown = jax.jit(jax.vmap(env.reset))(jax.random.split(prng.key(0), 200))
+    begun = dict(zip(np.asarray(states.frames).tolist(), np.asarray(shown), strict=True))
+    theirs, info = AtariVector(game, 12, NATURE).reset(seed=3)
+    after = info["episode_frame_number"].tolist()
+    assert len(set(after)) > 6
+    for frames, picture in zip(after, theirs, strict=True):
+        assert (begun[frames] == picture).all()
+
+
 def test_every_game_has_ale_pys_id_and_the_spaces_and_infos_of_gymnasium():
     import ale_py
 

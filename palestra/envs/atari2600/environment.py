@@ -131,14 +131,16 @@ class Atari2600(Preprocessing):
     def reset(self, key: Key) -> tuple[State, UInt8[Array, "h w s"]]:
         boot_key, wait_key = jax.random.split(key)
         waits = self.noop_min, self.noop_max
-        begun = _begun(self.game, self.boots, waits, self.fire_reset, self._sees)
+        fires = self.fire_reset and FIRE in CONTROLS[self.game].actions()
+        begun = _begun(self.game, self.boots, waits, fires, self._sees)
         consoles, facts, pictures = map(jnp.asarray, begun)
         first = jax.random.randint(boot_key, (), 0, self.boots)
         wait = jax.random.randint(wait_key, (), self.noop_min, self.noop_max + 1)
         at = first * (self.noop_max + 1 - self.noop_min) + wait - self.noop_min
         seen = jnp.tile(pictures[at], self.stack)
         nothing = jnp.zeros((), bool)
-        state = State(consoles[at], facts[at], seen, nothing, jnp.int32(0), wait)
+        frames = jnp.maximum(wait, int(fires))
+        state = State(consoles[at], facts[at], seen, nothing, jnp.int32(0), frames)
         return state, seen
 
     def go_on(self, state: State, key: Key) -> tuple[State, UInt8[Array, "h w s"]]:
@@ -181,32 +183,29 @@ class Atari2600(Preprocessing):
 
 @cache
 def _begun(
-    game: str, boots: int, waits: tuple[int, int], fire: bool, sees: "Sees"
+    game: str, boots: int, waits: tuple[int, int], fires: bool, sees: "Sees"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Consoles, facts and pictures of games that ale-py has begun one after another: of each after
-    as many frames without action as `waits` allows, and a FIRE, where that is wished."""
+    as many frames without action as `waits` allows; where FIRE is pressed, that is the first of
+    these frames, and there is one at least, as in ale-py's vector environment."""
     from palestra.envs.atari2600 import boot
 
     least, most = waits
-    presses = fire and FIRE in CONTROLS[game].actions()
     ale = _ale(game)
     consoles, facts, screens = [], [], []
     for _ in range(boots):
         ale.reset_game()
-        known = games.start(game, ale.getRAM())
+        known, frames = games.start(game, ale.getRAM()), 0
         for wait in range(most + 1):
-            here, before = ale.cloneState(), known
-            if presses:
-                ale.act(FIRE)
+            while frames < max(wait, int(fires)):
+                ale.act(FIRE if fires and not frames else 0)
                 *_, known = games.step(game, ale.getRAM(), known)
+                frames += 1
             if wait >= least:
                 screen = ale.getScreen().ravel()
                 consoles.append(boot.state_of(game, ale.cloneState().__getstate__()))
                 facts.append(known)
                 screens.append(GRAYS[screen >> 1] if sees.in_gray else screen)
-            ale.restoreState(here)
-            ale.act(0)
-            *_, known = games.step(game, ale.getRAM(), before)
     nothing: Any = np.zeros((sees.height, sees.width, 1 if sees.gray else 3), np.uint8)
     picture = jax.jit(lambda screen: sees.stacked(screen, screen, nothing, jnp.zeros((), bool)))
     with jax.ensure_compile_time_eval():
