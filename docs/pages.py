@@ -102,9 +102,10 @@ preprocessing says so. Evaluations are of whole games, as everywhere.
 `palestra.make("atari/Pong-v5")` shows the whole screen, as `gymnasium.make("ALE/Pong-v5")` does,
 unless `preprocessing="laptop"` or another is asked for. A processor plays a cartridge's program as
 machine code, which takes 5 to 11 seconds to compile when a game is first played. With 64 consoles
-a step of Pong with the learner's pictures takes 65 microseconds of processor time, one of Breakout
-68, of Seaquest 94 and of Space Invaders 75: a third to a sixth of what ale-py's vector environment
-and EnvPool take; with a single console it takes more than ale-py (the table is in
+two idle cores play 26,800 steps of Pong with the learner's pictures a second, 24,300 of Breakout,
+16,700 of Seaquest and 21,500 of Space Invaders, which is 2.7 to 4.7 times as many as ale-py's
+vector environment and 3.0 to 5.0 times as many as EnvPool; a step takes 61 to 100 microseconds of
+processor time. With a single console it is as fast as ale-py, with four 0.8 times (the table is in
 docs/benchmarks.md)."""
 OTHERS = """\
 [Atari's games](atari.md), through ale-py. Every other environment of Gymnasium, of a package that
