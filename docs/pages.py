@@ -96,9 +96,9 @@ lines of NTSC, are refused with the reason. A game begins as one of
 ale-py's first eight, and what a learner sees is equal over whole games, but for the last picture
 of a game that ends with the very last frame of a step: ale-py adds the frame before to what it
 showed last, here that is left out. It takes the same preprocessings and presets as `ALE/` ids, and
-its agents are examined in ale-py itself, as well as in the console. In a curve the return
-of training is here that of what it learns from: of a life, with clipped rewards, where the
-preprocessing says so. Evaluations are of whole games, as everywhere.
+its agents are examined in ale-py itself, as well as in the console. Returns in curves and
+evaluations are of whole games, with all points, also where a learner is told of lives and clipped
+rewards.
 `palestra.make("atari/Pong-v5")` shows the whole screen, as `gymnasium.make("ALE/Pong-v5")` does,
 unless `preprocessing="laptop"` or another is asked for. A processor plays a cartridge's program as
 machine code, which takes 5 to 11 seconds to compile when a game is first played. With 64 consoles

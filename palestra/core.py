@@ -206,6 +206,13 @@ class GoesOn(Protocol):
 
 
 @runtime_checkable
+class Counted(Protocol):
+    """An environment whose rewards or ends, for a learner, are not those that people count."""
+
+    def counted(self, state: PyTree, step: Step) -> tuple[Array, Array]: ...  # reward, done
+
+
+@runtime_checkable
 class Judged(Protocol):
     """An environment that is trained in by other rewards or ends than agents are judged by."""
 

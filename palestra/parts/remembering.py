@@ -4,14 +4,26 @@ What is remembered goes along with what is observed: so rollouts, replays and ch
 without knowing of it, and where an environment begins anew it is gone.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import gymnasium
 import jax
 import jax.numpy as jnp
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
-from palestra.core import Chosen, Environment, Key, Recalled, Remembers, Spec, Step, Transition
+from palestra.core import (
+    Chosen,
+    Counted,
+    Environment,
+    GoesOn,
+    Key,
+    Recalled,
+    Remembers,
+    Spec,
+    Step,
+    Transition,
+)
 from palestra.parts.spaces import example, example_transition
 
 
@@ -67,6 +79,17 @@ class Remembering(NamedTuple):
     def step(self, state: PyTree, action: Chosen, key: Key) -> tuple[PyTree, Step]:
         state, step = self.env.step(state, action.action, key)
         return state, step._replace(obs=Recalled(step.obs, action.memory))
+
+    def go_on(self, state: PyTree, key: Key) -> tuple[PyTree, Recalled]:
+        """Where the next episode begins, be it where the last one ended; nothing is remembered."""
+        begin = partial(self.env.go_on, state) if isinstance(self.env, GoesOn) else self.env.reset
+        state, obs = begin(key)
+        return state, Recalled(obs, jax.tree.map(jnp.asarray, self.memory))
+
+    def counted(self, state: PyTree, step: Step) -> tuple[Array, Array]:
+        if isinstance(self.env, Counted):
+            return self.env.counted(state, step)
+        return step.reward, step.terminated | step.truncated
 
 
 def remembering(env: Environment, algorithm: Any, num_envs: int = 1) -> Environment:

@@ -17,7 +17,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Int, PyTree, UInt32
 
 from palestra import prng
-from palestra.core import Algorithm, Environment, GoesOn, Key, Spec, Transition
+from palestra.core import Algorithm, Counted, Environment, GoesOn, Key, Spec, Transition
 from palestra.faults import EnvironmentFaultError, InputError
 from palestra.parts.masks import allowed, nothing_left
 from palestra.parts.remembering import apart, remembering, without_memory
@@ -151,11 +151,11 @@ def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> t
     def iterate(carry: Carry, i: Int[Array, ""]):
         key, rollout_key, update_key = jax.random.split(carry.key, 3)
         policy = partial(algorithm.act, carry.learner)
-        env_state, obs, rollout = unroll(
+        env_state, obs, rollout, counted = unroll(
             played, policy, carry.env_state, carry.obs, algorithm.rollout_length, rollout_key
         )
         learner, metrics = algorithm.update(carry.learner, rollout, update_key)
-        tally, episodes = count(carry.tally, rollout)
+        tally, episodes = count(carry.tally, *(counted or (rollout.reward, rollout.done)))
         none = lambda _: jnp.uint32(0)  # later ones would cost time, and tell less than the learner
         mark = jax.lax.cond(i < first, fingerprint, none, rollout)
         mask = allowed(without_memory(rollout.obs))
@@ -170,11 +170,12 @@ def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> t
 
 def unroll(
     env: Environment, policy: Callable, env_state: PyTree, obs: PyTree, length: int, key: Key
-) -> tuple[PyTree, PyTree, Transition]:
+) -> tuple[PyTree, PyTree, Transition, tuple[Array, Array] | None]:
     """Take `length` steps in every environment; one that ends begins afresh at once.
 
     The only place in the library where an environment is reset during training on the device.
     `env_state` and `obs` are as `begin_episodes` gives them; the rollout's leaves are [T, E, ...].
+    Last come rewards and ends [T, E] as people count them, where these are others.
     """
 
     def step(carry, key):
@@ -193,10 +194,15 @@ def unroll(
         transition = Transition(obs, action, out.reward, next_obs, out.terminated, out.truncated)
         choose = lambda new, old: jnp.where(transition.done, new, old)
         fresh = begin_episodes(env, jax.random.split(reset_key, num_envs), env_state)
-        return jax.tree.map(choose, fresh, (env_state, next_rows)), transition
+        counted = None
+        if isinstance(env, Counted):
+            counted = jax.vmap(env.counted, -1)(env_state, out)
+        return jax.tree.map(choose, fresh, (env_state, next_rows)), (transition, counted)
 
-    (env_state, obs), rollout = jax.lax.scan(step, (env_state, obs), jax.random.split(key, length))
-    return env_state, obs, rollout
+    (env_state, obs), (rollout, counted) = jax.lax.scan(
+        step, (env_state, obs), jax.random.split(key, length)
+    )
+    return env_state, obs, rollout, counted
 
 
 class Rows(NamedTuple):

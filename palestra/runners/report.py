@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree, UInt32
 
-from palestra.core import Metrics, Transition
+from palestra.core import Metrics
 
 
 class Tally(NamedTuple):
@@ -83,7 +83,9 @@ def no_tally(num_envs: int) -> Tally:
     return Tally(jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32))
 
 
-def count(tally: Tally, rollout: Transition) -> tuple[Tally, Episodes]:
+def count(
+    tally: Tally, reward: Float[Array, "T E"], done: Bool[Array, "T E"]
+) -> tuple[Tally, Episodes]:
     """Carry the tally over a rollout and list the episodes that ended in it."""
 
     def step(tally: Tally, now):
@@ -92,4 +94,4 @@ def count(tally: Tally, rollout: Transition) -> tuple[Tally, Episodes]:
         ended = Episodes(done, total, steps)
         return Tally(jnp.where(done, 0.0, total), jnp.where(done, 0, steps)), ended
 
-    return jax.lax.scan(step, tally, (rollout.reward, rollout.done))
+    return jax.lax.scan(step, tally, (reward, done))

@@ -81,7 +81,7 @@ def test_nobody_meets_what_is_forbidden(name, several):
         carry, (_, episodes, _, sound, stuck) = compiled.run(env, algorithm, updates, carry)
         greedy = partial(algorithm.act, carry.learner, explore=False)
         there, course = remembering(env, algorithm, MANY), (carry.env_state, carry.obs)
-        *_, played = compiled.unroll(there, greedy, *course, -(-STEPS // MANY), prng.key(1))
+        _, _, played, _ = compiled.unroll(there, greedy, *course, -(-STEPS // MANY), prng.key(1))
         return episodes.total, played, sound, stuck
 
     totals, played, sound, stuck = jax.device_get(course())

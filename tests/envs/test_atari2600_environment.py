@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import gymnasium
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -13,13 +14,18 @@ pytest.importorskip("warp")
 pytest.importorskip("ale_py")
 import palestra
 from palestra import prng
+from palestra.algorithms.a2c import A2C
 from palestra.envs import atari2600
 from palestra.envs.atari2600 import emulator
 from palestra.envs.atari2600.controls import CONTROLS
 from palestra.envs.atari2600.environment import NOT_YET, Atari2600
 from palestra.envs.atari2600.games import GAMES
+from palestra.envs.classic.cartpole import CartPole
 from palestra.envs.host.atari import NATURE, AtariVector
 from palestra.faults import InputError
+from palestra.parts.remembering import Remembering
+from palestra.runners import compiled
+from palestra.runners.report import count, no_tally
 from palestra.tools.environments.whose import task_of
 
 AT_ONCE = {"noop_max": 0, "fire_reset": False}  # so that games begin as ale-py has loaded them
@@ -43,7 +49,8 @@ def test_what_is_seen_and_earned_is_ale_pys_to_the_bit(game, steps, seen):
     states, obs = jax.jit(jax.vmap(env.reset))(jax.random.split(prng.key(0), 2))
     assert (np.asarray(obs) == theirs).all()
     step, go_on = jax.jit(jax.vmap(env.step)), jax.jit(jax.vmap(env.go_on))
-    rng, lost = np.random.default_rng(0), 0
+    counted = jax.jit(jax.vmap(env.counted))
+    rng, lost, tally, games = np.random.default_rng(0), 0, no_tally(2), 0
     assert env.action_space == others.single_action_space
     for seed in range(1, steps + 1):
         keys = jax.random.split(prng.key(seed), 4)
@@ -53,6 +60,13 @@ def test_what_is_seen_and_earned_is_ale_pys_to_the_bit(game, steps, seen):
         assert (ours.reward == reward).all()
         assert (ours.terminated == terminated).all()
         assert not truncated.any()
+        tally, episodes = count(tally, *(x[None] for x in counted(states, ours)))
+        over = info.get("_episode", np.zeros(2, bool))
+        assert (np.asarray(episodes.finished)[0] == over).all()
+        for i in np.flatnonzero(over):
+            whole, games = info["episode"], games + 1
+            assert episodes.total[0, i] == whole["r"][i]
+            assert episodes.steps[0, i] == whole["l"][i]
         if terminated.any():
             lost += terminated.sum()
             begun, seen = go_on(states, keys[2:])
@@ -63,7 +77,7 @@ def test_what_is_seen_and_earned_is_ale_pys_to_the_bit(game, steps, seen):
                 states = jax.tree.map(lambda old, new, i=i: old.at[i].set(new[i]), states, begun)
         going_on = ~terminated
         assert (np.asarray(ours.obs)[going_on] == theirs[going_on]).all()
-    assert lost or game == "pong" or steps < 60
+    assert (lost and games) or game == "pong" or steps < 60
 
 
 @pytest.mark.parametrize("game", ["breakout", "seaquest", "ms_pacman"])  # the last has no FIRE
@@ -161,3 +175,36 @@ def test_without_its_extra_the_module_can_be_imported_and_says_so():
 def test_tables_of_games_speak_of_the_same_ones():
     assert set(CONTROLS) == set(GAMES)
     assert set(NOT_YET) < set(GAMES)
+
+
+def test_what_training_tells_is_of_whole_games_and_all_points():
+    """Seaquest's fish are 20 points each; a learner is told of 1, and that a lost life ends it."""
+    env = Atari2600(game="seaquest", boots=1, max_frames=1_600, height=12, width=12)
+    learner = A2C(hidden=(4,), rollout_length=50)
+    (report,) = compiled.train(env, learner, num_envs=4, total_steps=1_600, reports=1, seeds=[0])
+    finished = report.episodes.finished
+    totals, steps = report.episodes.total[finished], report.episodes.steps[finished]
+    assert len(totals) >= 4
+    assert totals.max() >= 20
+    assert not (totals % 20).any()
+    assert steps.min() > 100  # three lives and more
+
+
+def test_whoever_remembers_goes_on_and_counts_as_others_do():
+    env = Atari2600(game="breakout", boots=1, height=12, width=12)
+    memory, action = np.zeros(2, np.float32), np.int32(0)
+    told = Remembering(env, memory)
+    state, _ = env.reset(prng.key(0))
+    state, step = env.step(state, action, prng.key(1))
+    state = state._replace(lost=jnp.ones((), bool), points=jnp.int32(7))
+    ended = step._replace(terminated=jnp.ones((), bool))
+    assert [float(x) for x in told.counted(state, ended)] == [7, 0]  # a life is no game
+    (mine, seen), (others, theirs) = (x.go_on(state, prng.key(2)) for x in (told, env))
+    assert all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), mine, others)))
+    assert (seen.obs == theirs).all()
+    assert (seen.memory == memory).all()
+    assert (mine.console == state.console).all()  # the game under way
+    plain = Remembering(CartPole(), memory)
+    begun, _ = plain.go_on(plain.reset(prng.key(0))[0], prng.key(3))
+    fresh, _ = plain.reset(prng.key(3))
+    assert all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), begun, fresh)))

@@ -601,7 +601,7 @@ def rollout(env, length, num_envs=6):
     def run(env, key):
         start, run = jax.random.split(key)
         state, obs = begin_episodes(env, jax.random.split(start, num_envs))
-        return state, unroll(env, policy, state, obs, length, run)
+        return state, unroll(env, policy, state, obs, length, run)[:3]
 
     return run(env, prng.key(0))
 

@@ -26,7 +26,7 @@ def count(seen, key):
 def test_it_is_nothing_where_an_episode_begins():
     env = remembering(TimeLimit(env=CartPole(), limit=15), Counting(), 4)
     state, obs = compiled.begin_episodes(env, jax.random.split(prng.key(0), 4))
-    *_, rollout = compiled.unroll(env, count, state, obs, 100, prng.key(1))
+    _, _, rollout, _ = compiled.unroll(env, count, state, obs, 100, prng.key(1))
     memory, now = np.asarray(rollout.obs.memory), np.zeros(4, int)
     assert rollout.action.shape == (100, 4)  # without the memory that was chosen with it
     assert rollout.truncated.any()

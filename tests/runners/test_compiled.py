@@ -108,7 +108,8 @@ def test_totals_are_sums_of_rewards():
     tally, parts = no_tally(E), []
     for start in (0, 5, 6):  # rollouts of 5, 1 and 6 steps
         stop = {0: 5, 5: 6, 6: 12}[start]
-        tally, episodes = count(tally, jax.tree.map(lambda x: x[start:stop], rollout))  # noqa: B023
+        part = rollout.reward[start:stop], rollout.done[start:stop]
+        tally, episodes = count(tally, *part)
         parts.append(episodes)
     whole = jax.tree.map(lambda *x: np.concatenate(x), *parts)
     assert listed(whole) == recount(reward, flags[0] | flags[1])
@@ -271,6 +272,6 @@ def test_where_a_game_goes_on_the_next_episode_begins_in_it():
     env, keys = Lives(), jax.random.split(prng.key(0), 2)
     begun = compiled.begin_episodes(env, keys)
     still = lambda obs, key: jnp.zeros(2, int)
-    *_, rollout = compiled.unroll(env, still, *begun, 7, prng.key(1))
+    _, _, rollout, _ = compiled.unroll(env, still, *begun, 7, prng.key(1))
     assert rollout.obs[:, 0, 0].tolist() == [0, 1, 2, 3.5, 4.5, 5.5, 7.0]
     assert rollout.next_obs[:, 1, 0].tolist() == [1, 2, 3, 4.5, 5.5, 6.5, 8.0]

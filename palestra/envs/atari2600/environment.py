@@ -59,6 +59,7 @@ class State(NamedTuple):
     lost: Bool[Array, ""]  # the step before cost a life
     pressed: Int32[Array, ""]  # the action of the last frame
     frames: Int32[Array, ""]  # since the game began
+    points: Int32[Array, ""]  # of the last step
 
 
 @hyperparameters
@@ -115,6 +116,10 @@ class Atari2600(Preprocessing):
         frames = state.frames
         return {"lives": state.facts[2], "episode_frame_number": frames, "frame_number": frames}
 
+    def counted(self, state: State, step: Step) -> tuple[Array, Array]:
+        """All points of the last step, and whether the game, not a life, ended with it."""
+        return state.points.astype(jnp.float32), step.truncated | (step.terminated & ~state.lost)
+
     @property
     def judged(self) -> "Atari2600":
         """The same game, whole, with all of its points: what agents are judged by."""
@@ -140,7 +145,7 @@ class Atari2600(Preprocessing):
         seen = jnp.tile(pictures[at], self.stack)
         nothing = jnp.zeros((), bool)
         frames = jnp.maximum(wait, int(fires))
-        state = State(consoles[at], facts[at], seen, nothing, jnp.int32(0), frames)
+        state = State(consoles[at], facts[at], seen, nothing, jnp.int32(0), frames, jnp.int32(0))
         return state, seen
 
     def go_on(self, state: State, key: Key) -> tuple[State, UInt8[Array, "h w s"]]:
@@ -177,7 +182,7 @@ class Atari2600(Preprocessing):
         terminated = over | (lost & self.life_loss)
         truncated = ~terminated & (number >= self.max_frames)
         points = jnp.sign(reward) if self.clip_reward else reward
-        state = State(console, facts, seen, lost, presses[-1], number)
+        state = State(console, facts, seen, lost, presses[-1], number, reward)
         return state, Step(seen, points.astype(jnp.float32), terminated, truncated)
 
 
