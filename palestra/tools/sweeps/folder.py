@@ -65,11 +65,22 @@ def read(folder: Path) -> dict[str, Any]:
     return read_json(path, Content)
 
 
-def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two sweeps try the same, by whatever version."""
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """In what two sweeps are not the same, in words; nothing of versions and of patience."""
     apart = "format", "palestra", "patience"
-    plain = lambda content: {name: x for name, x in content.items() if name not in apart}
-    return plain(one) == plain(other)
+
+    def flat(content: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, x in content.items():
+            found |= flat(x) if isinstance(x, dict) else {name: x}
+        return found
+
+    mine, yours = ({x: c for x, c in each.items() if x not in apart} for each in (one, other))
+    if mine == yours:
+        return []
+    left, right = flat(mine), flat(yours)
+    names = [x for x in {**left, **right} if left.get(x) != right.get(x)]
+    return [f"{x} {left.get(x)}, not {right.get(x)}" for x in names]
 
 
 def name_of(trial: int, seed: int) -> str:

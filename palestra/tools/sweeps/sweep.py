@@ -216,9 +216,11 @@ def carry_out(
             "renamed at once or not at all."
         )
     if (place / folder.SWEEP).is_file():
-        if not folder.is_same(before := folder.read(place), content):
+        if apart := folder.differences(before := folder.read(place), content):
+            more = f"; and {len(apart) - 3} more" if len(apart) > 3 else ""
             raise InputError(
-                f"{place} holds another sweep ({_told(before)}); name another --folder."
+                f"{place} holds another sweep ({_told(before)}): with {'; '.join(apart[:3])}{more}."
+                " Name another --folder."
             )
         if workers != 0:
             claims.probe(place)

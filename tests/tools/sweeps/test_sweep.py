@@ -87,8 +87,11 @@ def test_the_same_call_goes_on_and_another_is_refused(swept):
     before = {run: (run / "metrics.jsonl").stat().st_mtime_ns for run in swept.runs}
     again = palestra.sweep(*TASK, seeds=2, folder=swept.folder, quiet=True, **asked)
     assert before == {run: (run / "metrics.jsonl").stat().st_mtime_ns for run in again.runs}
-    with pytest.raises(InputError, match=r"holds another sweep .q_learning, learning_rate, 2 s"):
+    said = r"holds another sweep .*, learning_rate, 2 seeds.: with seeds .0, 1., not .0, 1, 2.\. N"
+    with pytest.raises(InputError, match=said):
         palestra.sweep(*TASK, seeds=3, folder=swept.folder, **asked)
+    with pytest.raises(InputError, match="with steps 4000, not 5000"):
+        palestra.sweep(*TASK, seeds=2, folder=swept.folder, **asked | {"steps": 5000})
 
 
 def test_workers_are_killed_and_stopped_and_every_run_ends_as_alone(swept, tmp_path):
