@@ -143,7 +143,7 @@ def phases(told: Namespace) -> None:
     played_by = lambda policy: (
         lambda learner, state, obs: unroll(
             partial(policy, learner), state, obs, algorithm.rollout_length, prng.key(2)
-        )
+        )[:3]
     )
     random = jax.jit(played_by(lambda _, obs, key: chance(obs, key)))
     acting = jax.jit(played_by(algorithm.act))

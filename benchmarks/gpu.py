@@ -78,7 +78,7 @@ def stepping(size: Size, asked: Namespace) -> Iterator[Row]:
         policy = lambda _, key, count=count: jax.random.randint(key, (count,), 0, 2)
 
         def play(state, obs, key, policy=policy):
-            state, obs, rollout = unroll(env, policy, state, obs, length, key)
+            state, obs, rollout = unroll(env, policy, state, obs, length, key)[:3]
             return state, obs, rollout.reward.sum()
 
         played = jax.jit(play)

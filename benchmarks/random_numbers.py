@@ -61,7 +61,7 @@ def play(env, rounds: int, env_state, obs, key: jax.Array):
 
     def rollout(carry, key):
         env_state, obs, rewards = carry
-        env_state, obs, transitions = unroll(env, policy, env_state, obs, ROLLOUT, key)
+        env_state, obs, transitions = unroll(env, policy, env_state, obs, ROLLOUT, key)[:3]
         return (env_state, obs, rewards + transitions.reward.sum()), None
 
     return jax.lax.scan(rollout, (env_state, obs, 0.0), jax.random.split(key, rounds))[0]

@@ -54,7 +54,7 @@ def collect(env, carry: Carry, length: int, policy) -> Carry:
     """One rollout, added up."""
     env_state, obs, total, episodes, key = carry
     key, now = jax.random.split(key)
-    env_state, obs, rollout = unroll(env, policy, env_state, obs, length, now)
+    env_state, obs, rollout = unroll(env, policy, env_state, obs, length, now)[:3]
     total = total + rollout.reward.sum(0)
     episodes = episodes + rollout.done.sum(0, dtype=jnp.int32)
     return Carry(env_state, obs, total, episodes, key)
