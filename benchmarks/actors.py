@@ -25,7 +25,6 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import psutil
-import tyro
 from gymnasium.vector import VectorEnv
 from processes import in_words, machine
 
@@ -34,6 +33,7 @@ from palestra.envs.host.actors import Actors, borrowed
 from palestra.envs.host.many import together
 from palestra.envs.host.one import lone
 from palestra.envs.host.processes import apart
+from palestra.tools.cli.parsing import parse
 from palestra.tools.training.events import Reported, Said
 
 ROUNDS = 3
@@ -119,7 +119,7 @@ def chaos(flags: Flags, heavy: Callable[[], gymnasium.Env]) -> tuple[int, int, f
 
 
 def main() -> None:
-    flags = tyro.cli(Flags)
+    flags = parse(Flags, sys.argv[1:], "python benchmarks/actors.py")
     heavy = partial(Heavy, flags.milliseconds / 1e3)
     makers = [partial(lone, "Heavy", heavy)] * flags.envs
     kinds: dict[str, Callable[[], VectorEnv]] = {

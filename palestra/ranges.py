@@ -163,10 +163,8 @@ def check(name: str, value: Any, annotation: Any) -> None:
             raise InputError(f"{name} must be {bounds.words}, not {value!r}.")
     if kind is bool and not isinstance(value, bool):
         raise InputError(f"{name} must be True or False, not {value!r}.")
-    if kind is Literal:
-        inside = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-        if value not in (known := get_args(inside)):
-            raise InputError(f"{name} must be {' or '.join(known)}, not {value!r}.")
+    if kind is Literal and value not in (known := get_args(bare(annotation))):
+        raise InputError(f"{name} must be {' or '.join(known)}, not {value!r}.")
     if kind is tuple:
         if not isinstance(value, tuple):
             raise InputError(f"{name} must be a tuple such as (64, 64), not {value!r}.")
@@ -207,11 +205,16 @@ def check_bounds(low: Any, high: Any) -> None:
         raise InputError(f"low must not be above high, but {low!r} is above {high!r}.")
 
 
+def bare(annotation: Any) -> Any:
+    """int of Annotated[int, ...] and of int | None, else the type itself."""
+    inside = [kind for kind in get_args(annotation) if kind is not NoneType]
+    alone = get_origin(annotation) in (Union, UnionType) and len(inside) == 1
+    return bare(inside[0]) if alone or get_origin(annotation) is Annotated else annotation
+
+
 def kind_of(annotation: Any) -> Any:
     """int of Annotated[int, ...], tuple of tuple[int, ...], else the type itself."""
-    if get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    return get_origin(annotation) or annotation
+    return get_origin(bare(annotation)) or bare(annotation)
 
 
 def differences(plain: Any, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,16 +3,19 @@
 import codecs
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import pytest
 
 import palestra
 from palestra.algorithms import ALGORITHMS
+from palestra.envs.toy_text.frozen_lake import FrozenLake
+from palestra.faults import InputError
 from palestra.names import OURS_AND_THEIRS, hint
+from palestra.ranges import Count
 from palestra.tools.cli import TrainFlags, main
-from palestra.tools.cli.parsing import as_parsed, flag_kinds, seeds_of, whole_number
+from palestra.tools.cli.parsing import Output, Positional, parse_parts, seeds_of, whole_number
 
 CALLED = {
     ("ppo", "--n-steps"): "--rollout-length",
@@ -105,17 +108,64 @@ def test_whole_numbers_as_people_write_them(given, digits):
 
 
 def test_flags_as_people_write_them():
-    kinds = flag_kinds(TrainFlags) | flag_kinds(palestra.DQN)
-    read = lambda text: " ".join(as_parsed(text.split(), kinds))
-    assert read("--steps 1e6 --seed=1k") == "--steps=1000000 --seed=1000"
-    assert read("--hidden 64,64 --double false") == "--hidden 64 64 --no-double"
-    assert read("--hidden=(64,) --double=True --no-video") == "--hidden 64 --double --no-video"
-    assert read("--hidden 64 64 --double --quiet") == "--hidden 64 64 --double --quiet"
-    assert read("--run -x --video no") == "--run=-x --no-video"
-    assert read("--max_episode_steps -1 --unknown 1e6") == "--max_episode_steps=-1 --unknown 1e6"
-    nested = {"env.is_slippery": bool, "env.desc": tuple}
-    assert as_parsed(["--env.is-slippery", "false"], nested) == ["--env.no-is-slippery"]
-    assert as_parsed(["--env.desc", "SF,FG"], nested) == ["--env.desc", "SF", "FG"]
+    @dataclass
+    class Flags:
+        place: Positional[str] = "none"
+        paths: Positional[tuple[Path, ...]] = ()
+        log: list[str] = field(default_factory=list)
+        output: Output = None
+        most: Count | None = 5
+        layout: tuple[float, ...] = ()
+
+    def read(text):
+        parts = {"": Flags, "train": TrainFlags(steps=9, num_envs=2), "dqn": palestra.DQN()}
+        made = parse_parts(parts | {"env": FrozenLake()}, text.split(), "palestra train")
+        before = {part: vars(x()) if isinstance(x, type) else vars(x) for part, x in parts.items()}
+        before["env"] = vars(FrozenLake())
+        now = {part: vars(made[part]) for part in made}
+        return {k: x for part in now for k, x in now[part].items() if before[part][k] != x}
+
+    assert read("--steps 1e6 --seed=1k") == {"steps": 1_000_000, "seed": 1_000}
+    assert read("--hidden 64,32 --dueling true") == {"hidden": (64, 32), "dueling": True}
+    assert read("--hidden=(8,) --double=False --no-video") == {
+        "hidden": (8,),
+        "double": False,
+        "video": False,
+    }
+    assert read("--hidden 8 8 --dueling --quiet") == {
+        "hidden": (8, 8),
+        "dueling": True,
+        "quiet": True,
+    }
+    assert read("--run -x --video no") == {"run": Path("-x"), "video": False}
+    assert read("--num_envs 3 --num-envs 1e1") == {"num_envs": 10}  # the last one counts
+    assert read("here a,b c -o d") == {
+        "place": "here",
+        "paths": (Path("a,b"), Path("c")),
+        "output": Path("d"),
+    }
+    assert read("--log a,b c --quiet --log d") == {"log": [*"abcd"], "quiet": True}
+    assert read("--most None --layout -0.5 1") == {"most": None, "layout": (-0.5, 1.0)}
+    assert read("--env.is-slippery false --env.desc SF,FG") == {
+        "is_slippery": False,
+        "desc": ("SF", "FG"),
+    }
+    assert read("--env.no-is-slippery") == {"is_slippery": False}
+    for wrong, said in {
+        "--no-steps": "There is no flag '--no-steps'",
+        "--no-quiet=yes": "--no-quiet takes no value.",
+        "--quiet=maybe": "--quiet must be true or false, not 'maybe'.",
+        "--video=": "--video must be true or false, not ''.",
+        "--run": "--run needs a value after it.",
+        "--run --quiet": "--run needs a value after it.",
+        "--most 1.5": "--most must be a whole number, not '1.5'.",
+        "--most 0": "most must be a whole number of at least 1, not 0.",
+        "--steps None": "--steps must be a whole number, not 'None'.",
+        "-x": "There is no flag '-x'",
+        "a b --quiet c": "'c' is one word too many",
+    }.items():
+        with pytest.raises(InputError, match=said):
+            read(wrong)
 
 
 def test_seeds_as_people_write_them():

@@ -18,8 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import tyro
-
 from palestra.faults import DEBUG, InputError, bad_input, fault_of_ours
 from palestra.own import installed
 from palestra.ranges import (
@@ -38,21 +36,20 @@ from palestra.ranges import (
 )
 from palestra.runners.kept import keep_programs
 from palestra.tools.cli.parsing import (
+    Form,
+    Output,
+    Positional,
     Trust,
     as_named,
     changed,
-    check_once,
-    combinations_of,
     id_today,
     import_trusted,
-    joined,
     limit_of,
     nearest,
     parse,
-    ranges_apart,
+    parse_parts,
     seeds_of,
     simulator_of,
-    value_in,
     value_of,
     whole_number,
 )
@@ -71,12 +68,11 @@ from palestra.tools.cli.results import (
     show_and_code,
     show_list,
 )
+from palestra.tools.cli.sweep_words import check_once, combinations_of, ranges_apart, value_in
 from palestra.tools.runs import zoo
 from palestra.tools.runs.paths import SWEEP, agent_of, beside, config_of, runs_in, settings_at
 from palestra.tools.runs.zoo import is_named
 from palestra.version import __version__
-
-RUNS = tyro.conf.arg(metavar="RUN...", help_behavior_hint="")
 
 HELP = """\
 usage: palestra COMMAND ...
@@ -230,7 +226,7 @@ class RunFlags:
     """Environments side by side in each seed."""
     max_episode_steps: Limit = -1
     """Steps after which an episode is cut off; -1 for never."""
-    ignore: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
+    ignore: list[str] = field(default_factory=list)
     """A part of the Dict that the environment shows which is left out, or several, by name; what no
     network can see, such as a text, always is."""
     mask: bool = True
@@ -258,7 +254,7 @@ class RunFlags:
     setting is then the one that is there after the fewest steps."""
     keep: Count | None = None
     """Steps between agents that are kept, as agents/step<N>.safetensors in the run [none]."""
-    start_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    start_from: Annotated[Path | None, Form(name="from")] = None
     """Start from the networks of this run, agent file or zoo:ALGORITHM/ENV, in place of random ones
     [none]."""
     actors: str = "none"
@@ -272,7 +268,7 @@ class RunFlags:
 
 
 @dataclass
-class TrainFlags(RunFlags):
+class TrainFlags(Meeting, RunFlags):
     """What `palestra train` takes beside the algorithm's hyper-parameters."""
 
     seed: Seed = 0
@@ -283,10 +279,9 @@ class TrainFlags(RunFlags):
     """The run folder to make [runs/<env>__<algorithm>__seed<S>__<time>]; never overwritten."""
     save_preset: Path | None = None
     """Write the settings of this run to a new JSON file, for --preset."""
-    log: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
     """A tracker that is told of the run, or several: csv, tensorboard, wandb, mlflow, trackio; with
     :sb3 or :cleanrl behind it under the names that those give."""
-    meeting: Annotated[Meeting, tyro.conf.OmitArgPrefixes] = field(default_factory=Meeting)
 
 
 @dataclass
@@ -316,11 +311,11 @@ class SweepFlags(RunFlags):
     """How many settings a search tries [100]; of pbt, how many train side by side [10]."""
     every: Count | None = None
     """Of pbt, the steps after which the worst are replaced [a tenth of all]."""
-    range: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
+    range: list[str] = field(default_factory=list)
     """Where a search looks: --range learning_rate 1e-5 1e-2 log; a name alone for its own range."""
     slurm: bool = False
     """Train by jobs of Slurm, --workers of them [8], and do not wait for them; needs submitit."""
-    slurm_options: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
+    slurm_options: list[str] = field(default_factory=list)
     """What Slurm is asked for, as partition=cpu timeout_min=600 mem_gb=4."""
     json: bool = False
     """Print JSON in place of the table: every trial with its scores, the best one, its command."""
@@ -379,7 +374,7 @@ class SolveFlags:
     """Discount per step."""
     horizon: Count | None = None
     """Steps after which episodes are cut off, for value iteration to reckon with [never]."""
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    output: Output = None
     """A picture to write, PNG, SVG or PDF by its ending, where the world has one."""
     dark: bool = False
     """Draw for a dark page."""
@@ -402,7 +397,7 @@ def train(arguments: list[str], check_alone: bool = False) -> int:
     seeds = None if options.seeds is None else seeds_of(options.seeds)
     if check_alone:
         return 0
-    options.meeting.join()
+    options.join()
     from palestra.tools.presets import files
     from palestra.tools.training.train import displayed, training
 
@@ -452,15 +447,15 @@ def _asked(
         num_envs=max(chosen.num_envs if chosen else entry(name).num_envs, actors),
         max_episode_steps=limit_of(env_id) or -1,
     )
-    default = joined(**{command: run}, algorithm=settings, env=simulator)
-    given = parse(type(default), arguments, f"palestra {command} {name} {env_id}", default)
-    options = getattr(given, command)
+    parts = {command: run, "algorithm": settings, "env": simulator}
+    given = parse_parts(parts, arguments, f"palestra {command} {name} {env_id}")
+    options, algorithm, env = given.values()
     if options.start_from is not None:
         agent_of(options.start_from)  # raises, before JAX is imported
     asked = {one.name: getattr(options, one.name) for one in fields(RunFlags)}
     del asked["quiet"]
-    asked["env_kwargs"] = preset_kwargs | changed(simulator, given.env)
-    return options, asked | vars(given.algorithm)
+    asked["env_kwargs"] = preset_kwargs | changed(simulator, env)
+    return options, asked | vars(algorithm)
 
 
 def _without_names(command: str, arguments: Sequence[str], usage: str, example: str) -> int:
@@ -517,22 +512,21 @@ def _without(flag: str, arguments: Sequence[str]) -> list[str]:
 def resume(arguments: list[str]) -> int:
     """palestra resume RUN [--steps N] [--log NAME] [--actors ray:N] [--trust MODULE] [--quiet]"""
 
-    @dataclass
-    class Flags:
+    @dataclass(kw_only=True)
+    class Flags(Meeting):
         """Go on with a run that was interrupted or killed, from its last checkpoint."""
 
-        run: tyro.conf.Positional[Path]
+        run: Positional[Path]
         """A run folder, or one that holds a run for each of several seeds."""
         steps: Count | None = None
         """Go on to so many steps, of a finished run too [those that it was begun for]; what falls
         or rises with time, such as epsilon, stretches with them."""
-        log: tyro.conf.UseAppendAction[list[str]] = field(default_factory=list)
+        log: list[str] = field(default_factory=list)
         """A tracker that is told of it, or several, in place of those that the run had."""
         actors: str | None = None
         """Play in so many actors of Ray, as ray:16, or in none [as the run did]."""
         devices: Count | None = None
         """Train on so many devices, as in `palestra train` [as the run did]."""
-        meeting: Annotated[Meeting, tyro.conf.OmitArgPrefixes] = field(default_factory=Meeting)
         trust: Trust = None
         quiet: bool = False
         """Show no progress, only the result."""
@@ -540,7 +534,7 @@ def resume(arguments: list[str]) -> int:
     flags = parse(Flags, arguments, "palestra resume")
     for run in runs_in(flags.run):
         config_of(run)  # raises, before JAX is imported
-    flags.meeting.join()
+    flags.join()
     from palestra.tools.training.resume import resume as go_on
 
     return show_and_code(
@@ -611,7 +605,7 @@ def work(arguments: list[str]) -> int:
         """Train runs of a sweep until none is left, beside any number of other workers, here or on
         other machines that see the folder; runs of workers that died are gone on with."""
 
-        sweep: tyro.conf.Positional[Path]
+        sweep: Positional[Path]
         """The folder that `palestra sweep` has made."""
         trust: Trust = None
         quiet: bool = False
@@ -634,7 +628,7 @@ def reproduce(arguments: list[str]) -> int:
     class Flags:
         """Do what a run did once more, apart, and say "same", or where it first differs."""
 
-        run: tyro.conf.Positional[Path]
+        run: Positional[Path]
         """A run folder, or one that holds a run for each of several seeds."""
         trust: Trust = None
         quiet: bool = False
@@ -661,7 +655,7 @@ def evaluate(arguments: list[str]) -> int:
     class Flags:
         """Play greedy episodes with a run's best agent, or with an agent file."""
 
-        run: tyro.conf.Positional[Path]
+        run: Positional[Path]
         """A run folder, one of several seeds' runs, an agent's .safetensors file, or an agent that
         comes with Palestra, such as zoo:dqn/CartPole-v1."""
         episodes: Episodes = 100
@@ -726,9 +720,7 @@ def list_runs(arguments: list[str]) -> int:
         columns are env, algorithm, seed, steps (taken so far), best and last (the mean returns of
         those agents), state (finished, running, interrupted, died, damaged), age, folder."""
 
-        folders: Annotated[
-            tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FOLDER...")
-        ] = (Path("runs"),)
+        folders: Positional[tuple[Path, ...]] = (Path("runs"),)
         """Folders with runs in them, at any depth."""
         where: str | None = None
         """Only runs for which this SQL expression of the columns is true, such as
@@ -773,7 +765,7 @@ def compare_runs(arguments: list[str]) -> int:
         with 95 % intervals, tests, how many seeds would tell, as in: palestra compare runs/*.
         docs/statistics.md says what each is; palestra plot --kind intervals draws them."""
 
-        runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], RUNS]
+        runs: Positional[tuple[Path, ...]] = ()
         """Run folders, or folders of seeds; what else lies there is passed over."""
         agents: Literal["last", "best"] = "last"
         """Whose final evaluation is a run's score: of the last agents or of the best."""
@@ -815,9 +807,9 @@ def report(arguments: list[str]) -> int:
         """Write learning curves, statistics, videos, settings, findings and the commands that do
         all of it again into one page, which opens without a network and can be mailed."""
 
-        runs: tyro.conf.Positional[tuple[Path, ...]]
+        runs: Positional[tuple[Path, ...]] = ()
         """Run folders, or folders of seeds; what else lies there is passed over."""
-        output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+        output: Output = None
         """The file to write; its ending says the format too [report.html]."""
         format: Literal["html", "md", "tex"] = "html"
         """One page; Markdown for an appendix, with its pictures beside it; or tables in LaTeX."""
@@ -857,7 +849,7 @@ def plot(arguments: list[str]) -> int:
         """Draw learning curves, how several settings compare, or what an agent has learned, as in:
         palestra plot runs/*; palestra plot runs/a --kind grid. docs/pictures.md shows each kind."""
 
-        runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], RUNS]
+        runs: Positional[tuple[Path, ...]] = ()
         """Run folders, or folders of seeds; what else lies there is passed over."""
         kind: str = "curves"
         """Of runs: curves (those that differ only in their seed become one), intervals (what
@@ -928,7 +920,7 @@ def video(arguments: list[str]) -> int:
     class Flags:
         """Record one greedy episode of a run's best agent, or of an agent file, as an mp4."""
 
-        run: tyro.conf.Positional[Path]
+        run: Positional[Path]
         """A run folder, one of several seeds' runs, an agent's .safetensors file, or an agent that
         comes with Palestra, such as zoo:dqn/CartPole-v1."""
         seed: Seed = 0
@@ -956,14 +948,14 @@ def record(arguments: list[str]) -> int:
         """Write greedy episodes of a run's best agent, or of an agent file, as a data set of
         Minari's, to learn from without an environment; needs palestra[minari]."""
 
-        run: tyro.conf.Positional[Path]
+        run: Positional[Path]
         """A run folder, one of several seeds' runs, an agent's .safetensors file, or an agent that
         comes with Palestra, such as zoo:dqn/CartPole-v1."""
         episodes: Episodes = 10
         """Number of episodes."""
         seed: Seed = 0
         """Seed of the first episode's start; each later one's is larger by 1."""
-        output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+        output: Output = None
         """The folder to make [data in the run folder]; minari.MinariDataset(FOLDER/data) reads
         it."""
         trust: Trust = None
@@ -989,9 +981,9 @@ def watch(arguments: list[str]) -> int:
         """Show a video of an Atari game to a run's best agent, or to an agent file, and write an
         mp4 with the values of its actions beside the picture."""
 
-        video: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="VIDEO")]]
+        video: Positional[Path]
         """Video of the game's picture alone, such as `palestra video` makes."""
-        run: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="RUN")]]
+        run: Positional[Path]
         """A run folder, an agent's .safetensors file, or zoo:ALGORITHM/ENV."""
         output: Path | None = None
         """The mp4 to write [watched-<video>.mp4 in the run folder]."""
@@ -1022,7 +1014,7 @@ def export(arguments: list[str]) -> int:
         """Write the greedy policy of a run's best agent, or of an agent file, as a file that needs
         neither Palestra nor JAX; it is put in place once it has acted as the agent does."""
 
-        run: tyro.conf.Positional[Path]
+        run: Positional[Path]
         """A run folder, one of several seeds' runs, an agent's .safetensors file, or an agent that
         comes with Palestra, such as zoo:dqn/CartPole-v1."""
         onnx: bool = False
@@ -1059,9 +1051,9 @@ def import_curve(arguments: list[str]) -> int:
     class Flags:
         """Make a run folder of another library's curve, which is drawn and compared beside ours."""
 
-        library: tyro.conf.Positional[Literal["sb3", "tensorboard"]]
+        library: Positional[Literal["sb3", "tensorboard"]]
         """Whose files they are."""
-        files: tyro.conf.Positional[tuple[Path, ...]]
+        files: Positional[tuple[Path, ...]] = ()
         """Of sb3 monitor.csv, several of one run, evaluations.npz, or a folder with such; of
         tensorboard one folder."""
         env: str | None = None
@@ -1119,14 +1111,13 @@ def play(arguments: list[str]) -> int:
     entry(env_id)  # raises: only our own can be played
     simulator = simulator_of(env_id)
     flags = PlayFlags(max_episode_steps=entry(env_id).limit or -1)
-    default = joined(play=flags, env=simulator)
-    given = parse(type(default), arguments[1:], usage.replace("ENV", env_id), default)
+    parts = {"play": flags, "env": simulator}
+    options, env = parse_parts(parts, arguments[1:], usage.replace("ENV", env_id)).values()
     from palestra.tools.environments.ours import Ours
     from palestra.tools.environments.whose import task_of
     from palestra.tools.pictures.play import play as sit_down
 
-    options = given.play
-    task = task_of(env_id, changed(simulator, given.env), options.max_episode_steps)
+    task = task_of(env_id, changed(simulator, env), options.max_episode_steps)
     assert isinstance(task, Ours)
     rival = None
     if against is not None:
@@ -1157,9 +1148,9 @@ def solve(arguments: list[str]) -> int:
     env_id = id_today(arguments[0])
     limit_of(env_id)  # raises where there is none
     simulator = simulator_of(env_id)
-    default = joined(solve=SolveFlags(), env=simulator)
-    given = parse(type(default), arguments[1:], usage.replace("ENV", env_id), default)
-    options, env_kwargs = given.solve, changed(simulator, given.env)
+    parts = {"solve": SolveFlags(), "env": simulator}
+    options, env = parse_parts(parts, arguments[1:], usage.replace("ENV", env_id)).values()
+    env_kwargs = changed(simulator, env)
     asked = {"method": options.method, "gamma": options.gamma, "horizon": options.horizon}
     with busy(f"solving {env_id}"):
         from palestra.tools.environments.whose import task_of
@@ -1185,7 +1176,7 @@ def studio(arguments: list[str]) -> int:
         with what they think, back to any moment, and your own hand on the keys. Ctrl-C ends it;
         what trains goes on."""
 
-        folder: tyro.conf.Positional[Path] = Path("runs")
+        folder: Positional[Path] = Path("runs")
         """The folder with runs in it, at any depth; runs that are started there go there too."""
         port: Annotated[int, Range("a whole number from 0 to 65535", lambda x: 0 <= x < 2**16)] = 0
         """The port of this machine; 0 for any free one."""
@@ -1218,7 +1209,7 @@ def check_it(arguments: list[str]) -> int:
         """Say what to mend in an environment, or in an algorithm written for JAX; exit code 1 where
         there is something. A module:Name has its module imported."""
 
-        env: tyro.conf.Positional[str]
+        env: Positional[str]
         """An environment's id, my_file:Maze-v0, or a class, my_file:Racetrack or my_file:DynaQ."""
         json: bool = False
         """Print JSON: name, kind, mend, remarks, told, learn, refuse."""
@@ -1242,7 +1233,7 @@ def list_all(arguments: list[str]) -> int:
         """Environments, algorithms, presets and the agents that come with it, with one line
         each."""
 
-        what: tyro.conf.Positional[Literal["all", "zoo"]] = "all"
+        what: Positional[Literal["all", "zoo"]] = "all"
         """Everything, or those agents alone."""
 
     flags = parse(Flags, arguments, "palestra list")
@@ -1300,7 +1291,7 @@ def cite(arguments: list[str]) -> int:
     class Flags:
         """BibTeX of an algorithm's paper, and of Palestra."""
 
-        algorithm: tyro.conf.Positional[str]
+        algorithm: Positional[str]
         """Its name; `palestra list` tells them all."""
 
     if not arguments:

@@ -1,168 +1,245 @@
-"""Words of a command line as values, and one sentence where they cannot be."""
+"""Words of a command line as values, and one sentence where they cannot be.
 
-import io
+The fields of a dataclass are a command's flags: a field's type says how its words are read, and the
+sentence below it is its help.
+"""
+
+import inspect
 import json
 import re
+import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import redirect_stderr, suppress
-from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import MISSING, Field, field, fields, make_dataclass, replace
 from decimal import Decimal
 from difflib import get_close_matches
-from itertools import product
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType, NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
-
-import tyro
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+from textwrap import fill
+from types import NoneType
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 from palestra.faults import InputError
 from palestra.names import hint
-from palestra.ranges import Seeds, check, differences, sentences
+from palestra.ranges import Seeds, bare, check, differences, kind_of, sentences
 from palestra.tools.cli.results import printing_aside
 
 T = TypeVar("T")
-YES, NO = {"true", "yes", "on"}, {"false", "no", "off"}
-
-
+TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
+COLUMN = 26  # where the sentences of help begin
 
 
+class Form(NamedTuple):
+    """How a field is given that is not given as --name VALUE: Annotated[Path, Form(...)]."""
+
+    name: str = ""  # of the flag, where it is not the field's
+    short: str = ""  # another one, as -o
+    place: bool = False  # by its place among the words
+    said: str = ""  # its help, where nothing stands below the field
+
+
+Positional = Annotated[T, Form(place=True)]
+Output = Annotated[Path | None, Form(short="-o")]
 Trust = Annotated[
     str | None,
-    tyro.conf.arg(
-        metavar="MODULE",
-        help="Import the module, or several with commas between them, that the run's environment "
+    Form(
+        said="Import the module, or several with commas between them, that the run's environment "
         "or algorithm comes from. Its code then runs.",
     ),
 ]
 
 
-def parse(cls: type[T], arguments: list[str], usage: str, default: T | None = None) -> T:
-    """Flags by tyro, its errors as one sentence. Raises ValueError."""
-    given: dict[str, Any] = {} if default is None else {"default": default}
-    kinds = flag_kinds(cls)
-    said = io.StringIO()
-    if {"-h", "--help"} & {*arguments}:
-        _tell(cls)
-    try:
-        with redirect_stderr(said):
-            flags, unknown = tyro.cli(
-                cls,
-                prog=usage,
-                args=as_parsed(arguments, kinds),
-                return_unknown_args=True,
-                registry=RULES,
-                **given,
-            )
-    except SystemExit as end:
-        if not end.code:
-            raise
-        if "Missing from" in said.getvalue():
-            raise InputError(_missing(cls, usage)) from None
-        raise InputError(_one_sentence(said.getvalue(), usage)) from None
-    if unknown:
-        raise InputError(_unknown(unknown[0].split("=")[0], kinds, usage))
-    _check(flags)
+class Flag(NamedTuple):
+    """A field, as the command line has it."""
+
+    name: str  # with _ for -
+    part: str  # of what is asked for
+    field: Field
+    form: Form
+
+
+def parse(cls: type[T], arguments: Sequence[str], usage: str) -> T:
+    """An instance of a dataclass of flags, as the words say; modules that they trust are imported.
+    Raises ValueError."""
+    (flags,) = parse_parts({"": cls}, arguments, usage).values()
     if trusted := getattr(flags, "trust", None):
         import_trusted(trusted)
     return flags
 
 
-def joined(**parts: Any) -> Any:
-    """One instance of flags that is made of several, by name; those of `env` are --env.NAME."""
-    flat = lambda name, kind: kind if name == "env" else Annotated[kind, tyro.conf.OmitArgPrefixes]
-    kinds = [(name, flat(name, type(part))) for name, part in parts.items()]
-    return make_dataclass("Flags", kinds)(**parts)
+def parse_parts(parts: Mapping[str, Any], arguments: Sequence[str], usage: str) -> dict[str, Any]:
+    """Instances of several dataclasses, as the words say; where one is an instance already, that is
+    its default. Flags of the part `env` are --env.NAME. Raises ValueError."""
+    known = flags_of(parts)
+    if {"-h", "--help"} & {*arguments}:
+        print(_help(parts, known, usage))
+        raise SystemExit(0)
+    given: dict[str, dict[str, Any]] = {part: {} for part in parts}
+    for name, written, words in words_of(arguments, known, usage):
+        _, part, one, _ = known[name]
+        value = value_of_words(written, one.type, words)
+        check(one.name, value, one.type)
+        before = given[part].get(one.name, [])
+        given[part][one.name] = before + value if kind_of(one.type) is list else value
+    for _, part, one, form in known.values():
+        if form.place and one.default is MISSING and one.name not in given[part]:
+            raise InputError(_missing(known, usage))
+    made = {}
+    for part, of in parts.items():
+        make = of if isinstance(of, type) else partial(replace, of)
+        try:
+            made[part] = make(**given[part])
+        except ValueError as fault:  # from the class's own check
+            raise InputError(str(fault)) from None
+    return made
 
 
-RULES = ConstructorRegistry()
+def flags_of(parts: Mapping[str, Any]) -> dict[str, Flag]:
+    """All fields of the parts, by the names of their flags, with _ for -."""
+    found = {}
+    for part, of in parts.items():
+        for one in fields(of):
+            beside = getattr(one.type, "__metadata__", ())
+            form = next((x for x in beside if isinstance(x, Form)), Form())
+            name = ("env." if part == "env" else "") + (form.name or one.name)
+            found[name] = Flag(name, part, one, form)
+    return found
 
 
-@RULES.primitive_rule
-def _or_nothing(info: PrimitiveTypeInfo) -> Any:
-    """How a flag of `int | None` is read: as one of int, which help then says."""
-    inside = [kind for kind in get_args(info.type) if kind is not NoneType]
-    if NoneType not in get_args(info.type) or len(inside) != 1:
+def words_of(
+    arguments: Sequence[str], known: Mapping[str, Flag], usage: str
+) -> Iterator[tuple[str, str, list[str]]]:
+    """The flags that are given: their names, how those are written, and the words behind them.
+    Raises ValueError."""
+    places = [name for name, flag in known.items() if flag.form.place]
+    short = {flag.form.short: name for name, flag in known.items() if flag.form.short}
+    is_flag = lambda word: word.startswith("--") or word in short
+    left = list(arguments)
+    while left:
+        word = left.pop(0)
+        written, equals, value = word.partition("=")
+        name = short.get(written) or written.removeprefix("--").replace("-", "_")
+        words = [value] if equals else []
+        on = known.get(re.sub(r"(^|\.)no_", r"\1", name))  # what --no-NAME turns off
+        if places and not word.startswith("-"):
+            name, words = places.pop(0), [word]
+        elif name not in known and on and kind_of(on.field.type) is bool:
+            if words:
+                raise InputError(f"{written} takes no value.")
+            name, words = on.name, ["false"]
+        elif name not in known or not word.startswith("-"):
+            raise InputError(_unknown(written if word.startswith("-") else word, known, usage))
+        kind = kind_of(known[name].field.type)
+        while left and (not words or kind in (tuple, list)):
+            if is_flag(left[0]) or (kind is bool and left[0].lower() not in TRUTH):
+                break
+            words.append(left.pop(0))
+        if not words and kind not in (bool, tuple):
+            raise InputError(f"{written} needs a value after it.")
+        yield name, written, words or ["true"] * (kind is bool)
+
+
+def value_of_words(written: str, annotation: Any, words: list[str]) -> Any:
+    """The value that stands behind a flag. Raises ValueError."""
+    kind, inside = kind_of(annotation), get_args(bare(annotation))
+    within = getattr(annotation, "__origin__", None)  # of Annotated, what is annotated
+    if words == ["None"] and NoneType in (*get_args(annotation), *get_args(within)):
         return None
-    spec = RULES.get_primitive_spec(PrimitiveTypeInfo.make(inside[0], info.markers))
-    if not isinstance(spec, PrimitiveConstructorSpec):
-        return spec
-    return replace(
-        spec,
-        instance_from_str=lambda x: None if x == ["None"] else spec.instance_from_str(x),
-        is_instance=lambda x: x is None or spec.is_instance(x),
-        str_from_instance=lambda x: ["None"] if x is None else spec.str_from_instance(x),
+    try:
+        if kind is tuple:  # (64, 64) and 64,64 are 64 64; a path is what it is
+            text = words if inside[0] is Path else re.split(r"[\s,()\[\]]+", " ".join(words))
+            return tuple(_value(inside[0], part) for part in text if part)
+        if kind is list:
+            return [part for word in words for part in word.split(",")]
+        return _value(annotation, words[0])
+    except (ValueError, KeyError):
+        kinds: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+        kinds |= {tuple: "numbers such as 64 64", Literal: f"one of {', '.join(map(str, inside))}"}
+        raise InputError(f"{written} must be {kinds[kind]}, not {' '.join(words)!r}.") from None
+
+
+def _value(annotation: Any, word: str) -> Any:
+    """What one word says; of a type that no word says, in JSON. Raises ValueError, or KeyError."""
+    kind = kind_of(annotation)
+    if kind is int:
+        return int(whole_number(word))
+    if kind is bool:
+        return TRUTH[word.lower()]
+    if kind is Literal:
+        return {str(x): x for x in get_args(bare(annotation))}[word]
+    return kind(word) if kind in (float, str, Path) else _json(word)
+
+
+def _json(word: str) -> Any:
+    """What JSON says; text that is none is itself."""
+    try:
+        return json.loads(word)
+    except ValueError:
+        return None if word == "None" else word
+
+
+def _help(parts: Mapping[str, Any], known: Mapping[str, Flag], usage: str) -> str:
+    """What a command takes, as wide as the terminal."""
+    broken = partial(
+        fill,
+        width=shutil.get_terminal_size().columns,
+        subsequent_indent=" " * COLUMN,
+        break_on_hyphens=False,
+        break_long_words=False,
     )
+    places = [_shown(flag) for flag in known.values() if flag.form.place]
+    lines = [" ".join(["usage:", usage, *places, "[flags]"])]
+    for part, of in parts.items():
+        cls = of if isinstance(of, type) else type(of)
+        about, said = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0], sentences(cls)
+        made = about.startswith(f"{cls.__name__}(")  # by the dataclass itself
+        lines += ["", *([] if made else [broken(about, subsequent_indent=""), ""])]
+        for flag in known.values():
+            if flag.part == part:
+                default = getattr(of, flag.field.name, None)
+                shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+                told = flag.form.said or said.get(flag.field.name, "")
+                told += "" if shown in (None, "", []) else f" (default: {shown})"
+                head = f"  {_shown(flag)}  "
+                lines += [head.rstrip()] if len(head) > COLUMN else []
+                lines.append(broken(f"{'' if len(head) > COLUMN else head:{COLUMN}}{told.strip()}"))
+    return "\n".join(lines)
 
 
-def _tell(cls: Any) -> None:
-    """Give fields what stands below them as their help: tyro keeps the breaks of its lines."""
-    told = sentences(cls)
-    for one in fields(cls):
-        inside = get_args(one.type)[0] if get_origin(one.type) is Annotated else one.type
-        if is_dataclass(inside):
-            _tell(inside)
-        elif one.name in told:
-            one.metadata = MappingProxyType({"help": told[one.name], **one.metadata})
+def _shown(flag: Flag) -> str:
+    """A flag as help has it: --steps INT."""
+    kind, inside = kind_of(flag.field.type), get_args(bare(flag.field.type))
+    choices = f"{{{','.join(map(str, inside))}}}" if kind is Literal else ""
+    if flag.form.place:
+        named = flag.name.upper()
+        return f"{named.removesuffix('S')}..." if kind is tuple else choices or named
+    group, dot, last = flag.name.replace("_", "-").rpartition(".")
+    if kind is bool:
+        return f"--{group}{dot}{last}, --{group}{dot}no-{last}"
+    of = kind_of(inside[0]) if kind in (tuple, list) else kind
+    word = of.__name__.upper() if of in (int, float, str, Path) else "JSON"
+    also = f"{flag.form.short}, " if flag.form.short else ""
+    return f"{also}--{group}{dot}{last} {choices or word}{' ...' if kind in (tuple, list) else ''}"
 
 
-def _check(flags: Any) -> None:
-    """Raise ValueError where a flag's value is outside of its range."""
-    for one in fields(flags):
-        value, kind = getattr(flags, one.name), one.type
-        _check(value) if is_dataclass(value) else check(one.name, value, kind)
-
-
-def _missing(cls: Any, usage: str) -> str:
+def _missing(known: Mapping[str, Flag], usage: str) -> str:
     """A sentence for a command that was given nothing to work on."""
-    needed = [f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING]
+    places = [(name, flag.field) for name, flag in known.items() if flag.form.place]
+    needed = [name for name, one in places if one.default is MISSING]
     words = " and ".join(f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in needed)
     command = usage.removeprefix("palestra ")
     return f"{command} needs {words} first: {usage} {' '.join(needed).upper()}."
 
 
-def _unknown(word: str, kinds: Mapping[str, Any], usage: str) -> str:
+def _unknown(word: str, known: Mapping[str, Flag], usage: str) -> str:
     """A sentence for a word that is no flag."""
     help_tells = f"`{usage} --help` tells what there is."
     if not word.startswith("-"):
         return f"{word!r} is one word too many; {help_tells}"
     written = lambda name: f"--{name.replace('_', '-')}"
-    return f"There is no flag {word!r}; {hint(word.strip('-'), kinds, written) or help_tells}"
-
-
-def as_parsed(arguments: Sequence[str], kinds: Mapping[str, Any]) -> list[str]:
-    """The arguments in the forms that the parser reads, of those that people write.
-
-    1e6, 1M and 1,000,000 are whole numbers; 64,64 and (64, 64) are tuples; a flag may have true or
-    false behind it.
-    """
-    read: list[str] = []
-    left = list(arguments)
-    while left:
-        flag, equals, value = left.pop(0).partition("=")
-        kind = kinds.get(flag.removeprefix("--").replace("-", "_"))
-        if not flag.startswith("--") or kind is None:
-            read.append(flag + equals + value)
-            continue
-        follows = left[0].lower() if left and not equals else "--"
-        if follows in YES | NO if kind is bool else not follows.startswith("--"):
-            equals, value = "=", left.pop(0)
-        if not equals:
-            read.append(flag)
-        elif kind is bool and value.lower() in YES | NO:
-            group, dot, name = flag.removeprefix("--").rpartition(".")
-            read.append(f"--{group}{dot}{'' if value.lower() in YES else 'no-'}{name}")
-        elif kind is tuple:
-            read += [flag, *(word for word in re.split(r"[\s,()\[\]]+", value) if word)]
-        elif kind is list:
-            while left and not left[0].startswith("-"):
-                value += f",{left.pop(0)}"
-            read += [f"{flag}={word}" for word in value.split(",")]
-        else:
-            read.append(f"{flag}={whole_number(value) if kind is int else value}")
-    return read
+    return f"There is no flag {word!r}; {hint(word.strip('-'), known, written) or help_tells}"
 
 
 def whole_number(text: str) -> str:
@@ -218,54 +295,6 @@ def _turned_around(algorithm: str, env_id: str) -> InputError | None:
     with suppress(ValueError):
         return InputError(f"The algorithm comes first: palestra train {named(env_id)} {algorithm}.")
     return None
-
-
-def _one_sentence(box: str, usage: str) -> str:
-    """What tyro says in a framed paragraph, with lines or without, as one sentence."""
-    inside = [line for line in box.splitlines() if re.search(r"\w", line) and line[0] != "╭"]
-    lines = [line.strip("│| ") for line in inside]
-    told = re.split(r"(?:Argument|For full) helptext", " ".join(lines))[0].rstrip(" .")
-    for pattern, sentence in (
-        (r"Error parsing \w+: (.+)", r"\1."),  # from the class's own check
-        (
-            r"Error parsing (\S+): could not convert string to float: (.*)",
-            r"\1 must be a number, not \2.",
-        ),
-        (
-            r"Error parsing (\S+): invalid literal for int.*: (.*)",
-            r"\1 must be a whole number, not \2.",
-        ),
-        (r"Missing value for argument '(\S+)'", r"\1 needs a value after it."),
-        (
-            r"Error parsing (\S+): Could not find valid parse for arguments: \[(.*)\]",
-            r"\1 must be numbers such as 64 64, not \2.",
-        ),
-        (
-            r".*invalid choice ('.*') for argument '(\S+)'\. Expected one of \('(.*)'\)",
-            r"\2 must be one of \3, not \1.",
-        ),
-    ):
-        if found := re.search(pattern, told):
-            return found.expand(sentence).replace("', '", ", ")
-    return f"{told}. `{usage} --help` tells the flags."
-
-
-def flag_kinds(cls: Any) -> dict[str, Any]:
-    """What kind of value each flag takes: int, float, bool, tuple, str, ..., by the flag's name."""
-    kinds: dict[str, Any] = {}
-    for one in fields(cls):
-        inside = one.type
-        if get_origin(inside) in (Annotated, tyro.conf.Positional):  # of a range, a group, ...
-            inside = get_args(inside)[0]
-        if is_dataclass(inside):
-            prefix = f"{one.name}." if inside is one.type else ""  # none with OmitArgPrefixes
-            kinds |= {prefix + name: kind for name, kind in flag_kinds(inside).items()}
-            continue
-        known = [kind for kind in get_args(inside) if kind is not NoneType]
-        if get_origin(inside) in (Union, UnionType) and len(known) == 1:  # int | None
-            inside = get_args(known[0])[0] if get_origin(known[0]) is Annotated else known[0]
-        kinds[one.name] = get_origin(inside) or inside
-    return kinds
 
 
 def import_trusted(module: str | None) -> None:
@@ -330,26 +359,7 @@ def simulator_of(env_id: str, kwargs: Mapping[str, Any] | None = None) -> Any:
     if is_atari(env_id):
         return _preprocessing(kwargs or {})
     plain = parameters(env_id)
-    kinds = [(f.name, Annotated[Any, JSON] if f.type is object else f.type) for f in fields(plain)]
-    given = vars(plain) | {k: x for k, x in (kwargs or {}).items() if hasattr(plain, k)}
-    return make_dataclass("Parameters", kinds, frozen=True, kw_only=True)(**given)
-
-
-def _json(words: list[str]) -> Any:
-    """What JSON says; text that is none is itself."""
-    try:
-        return json.loads(words[0])
-    except ValueError:
-        return None if words[0] == "None" else words[0]
-
-
-JSON = tyro.constructors.PrimitiveConstructorSpec(
-    nargs=1,
-    metavar="JSON",
-    instance_from_str=_json,
-    is_instance=lambda value: True,
-    str_from_instance=lambda value: [json.dumps(value)],
-)
+    return replace(plain, **{k: x for k, x in (kwargs or {}).items() if hasattr(plain, k)})
 
 
 def _preprocessing(kwargs: Mapping[str, Any]) -> Any:
@@ -387,87 +397,3 @@ def value_of(flag: str, arguments: Sequence[str]) -> str | None:
         if argument.startswith(f"{flag}="):
             return argument.split("=", 1)[1]
     return None
-
-
-SEVERAL = {"ignore", "slurm_options"}  # flags that take several words as one value
-
-
-class Combination(NamedTuple):
-    """One combination of the values of a sweep's flags."""
-
-    varied: dict[str, str]  # the flags that have several values, by their setting's name
-    arguments: list[str]  # with one value for each flag
-
-
-def combinations_of(arguments: Sequence[str]) -> list[Combination]:
-    """Every combination of the values of flags that have several. Raises ValueError."""
-    fixed: list[str] = []
-    varied: dict[str, list[str]] = {}
-    left = list(arguments)
-    while left:
-        flag, equals, value = left.pop(0).partition("=")
-        values = [value] if equals else []
-        while left and not equals and not left[0].startswith("--"):
-            values.append(left.pop(0))
-        name = flag.removeprefix("--").replace("-", "_")
-        if len(values) > 1 and flag.startswith("--") and name not in SEVERAL:
-            if name in varied:
-                raise InputError(f"{flag} is there twice; name all of its values behind one.")
-            if name in ONE:
-                raise InputError(f"{flag} takes one value in a sweep, not {len(values)}.")
-            varied[name] = values
-        else:
-            fixed += [f"{flag}={value}"] if equals else [flag, *values]
-    found = []
-    for row in product(*varied.values()):
-        chosen = dict(zip(varied, row, strict=True))
-        words = [word for name, x in chosen.items() for word in (f"--{name.replace('_', '-')}", x)]
-        found.append(Combination(chosen, [*fixed, *words]))
-    return found
-
-
-def ranges_apart(arguments: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """The arguments without `--range NAME ...`, and the words behind each of those names."""
-    rest: list[str] = []
-    ranges: dict[str, list[str]] = {}
-    left = list(arguments)
-    while left:
-        if (word := left.pop(0)) != "--range":
-            rest.append(word)
-            continue
-        words = []
-        while left and not left[0].startswith("--"):
-            words.append(left.pop(0))
-        if not words:
-            raise InputError("--range needs a name after it: --range learning_rate 1e-5 1e-2 log.")
-        name = words[0].replace("-", "_")
-        if name in ranges:
-            raise InputError(f"--range {words[0]} is there twice; give it once.")
-        ranges[name] = words[1:]
-    return rest, ranges
-
-
-# Flags of `palestra sweep` that are not settings which may differ from run to run.
-ONE = {"slurm", "ray", "search", "trials", "every", "halving", "json", "seeds", "folder"}
-ONE |= {"workers", "patience", "episodes", "eval_every", "eval_episodes"}
-ONE |= {"eval_envs", "stop_at", "keep", "on_nan", "checkpoint_seconds", "from", "video", "quiet"}
-
-
-def value_in(asked: Mapping[str, Any], name: str) -> Any:
-    """A setting's value, of what palestra.train is asked for."""
-    if name.startswith("env."):
-        return asked["env_kwargs"].get(name.removeprefix("env."))
-    return asked[name]
-
-
-def check_once(combined: Sequence[tuple[Mapping[str, Any], Any]]) -> None:
-    """Raise ValueError where two combinations have the same values."""
-    seen = set()
-    for values, _ in combined:
-        if repr(values) in seen:
-            name = next(iter(values))
-            raise InputError(
-                "A combination is there twice: each word behind a flag is a value of its own, so "
-                f'that two layers are one word, --hidden "64 64"; name each value of {name} once.'
-            )
-        seen.add(repr(values))
