@@ -8,17 +8,6 @@ from palestra.faults import InputError
 pytestmark = pytest.mark.tiny
 
 
-@pytest.mark.parametrize(("words", "count"), [("ray:16", 16), ("ray:01", 1), ("none", 0)])
-def test_actors_are_counted(words, count):
-    assert actors.how_many(words) == count
-
-
-@pytest.mark.parametrize("words", ["16", "ray", "ray:0", "ray:-1", "ray:1.5", "ray:1000000", 16])
-def test_what_is_no_number_of_actors_is_refused(words):
-    with pytest.raises(InputError, match="such as ray:16, or none; not "):
-        actors.how_many(words)
-
-
 def test_no_ray_says_how_it_is_installed(monkeypatch):
     monkeypatch.setattr(actors, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r'not installed: pip install "palestra\[ray\]"$'):

@@ -16,6 +16,7 @@ from palestra.names import OURS_AND_THEIRS, hint
 from palestra.ranges import Count
 from palestra.tools.cli import TrainFlags, main
 from palestra.tools.cli.parsing import Output, Positional, parse_parts, seeds_of, whole_number
+from palestra.tools.training.options import Options
 
 CALLED = {
     ("ppo", "--n-steps"): "--rollout-length",
@@ -58,7 +59,11 @@ def test_where_nothing_fits_nothing_is_suggested(flag, capsys):
 
 def test_the_table_names_what_there_is():
     known = {field.name for row in ALGORITHMS.values() for field in fields(row.learner)}
-    known |= {field.name for field in fields(TrainFlags)} | {"explore", "obs", "env_kwargs"}
+    known |= (
+        {field.name for field in fields(TrainFlags)}
+        | {field.name for field in fields(Options)}
+        | {"explore", "obs", "env_kwargs"}
+    )
     known |= {"eval_every"}
     for env_id, row in palestra.envs.ENVIRONMENTS.items():
         known |= {field.name for field in fields(row.simulator)} if env_id else set()
@@ -118,7 +123,12 @@ def test_flags_as_people_write_them():
         layout: tuple[float, ...] = ()
 
     def read(text):
-        parts = {"": Flags, "train": TrainFlags(steps=9, num_envs=2), "dqn": palestra.DQN()}
+        parts = {
+            "": Flags,
+            "train": TrainFlags(steps=9, num_envs=2),
+            "options": Options(),
+            "dqn": palestra.DQN(),
+        }
         made = parse_parts(parts | {"env": FrozenLake()}, text.split(), "palestra train")
         before = {part: vars(x()) if isinstance(x, type) else vars(x) for part, x in parts.items()}
         before["env"] = vars(FrozenLake())

@@ -12,7 +12,6 @@ at the last observation that arrived, with a reward of 0 for the step that nobod
 """
 
 import os
-import re
 import signal
 import socket
 import sys
@@ -42,17 +41,6 @@ ROOM = 300.0  # [s] for Ray to start one that shares
 CLOSING = 2.0  # [s] for the environments of all actors to close
 DEATHS = 3  # of actors in one place, with no step between them: then it is the environment's fault
 OBJECTS = 2**28  # [bytes] of memory that a Ray of our own has for observations above 100 kB
-
-
-def how_many(words: object) -> int:
-    """The number of actors in "ray:16"; 0 of "none". Raises ValueError."""
-    found = re.fullmatch(r"ray:0*([1-9]\d{0,4})|none", words) if isinstance(words, str) else None
-    if found is None:
-        raise InputError(
-            f"actors must be ray: and a number of at least 1, such as ray:16, or none; not "
-            f"{words!r}. The address of a cluster stands in {ADDRESS}."
-        )
-    return int(found[1] or 0)
 
 
 def check_ray(address: str | None = None) -> None:

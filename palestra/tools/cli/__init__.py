@@ -26,7 +26,6 @@ from palestra.ranges import (
     Episodes,
     Finite,
     Limit,
-    NonNegative,
     Positive,
     Range,
     Seed,
@@ -72,6 +71,7 @@ from palestra.tools.cli.sweep_words import check_once, combinations_of, ranges_a
 from palestra.tools.runs import zoo
 from palestra.tools.runs.paths import SWEEP, agent_of, beside, config_of, runs_in, settings_at
 from palestra.tools.runs.zoo import is_named
+from palestra.tools.training.options import Options, how_many
 from palestra.version import __version__
 
 HELP = """\
@@ -234,35 +234,9 @@ class RunFlags:
     preset: str | None = None
     """Start from these settings: a preset, which `palestra list` names, a JSON file or a run folder
     [default, where there is one]."""
-    episodes: Episodes | None = None
-    """Greedy episodes of the final evaluation [100; of Atari's games 30]."""
-    video: bool = True
-    """Record an episode at the end."""
-    checkpoint_seconds: NonNegative = 60.0
-    """Seconds between checkpoints, where `palestra resume` goes on; 0 for one after each report."""
-    on_nan: Literal["stop", "continue"] = "stop"
-    """What to do when NaN or infinity is met: stop, with the last good agent, or continue."""
-    eval_every: Count | None = None
-    """Steps between evaluations on the way, at the next report [25 a run, 10 where slow]."""
-    eval_episodes: Episodes | None = None
-    """Greedy episodes of each of those [100; where environments are not ours 10]."""
-    eval_envs: CountOrZero | None = None
-    """Environments in which an evaluation plays at once, where they are not ours [8]; 0 where none
-    may be open beside those that train."""
-    stop_at: Finite | None = None
-    """End training where an evaluation on the way has this mean return; of a sweep, the best
-    setting is then the one that is there after the fewest steps."""
-    keep: Count | None = None
-    """Steps between agents that are kept, as agents/step<N>.safetensors in the run [none]."""
     start_from: Annotated[Path | None, Form(name="from")] = None
     """Start from the networks of this run, agent file or zoo:ALGORITHM/ENV, in place of random ones
     [none]."""
-    actors: str = "none"
-    """Play on the host in so many actors of Ray, as ray:16, here or on the cluster at RAY_ADDRESS;
-    --num-envs is as many, at least [in processes of this machine]."""
-    devices: Count | None = None
-    """Devices (GPUs, say) that train each seed together, each a share of the environments and of
-    every batch [1; all of several processes]."""
     quiet: bool = False
     """Show no progress, only the result."""
 
@@ -437,25 +411,20 @@ def _asked(
     if steps.isdecimal():  # what else it may be, the parser refuses
         check("steps", int(steps), Count)
         settings = stretched(settings, usual, int(steps))
-    actors = 0
-    if (words := value_of("--actors", arguments)) is not None:
-        from palestra.envs.host.actors import how_many
-
-        actors = how_many(words)
+    actors = how_many(value_of("--actors", arguments) or "none")
     run = cls(
         steps=usual,
         num_envs=max(chosen.num_envs if chosen else entry(name).num_envs, actors),
         max_episode_steps=limit_of(env_id) or -1,
     )
-    parts = {command: run, "algorithm": settings, "env": simulator}
+    parts = {command: run, "options": Options(), "algorithm": settings, "env": simulator}
     given = parse_parts(parts, arguments, f"palestra {command} {name} {env_id}")
-    options, algorithm, env = given.values()
-    if options.start_from is not None:
-        agent_of(options.start_from)  # raises, before JAX is imported
-    asked = {one.name: getattr(options, one.name) for one in fields(RunFlags)}
-    del asked["quiet"]
+    flags, options, algorithm, env = given.values()
+    if flags.start_from is not None:
+        agent_of(flags.start_from)  # raises, before JAX is imported
+    asked = {one.name: getattr(flags, one.name) for one in fields(RunFlags) if one.name != "quiet"}
     asked["env_kwargs"] = preset_kwargs | changed(simulator, env)
-    return options, asked | vars(algorithm)
+    return flags, asked | vars(options) | vars(algorithm)
 
 
 def _without_names(command: str, arguments: Sequence[str], usage: str, example: str) -> int:

@@ -259,7 +259,7 @@ def _content(
         "hyperparameters": asdict(job.algorithm),  # type: ignore[call-overload]
         "num_envs": job.num_envs,
         "steps": job.steps,
-        "flags": plans[0].flags._asdict(),
+        "flags": asdict(plans[0].flags),
     }
     content = {
         "algorithm": job.name,

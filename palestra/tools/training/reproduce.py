@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,10 +59,10 @@ def reproduce(
         again = Path(scratch) / "again"
         job, flags = settings.settings_of(folder, config, env)
         job.task.check_repeats(job.name, job.algorithm)
-        folders = train.claim(job, [config["seed"]], again, True, flags._replace(video=False))
+        folders = train.claim(job, [config["seed"]], again, True, replace(flags, video=False))
         if (folder / start.NAME).is_file():
             shutil.copy(folder / start.NAME, again / start.NAME)
-        events = session.carry_out(job, folders, {}, flags._replace(video=False))
+        events = session.carry_out(job, folders, {}, replace(flags, video=False))
         compared = Compared(folder, again)
         train.displayed(compared.until_told(events), quiet)
         verdict = compared.verdict

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,12 +21,11 @@ from palestra.tools.runs.checkpoint import Checkpoint
 from palestra.tools.runs.paths import SWEEP, runs_in
 from palestra.tools.runs.run import Run
 from palestra.tools.training.events import Events, Reported
+from palestra.tools.training.options import Flags
 from palestra.tools.training.seed_run import Header
 from palestra.tools.training.session import beside, carry_out
 from palestra.tools.training.settings import (
-    Flags,
     Job,
-    checked,
     goes_with,
     identity,
     plan_of,
@@ -122,13 +121,13 @@ def standing(
     longer: dict[str, Any] = {}
     loggers(flags.log if log is None else log)  # raises where one is not known
     if log is not None and words(log) != words(flags.log):
-        flags = flags._replace(log=words(log))
+        flags = replace(flags, log=words(log))
     if actors is not None:
-        flags = checked(flags._replace(actors=actors))
+        flags = replace(flags, actors=actors)
     if flags.num_actors:
         job.task.check_actors(job.algorithm, job.num_envs, flags.num_actors)
     if flags != kept:
-        longer |= {"flags": flags._asdict()}
+        longer |= {"flags": asdict(flags)}
     if steps is not None and steps != job.steps:
         algorithm = stretched(job.algorithm, job.steps, steps)
         if algorithm != job.algorithm:
@@ -139,7 +138,7 @@ def standing(
         hyperparameters = asdict(algorithm)  # type: ignore[call-overload]
         longer |= {"steps": steps, "hyperparameters": json.loads(json.dumps(hyperparameters))}
     if reading.read_summary(folder).get("reached") is not None:
-        flags = flags._replace(stop_at=None)  # it goes on beyond that
+        flags = replace(flags, stop_at=None)  # it goes on beyond that
     if is_finished(folder):
         done = reading.read_summary(folder)["steps"]
         if job.steps <= done:

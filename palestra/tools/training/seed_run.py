@@ -25,7 +25,8 @@ from palestra.tools.runs.run import Run
 from palestra.tools.runs.run_folder import Recorder
 from palestra.tools.training.doctor import Doctor, Finding, History
 from palestra.tools.training.events import Evaluated, Event, Found, Reported, Said
-from palestra.tools.training.settings import Due, Flags, Job, identity
+from palestra.tools.training.options import Flags
+from palestra.tools.training.settings import Due, Job, identity
 
 TRACEBACK = "traceback.txt"  # in a run folder, of an environment that raised
 

@@ -24,8 +24,9 @@ from palestra.tools.runs.checkpoint import Checkpoint
 from palestra.tools.runs.run import Run
 from palestra.tools.training import start
 from palestra.tools.training.events import Begun, Ended, Events, Finishing, Said, side_by_side
+from palestra.tools.training.options import Flags
 from palestra.tools.training.seed_run import TRACEBACK, Book, DivergedError
-from palestra.tools.training.settings import Flags, Job, Schedule
+from palestra.tools.training.settings import Job, Schedule
 from palestra.tools.training.stop import Stop, stop_on_signal
 
 EVALUATIONS = 25  # per run: greedy, to find the best agent

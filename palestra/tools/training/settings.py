@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_type_hints
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import gymnasium
@@ -21,9 +21,6 @@ from palestra.algorithms import named as named_algorithm
 from palestra.core import (
     Algorithm,
     Count,
-    CountOrZero,
-    Finite,
-    NonNegative,
     Replays,
     Seed,
     Spec,
@@ -32,14 +29,13 @@ from palestra.core import (
     stretched,
 )
 from palestra.envs import current
-from palestra.envs.host.actors import how_many
 from palestra.envs.host.ids import import_for
 from palestra.envs.host.masking import choices
 from palestra.faults import InputError
 from palestra.names import refuse
 from palestra.parts.remembering import transition_of
 from palestra.parts.spaces import flat_action_space, flat_observation_space
-from palestra.ranges import Episodes, Seeds
+from palestra.ranges import Seeds
 from palestra.runners import compiled
 from palestra.runners.devices import to_train_on
 from palestra.tools import presets
@@ -48,6 +44,7 @@ from palestra.tools.environments.task import Task, seen_of
 from palestra.tools.environments.whose import task_from, task_of
 from palestra.tools.json_files import write_json
 from palestra.tools.runs.run_folder import surroundings
+from palestra.tools.training.options import Flags, how_many
 
 REPORTS = 100  # per run, at least; between two of them all stays inside one compiled program
 
@@ -75,31 +72,6 @@ class Job(NamedTuple):
         observation, action = self.spaces
         seen = flat_observation_space(observation)
         return Spec(seen, flat_action_space(action), self.num_envs)
-
-
-OnNan = Literal["stop", "continue"]
-
-
-class Flags(NamedTuple):
-    """What a run was asked for beside what it learns."""
-
-    episodes: Episodes
-    video: bool
-    checkpoint_seconds: NonNegative
-    on_nan: OnNan
-    eval_every: Count | None = None  # which older runs do not have
-    eval_episodes: Episodes | None = None
-    eval_envs: CountOrZero | None = None
-    stop_at: Finite | None = None
-    keep: Count | None = None
-    log: Sequence[str] = ()
-    actors: str = "none"
-    devices: Count = 1
-
-    @property
-    def num_actors(self) -> int:
-        """How many; 0 for none. Raises ValueError."""
-        return 0 if self.actors == "none" else how_many(self.actors)
 
 
 def of_another_task(job: Job, preset: str | Path | None) -> list[str]:
@@ -148,7 +120,7 @@ def write_config(folder: Path, job: Job, seed: int, flags: Flags) -> None:
         "steps": job.steps,
         "seed": seed,
         "id": uuid4().hex[:12],  # by which a tracker knows the run
-        "flags": flags._asdict(),
+        "flags": asdict(flags),
         "seeds": job.task.seeds(seed),
         **surroundings(packages + job.task.packages()),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -176,11 +148,11 @@ def settings_of(
             if type(config[name]) is not int:
                 raise InputError(f"{name} must be a whole number")
             check(name, config[name], kind)
-        flags = checked(Flags(**config["flags"]))
+        flags = Flags(**config["flags"])
     except UNFIT as fault:
         raise InputError(f"{folder}/config.json is not one that can be run: {fault}.") from None
     job = planned(task, config["algorithm"], algorithm, config["num_envs"], config["steps"])
-    flags = flags._replace(devices=to_train_on(flags.devices if devices is None else devices))
+    flags = replace(flags, devices=to_train_on(flags.devices if devices is None else devices))
     task.check_devices(job.num_envs, flags.devices)
     return job, flags
 
@@ -204,14 +176,6 @@ def goes_with(kept: Any, run: dict[str, Any], job: Job) -> bool:
         return False
     now = {name: run["hyperparameters"][name] for name in schedules(job.algorithm)}
     return kept | {"hyperparameters": kept["hyperparameters"] | now} == run
-
-
-def checked(flags: Flags) -> Flags:
-    """The flags. Raises ValueError for what cannot be."""
-    for name, kind in get_type_hints(Flags, include_extras=True).items():
-        check(name, getattr(flags, name), kind)
-    _ = flags.num_actors  # raises
-    return flags
 
 
 def settle(asked: Any, options: Sequence[str] = ()) -> Job:

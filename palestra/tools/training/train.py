@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import fields
 from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,13 +22,11 @@ from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.run import Run
 from palestra.tools.training import start
 from palestra.tools.training.events import Begun, Events
+from palestra.tools.training.options import Flags, OnNan
 from palestra.tools.training.progress import Display, Quiet
 from palestra.tools.training.session import beside, carry_out
 from palestra.tools.training.settings import (
-    Flags,
     Job,
-    OnNan,
-    checked,
     of_another_task,
     settle,
     which,
@@ -182,7 +181,7 @@ def plan(
     told, asked.log = loggers(asked.log), words(asked.log)
     one = asked.devices is None and jax.process_count() == 1
     asked.devices = 1 if one else to_train_on(asked.devices)
-    flags = checked(Flags(*(getattr(asked, name) for name in Flags._fields)))
+    flags = Flags(**{one.name: getattr(asked, one.name) for one in fields(Flags)})
     if flags.num_actors:
         job.task.check_actors(job.algorithm, job.num_envs, flags.num_actors)
     job.task.check_several(job.num_envs * len(each))
