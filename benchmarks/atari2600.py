@@ -1,7 +1,7 @@
 """Our own Atari 2600 beside ale-py's, which is the oracle: equal frame by frame, and how fast.
 
 python benchmarks/atari2600.py exact [--frames 1500] [--games pong,breakout] [--play random]
-    [--seed 0] [--to FILE]
+    [--seed 0] [--agents RUN,RUN] [--to FILE]
 python benchmarks/atari2600.py speed [--games pong,breakout] [--seconds 4]
 python benchmarks/atari2600.py steps [--games pong,breakout] [--consoles 1,64] [--seconds 4]
                                      [--envpool PYTHON]
@@ -9,6 +9,8 @@ python benchmarks/atari2600.py steps [--games pong,breakout] [--consoles 1,64] [
 exact   each game begins as ale-py's saved state says, and both play the same actions: random
         ones, or with --play search those that lead our console on: of sixteen ways to play the
         next 96 frames, the first half of the one that keeps the most lives and earns the most.
+        With --agents the games that they learned are played as they do, but for a twentieth of the
+        actions, which are random.
         After every frame the 128 bytes of memory, the whole picture, reward, lives and end are
         compared; a game counts as exact where none of them ever differed. A game that is over
         begins anew. The first difference is told; after one of memory no more is played.
@@ -42,6 +44,7 @@ import psutil
 from ale_py.roms import get_rom_path
 from ale_py.vector_env import AtariVectorEnv
 from atari2600_games import Standing
+from atari2600_transitions import Trained, learned
 
 from palestra import prng
 from palestra.envs.atari2600 import boot, emulator, games, layout
@@ -102,6 +105,23 @@ def searched(both: "Beside", seed: int) -> Iterator[int]:
         yield from np.repeat(done, HOLDS)
 
 
+def trained(both: "Beside", run: Path, seed: int) -> Iterator[int]:
+    """An agent's actions, but for a twentieth."""
+    rng, agent = np.random.default_rng(seed), Trained(run, 1, 0.05, noop_max=0, fire_reset=False)
+    heeded = [action.value for action in both.ale.getMinimalActionSet()]
+    while True:
+        agent.ours.begin(np.ones(1, bool), np.zeros(1, int))
+        over = False
+        while not over:
+            actions = agent.actions(rng)
+            agent.ours.step(actions)
+            for _ in range(HOLDS):
+                yield heeded[actions[0]]
+                over = both.ale.game_over()
+                if over:
+                    break
+
+
 class Beside:
     """A game in ale-py and in our console, of which both begin alike and play alike."""
 
@@ -149,10 +169,11 @@ def compare(name: str, frames: int, play: str, seed: int) -> dict[str, Any]:
     both = Beside(name)
     differing: Counter[str] = Counter()
     games_over, first, frame = 0, "", 0
-    if play == "search":
-        actions: Iterable[int] = islice(searched(both, seed), frames)
+    if play == "random":
+        actions: Iterable[int] = actions_of(both.ale, frames, seed)
     else:
-        actions = actions_of(both.ale, frames, seed)
+        endless = searched(both, seed) if play == "search" else trained(both, Path(play), seed)
+        actions = islice(endless, frames)
     for frame, action in enumerate(actions, 1):
         differ = both.play(action)
         games_over += both.ale.game_over()
@@ -167,12 +188,10 @@ def compare(name: str, frames: int, play: str, seed: int) -> dict[str, Any]:
     return {**played, **differing, "first": first}
 
 
-def exact(names: list[str], frames: int, play: str, seed: int, to: Path | None) -> int:
-    """Prints a table; how many games are exact. Those that are in the file `to` already, over as
-    many frames, are not played again; others are added."""
+def exact(pairs: list[tuple[str, str]], frames: int, seed: int, to: Path | None) -> int:
+    """Prints a table of games, and ways to play or agents; how many are exact. Those that are in
+    the file `to` already, over as many frames, are not played again; others are added."""
     kept = [json.loads(line) for line in to.read_text().splitlines()] if to and to.exists() else []
-    asked = {"asked": frames, "play": play, "seed": seed}
-    done = {row["game"]: row for row in kept if row | asked == row}
     columns = (
         "game",
         "frames",
@@ -187,8 +206,9 @@ def exact(names: list[str], frames: int, play: str, seed: int, to: Path | None) 
     )
     print("|", " | ".join(columns), "|\n|" + "---|" * len(columns))
     right = 0
-    for name in names:
-        row = done.get(name)
+    for name, play in pairs:
+        asked = {"game": name, "asked": frames, "play": play, "seed": seed}
+        row = next((row for row in kept if row | asked == row), None)
         if row is None:
             row = {**asked, **compare(name, frames, play, seed)}
             if to:
@@ -196,7 +216,7 @@ def exact(names: list[str], frames: int, play: str, seed: int, to: Path | None) 
                     file.write(json.dumps(row) + "\n")
         right += not row["first"]
         print("|", " | ".join(str(row.get(column, "")) for column in columns), "|", flush=True)
-    print(f"\n{right} of {len(names)} games are exact over {frames:,} frames of {play} play.")
+    print(f"\n{right} of {len(pairs)} games are exact over {frames:,} frames.")
     return right
 
 
@@ -408,6 +428,7 @@ def main() -> int:
     parser.add_argument("--games", default="")
     parser.add_argument("--frames", type=int, default=1500)
     parser.add_argument("--play", choices=["random", "search"], default="random")
+    parser.add_argument("--agents", default="", help="run folders; each plays its game")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--to", type=Path)
     parser.add_argument("--consoles", default=",".join(map(str, MANY)))
@@ -422,8 +443,10 @@ def main() -> int:
         names = names or ["pong", "breakout", "seaquest", "space_invaders"]
         steps(names, [int(x) for x in told.consoles.split(",")], told.seconds, told.envpool)
         return 0
-    names = names or sorted(set(boot.games()) - FOR_TWO)
-    return int(exact(names, told.frames, told.play, told.seed, told.to) < len(names))
+    pairs = [(name, told.play) for name in names or sorted(set(boot.games()) - FOR_TWO)]
+    if told.agents:
+        pairs = [(learned(Path(run)), run) for run in told.agents.split(",")]
+    return int(exact(pairs, told.frames, told.seed, told.to) < len(pairs))
 
 
 if __name__ == "__main__":
