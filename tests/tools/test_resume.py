@@ -39,19 +39,17 @@ def task_of(name: str) -> str:
     return "Pendulum-v1" if "discrete" not in row.actions else "CartPole-v1"
 
 
-@pytest.fixture
-def quick(monkeypatch):
+def hurry(patch: pytest.MonkeyPatch) -> None:
     """Few reports and evaluations, no pictures."""
-    sizes(monkeypatch, reports=REPORTS, evaluations=4)
-    monkeypatch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
+    sizes(patch, reports=REPORTS, evaluations=4)
+    patch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
 
 
-@pytest.fixture
-def frozen(monkeypatch, tmp_path) -> Path:
+def freezing(patch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where the next run's folder is copied to when some reports are written."""
     keep = Keeper.keep
-    monkeypatch.setattr(Keeper, "keep", lambda keeper, make, wait: keep(keeper, make, wait=True))
-    monkeypatch.setattr(checkpoint, "SHARE", 1.0)  # after every report, however long it takes
+    patch.setattr(Keeper, "keep", lambda keeper, make, wait: keep(keeper, make, wait=True))
+    patch.setattr(checkpoint, "SHARE", 1.0)  # after every report, however long it takes
     show, copy, reports = Quiet.show, tmp_path / "frozen", []
 
     def freeze(display, event):
@@ -62,8 +60,18 @@ def frozen(monkeypatch, tmp_path) -> Path:
                 shutil.copytree(tmp_path / "run", copy)
         return show(display, event)
 
-    monkeypatch.setattr(Quiet, "show", freeze)
+    patch.setattr(Quiet, "show", freeze)
     return copy
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    hurry(monkeypatch)
+
+
+@pytest.fixture
+def frozen(monkeypatch, tmp_path) -> Path:
+    return freezing(monkeypatch, tmp_path)
 
 
 def settings(folder: Path, **more) -> dict:
@@ -225,14 +233,25 @@ def test_a_finished_run_goes_on_when_asked_for_more(whole, tmp_path, capsys):
     assert steps_of(folder) == sorted(set(steps_of(folder)))
 
 
-@pytest.fixture
-def stopped(quick, frozen, tmp_path) -> Path:
-    """A folder as a kill left it, with two checkpoints."""
-    run = settings(tmp_path / "run")
-    palestra.train("FrozenLake-v1", SMALL["q_learning"], steps=2_048, num_envs=E, **run)
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory) -> Path:
+    """The folders of a whole run, and of it as a kill left it, with two checkpoints."""
+    folder = tmp_path_factory.mktemp("halves")
+    run = settings(folder / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        hurry(patch)
+        frozen = freezing(patch, folder)
+        palestra.train("FrozenLake-v1", SMALL["q_learning"], steps=2_048, num_envs=E, **run)
     assert (frozen / NAME).exists()
     assert (frozen / PREVIOUS).exists()
-    return frozen
+    return folder
+
+
+@pytest.fixture
+def stopped(quick, halves, tmp_path) -> Path:
+    """A copy of the folder as a kill left it, beside one of the whole run."""
+    shutil.copytree(halves, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "frozen"
 
 
 def cut(path: Path) -> None:
