@@ -38,6 +38,7 @@ from jax._src import api_util, compiler
 from jax._src.interpreters import mlir
 from jax.experimental.key_reuse import _core as key_reuse
 from jaxtyping import install_import_hook
+from sizes import sizes
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -173,6 +174,17 @@ simulators = [row.simulator for row in palestra.envs.ENVIRONMENTS.values()]  # i
 learners = [row.learner for row in palestra.algorithms.ALGORITHMS.values()]
 for cls in passed:  # the hook has passed; the mark would hide the fields' types from the parser
     del cls.__no_type_check__
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_environments_step_here():
+    """A step must take milliseconds before environments have processes of their own.
+
+    On a busy machine a step that is waited for seems slow, and a process takes seconds to start.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        sizes(patch, round_trip=5e-3)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)  # to count takes too long to do after every test
