@@ -332,15 +332,23 @@ class Case:
         self.algorithm, self.spec, self.name = algorithm, spec, type(algorithm).__name__
 
     @cached_property
+    def _init(self) -> Any:
+        return jax.jit(lambda algorithm, key: algorithm.init(self.spec, key))
+
+    @cached_property
     def state(self) -> PyTree:
         """A learner before its first step."""
-        init = lambda algorithm, key: algorithm.init(self.spec, key)
-        return _called(f"{self.name}.init", jax.jit(init), self.algorithm, prng.key(0))
+        return _called(f"{self.name}.init", self._init, self.algorithm, prng.key(0))
 
-    def act(self, obs: PyTree, key: Key, explore: bool) -> PyTree:
-        """Actions of that learner, which remembers nothing; compiled once."""
-        given = self.algorithm, self.state, at_the_start(self.algorithm, self.spec, obs)
+    def act(self, obs: PyTree, key: Key, explore: bool, state: PyTree = None) -> PyTree:
+        """Actions of that learner, or of another, which remembers nothing; compiled once."""
+        state = self.state if state is None else state
+        given = self.algorithm, state, at_the_start(self.algorithm, self.spec, obs)
         return apart(_called(f"{self.name}.act", _act, *given, key, explore))[0]
+
+    def update(self, state: PyTree, rollout: Transition, key: Key) -> tuple[PyTree, PyTree]:
+        """What a learner becomes by a rollout, and the metrics; compiled once."""
+        return _called(f"{self.name}.update", _update, self.algorithm, state, rollout, key)
 
     def check_state(self) -> None:
         """Raises AssertionError unless `init` makes arrays with memory of their own."""
@@ -380,14 +388,14 @@ class Case:
         """Raises AssertionError unless the State keeps its structure, shapes and dtypes through
         `update`, metrics are numbers, and actions have the form of their space."""
         name, algorithm = self.name, self.algorithm
-        init = lambda: algorithm.init(self.spec, prng.key(0))
-        state = _called(f"{name}.init", jax.eval_shape, init)
+        # Of the programs that other checks run, so that each is traced once.
+        state = _called(f"{name}.init", self._init.eval_shape, algorithm, prng.key(0))
         rollout = experience(self.spec, 0, algorithm.rollout_length, algorithm)
         seen = f"for observations {self.spec.observation_space}"
         for explore in (True, False):
-            act = lambda *given, explore=explore: algorithm.act(*given, explore=explore)
-            given = state, _first(rollout.obs), prng.key(0)
-            action = _called(f"{name}.act, {seen},", jax.eval_shape, act, *given)
+            first = _first(rollout.obs)
+            given = algorithm, state, first, prng.key(0), explore
+            action = _called(f"{name}.act, {seen},", _act.eval_shape, *given)
             if isinstance(algorithm, Remembers):
                 _must(
                     isinstance(action, Chosen),
@@ -395,7 +403,7 @@ class Case:
                     f"{name}.no_memory, not {_short(action)}.",
                 )
                 action, memory = action
-                _check_alike(given[1].memory, memory, f"{name}.act", "what `no_memory` makes")
+                _check_alike(first.memory, memory, f"{name}.act", "what `no_memory` makes")
             asked = example(self.spec.action_space)
             shape, kind = (NUM_ENVS, *asked.shape), asked.dtype.kind
             _must(
@@ -404,9 +412,8 @@ class Case:
                 f"{'whole' if kind == 'i' else 'float'} numbers, one for each environment, for "
                 f"actions {self.spec.action_space}, not {_short(action)}.",
             )
-        update = lambda *given: algorithm.update(*given)
-        given = state, rollout, prng.key(0)
-        made = _called(f"{name}.update, {seen},", jax.eval_shape, update, *given)
+        learned = partial(_update.eval_shape, algorithm, state, rollout, prng.key(0))
+        made = _called(f"{name}.update, {seen},", learned)
         _must(
             isinstance(made, tuple) and len(made) == 2,
             f"{name}.update must give two things, state and metrics, not {_short(made)}.",
@@ -466,11 +473,10 @@ class Case:
         name, length = self.name, self.algorithm.rollout_length
 
         def learn() -> tuple[PyTree, PyTree]:
-            state, metrics = self.state, {}
+            state, metrics = self.state, None
             for i in range(4):
                 rollout = experience(self.spec, 10 * i, length, self.algorithm)
-                given = self.algorithm, state, rollout, prng.key(i)
-                state, metrics = _called(f"{name}.update", _update, *given)
+                state, metrics = self.update(state, rollout, prng.key(i))
             return state, metrics
 
         state, metrics = learn()
@@ -490,21 +496,23 @@ class Case:
         learn what each learns alone."""
         name, length = self.name, self.algorithm.rollout_length
         rollouts = [experience(self.spec, 10 * i, length, self.algorithm) for i in range(3)]
-        rollouts = jax.tree.map(lambda *x: jnp.stack(x), *rollouts)
 
         def learn(algorithm: Any, seed: Array) -> PyTree:
             init_key, key = jax.random.split(prng.key(seed))
             learned = lambda state, now: (algorithm.update(state, *now)[0], None)
             state = algorithm.init(self.spec, init_key)
-            return jax.lax.scan(learned, state, (rollouts, jax.random.split(key, 3)))[0]
+            course = jax.tree.map(lambda *x: jnp.stack(x), *rollouts), jax.random.split(key, 3)
+            return jax.lax.scan(learned, state, course)[0]
 
         two = jax.tree.map(lambda x: jnp.full((2,), x), self.algorithm)
         with jax.debug_key_reuse(False):  # which takes `vmap` of `scan` over keys for reuse
             what = f"{name}, with two seeds and two of every number side by side (jax.vmap),"
             together = _called(what, _quickly(jax.vmap(learn)), two, jnp.arange(2))
-            learn = _quickly(learn)
-            alone = [learn(self.algorithm, jnp.int32(seed)) for seed in range(2)]
-        for seed, one in enumerate(alone):
+        for seed in range(2):
+            init_key, key = jax.random.split(prng.key(seed))
+            one = _called(f"{name}.init", self._init, self.algorithm, init_key)
+            for rollout, now in zip(rollouts, jax.random.split(key, 3), strict=True):
+                one, _ = self.update(one, rollout, now)  # the program of other checks
             both = jax.tree.map(lambda x, seed=seed: x[seed], together)
             close = partial(np.allclose, rtol=2e-3, atol=2e-4, equal_nan=True)
             _must(

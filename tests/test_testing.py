@@ -214,7 +214,7 @@ ALGORITHM_FAULTS = {
     "Learner.init gives the same array to two parts of its State": learner(
         **initial(lambda state, spec, key: {**state, "target": state["q"]})
     ),
-    "Learner.act asks Python about a number": learner(
+    "Learner.act, for observations .*, asks Python about a number": learner(
         fields={"epsilon": Share}, epsilon=0.1, act=by_word
     ),
     "Learner.act must give actions of shape .32,. and whole numbers, .* not float32 of": learner(

@@ -13,7 +13,7 @@ from learners import SMALL, E
 from palestra import prng
 from palestra.algorithms import ALGORITHMS, algorithm_class, name_of
 from palestra.core import Frames, Remembers, Spec
-from palestra.parts.remembering import apart
+from palestra.parts.remembering import without_memory
 from palestra.parts.statistics import Moments, see
 from palestra.testing import ACTIONS, OBSERVATIONS, Case, draw, experience
 
@@ -72,10 +72,6 @@ def test_exploring_differs_between_environments_and_keys(case):
         assert all(case.spec.action_space.contains(np.asarray(action)) for action in first)
 
 
-def kinds(tree) -> list:
-    return [(x.shape, x.dtype) for x in jax.tree.leaves(tree)]
-
-
 @EVERY
 def test_state_and_actions_keep_their_form(case):
     case.check_forms()
@@ -89,33 +85,21 @@ def test_functions_depend_on_what_they_are_given(name):
 
 @EACH
 def test_update_is_pure_finite_and_traced_once(case):
-    traces = []
-
-    @jax.jit
-    def update(state, rollout, key):
-        traces.append(key)
-        return case.algorithm.update(state, rollout, key)
-
     state = case.state
+    form = jax.tree.map(jax.typeof, state)  # of which a program is made, once
     before = jax.tree.map(np.array, state)
     length = case.algorithm.rollout_length
     rollouts = [experience(case.spec, 10 * i, length, case.algorithm) for i in range(20)]
     for i, rollout in enumerate(rollouts):
-        state, metrics = update(state, rollout, prng.key(i))
-    assert len(traces) == 1
+        state, metrics = case.update(state, rollout, prng.key(i))
+        assert jax.tree.map(jax.typeof, state) == form
     assert same(before, case.state)
-    assert jax.tree.structure(state) == jax.tree.structure(case.state)
-    assert kinds(state) == kinds(case.state)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
     assert metrics
     assert all(np.isfinite(m) and m.shape == () for m in metrics.values())
     assert not same(state, case.state)
-    last = update(state, rollouts[0], prng.key(9))
-    assert same(last, update(state, rollouts[0], prng.key(9)))
-
-
-# What runs once had better compile fast than run fast.
-quickly = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    last = case.update(state, rollouts[0], prng.key(9))
+    assert same(last, case.update(state, rollouts[0], prng.key(9)))
 
 
 @ALL
@@ -140,12 +124,12 @@ def test_normalized_observations_are_what_acts_and_learns(name):
     ]
 
     def learn(algorithm, rollouts, **seen):
-        state = algorithm.init(spec, prng.key(0))._replace(**seen)
-        update = quickly(algorithm.update)
+        case = Case(algorithm, spec)
+        state = case.state._replace(**seen)
         for i, rollout in enumerate(rollouts):
-            state, _ = update(state, rollout, prng.key(i))
-        first = jax.tree.map(lambda x: x[0], rollouts[0].obs)
-        return state, apart(algorithm.act(state, first, prng.key(0), explore=False))[0]
+            state, _ = case.update(state, rollout, prng.key(i))
+        first = jax.tree.map(lambda x: x[0], without_memory(rollouts[0].obs))
+        return state, case.act(first, prng.key(0), False, state)
 
     one, action = learn(SMALL[name], normalized)
     two, same_action = learn(replace(SMALL[name], normalize_obs=True), shown, obs_moments=moments)
