@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ from palestra.tools import export
 from palestra.tools.agents.agent import Agent
 from palestra.tools.environments.whose import task_of
 from palestra.tools.json_files import write_json
-from palestra.tools.runs import checkpoint
+from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.reading import read_config, read_metrics, read_summary
 from palestra.tools.runs.run_folder import Recorder
 
@@ -119,3 +120,29 @@ def test_who_looks_whether_a_run_goes_on_keeps_nobody_from_writing(tmp_path: Pat
     with pytest.raises(ValueError, match="written by another process"):
         Recorder(tmp_path)
     recorder.close()
+
+
+def test_the_commit_of_a_checkout_is_told_and_whether_the_package_was_altered_since(
+    tmp_path, monkeypatch
+):
+    file = tmp_path / "palestra" / "tools" / "runs" / "run_folder.py"
+    monkeypatch.setattr(run_folder, "__file__", str(file))
+    tell = run_folder.commit.__wrapped__  # not what was told before
+    git = lambda *words: subprocess.run(
+        ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    assert tell() is None
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    head = git("rev-parse", "HEAD")
+    assert tell() == head
+    (tmp_path / "notes.md").write_text("elsewhere")
+    assert tell() == head
+    file.write_text("altered = 1")
+    assert tell() == f"{head}+"

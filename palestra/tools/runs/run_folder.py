@@ -120,17 +120,13 @@ def commit() -> str | None:
     source = Path(__file__).parents[3]
     if not (source / ".git").exists():
         return None
-    git = ["git", "-C", str(source)]
+    asked = ["git", "-C", str(source), "status", "--porcelain=v2", "--branch", "--", "palestra"]
     try:
-        head, changes = (
-            subprocess.run(
-                [*git, *words], capture_output=True, text=True, check=True
-            ).stdout.strip()
-            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", "palestra"])
-        )
+        told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
         return None
-    return head + ("+" if changes else "")
+    head = told[0].removeprefix("# branch.oid ")
+    return head + ("" if told[-1].startswith("#") else "+")  # what was altered comes last
 
 
 class Recorder:
