@@ -195,6 +195,7 @@ SENTENCES = {
     "DDQN": ("train DDQN CartPole-v1", "did you mean dqn, which is double"),
     "seeds backwards": ("train dqn CartPole-v1 --seeds 4:2", "not '4:2'."),
     "seeds twice": ("train dqn CartPole-v1 --seeds 4,4", "seeds must be different numbers"),
+    "a place": ("list nothing", "what must be one of all, zoo, not 'nothing'."),
     "width in words": ("train dqn CartPole-v1 --hidden 64,x", "--hidden must be numbers such as"),
     **{
         command: (command, f"{command} needs a run first: palestra {command} RUN.")

@@ -408,8 +408,7 @@ def _asked(
     usual = chosen.steps if chosen else presets.STEPS
     settings = learner(**vars(chosen.algorithm)) if chosen else learner()
     steps = whole_number(value_of("--steps", arguments) or "")
-    if steps.isdecimal():  # what else it may be, the parser refuses
-        check("steps", int(steps), Count)
+    if steps.isdecimal():  # what else it may be, or 0, the parser refuses
         settings = stretched(settings, usual, int(steps))
     actors = how_many(value_of("--actors", arguments) or "none")
     run = cls(

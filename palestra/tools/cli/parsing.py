@@ -124,7 +124,8 @@ def words_of(
         words = [value] if equals else []
         on = known.get(re.sub(r"(^|\.)no_", r"\1", name))  # what --no-NAME turns off
         if places and not word.startswith("-"):
-            name, words = places.pop(0), [word]
+            name = written = places.pop(0)
+            words = [word]
         elif name not in known and on and kind_of(on.field.type) is bool:
             if words:
                 raise InputError(f"{written} takes no value.")
