@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from PIL import Image
+from sizes import sizes
 
 import palestra
 from palestra import DQN, PPO
@@ -25,13 +26,15 @@ def agents(tmp_path_factory) -> dict[str, palestra.Agent]:
         return palestra.load(folder / name)
 
     small = DQN(hidden=(8,), learning_starts=32, memory_size=200, batch_size=8, rollout_length=4)
-    return {
-        "lake": agent("lake", "q_learning", "FrozenLake-v1", 4_000),
-        "cliff": agent("cliff", "sarsa", "CliffWalking-v1", 20_000),
-        "cards": agent("cards", "q_learning", "Blackjack-v1", 2_000),
-        "values": agent("values", small, "CartPole-v1", 64),
-        "policy": agent("policy", PPO(hidden=(8,), rollout_length=16), "CartPole-v1", 64),
-    }
+    with pytest.MonkeyPatch.context() as patch:
+        sizes(patch, reports=4, evaluations=4)
+        return {
+            "lake": agent("lake", "q_learning", "FrozenLake-v1", 4_000),
+            "cliff": agent("cliff", "sarsa", "CliffWalking-v1", 20_000),
+            "cards": agent("cards", "q_learning", "Blackjack-v1", 2_000),
+            "values": agent("values", small, "CartPole-v1", 64),
+            "policy": agent("policy", PPO(hidden=(8,), rollout_length=16), "CartPole-v1", 64),
+        }
 
 
 def test_arrows_lead_where_the_agent_goes(agents):
@@ -102,6 +105,7 @@ def test_files_light_and_dark(agents, tmp_path: Path):
         assert np.asarray(Image.open(path).convert("RGB"))[0, 0, 0] == sky
     svg = policy.picture("phase", [agents["values"]], tmp_path / "phase.svg")
     assert svg.read_text().startswith("<?xml")
+    assert svg.stat().st_size < 500_000  # its points are one picture
 
 
 @pytest.mark.parametrize(

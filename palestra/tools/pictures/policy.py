@@ -146,6 +146,7 @@ def phase(agent: Agent) -> Any:
         ends: Any = {"vmin": -0.5, "vmax": len(names) - 0.5} if names else {}
         shading: Any = "nearest" if names else "gouraud"
         shown = numbers.reshape(x.shape)
+        ends["rasterized"] = True  # else an SVG has shapes for each of ten thousand points: 67 MB
         mesh = place.pcolormesh(x, y, shown, cmap=colors, shading=shading, **ends)
         place.set_title(what)
         bar = figure.colorbar(mesh, ax=place)
