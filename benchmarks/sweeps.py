@@ -14,7 +14,7 @@ of a sweep that was left alone: none lost, none twice. After so many minutes not
 `ratio`: seconds of 24 commands `palestra train`, one after another; of `palestra sweep` with the
 same runs by one worker, which has one thread; and of the same by two.
 
-`search`: how many steps PPO takes to 475 in CartPole-v1, with the preset and with the best setting
+`search`: how many steps PPO takes to 475 in CartPole-v1, with rl-zoo's setting and with the best
 that TPE finds in 40 trials of three seeds with --stop-at 475, each of at most 20,000 steps, on ten
 seeds that the search has not seen. Then the same of rl-zoo (rl_zoo3 on Stable-Baselines3), on three
 of those seeds: its tuner, which knows no seeds and no return to stop at, has as many trials of
@@ -290,7 +290,9 @@ def zoo_command(python: Path, words: list[str]) -> None:
 
 def search(place: Path, venvs: Path, trials: int, seeds: int, sides: Sequence[str]) -> None:
     place.mkdir(parents=True, exist_ok=True)
-    usual = tell("Palestra, its preset", ours(place / "palestra-preset", 100_000, {}))
+    usual = tell(
+        "Palestra, rl-zoo's", ours(place / "palestra-preset", 100_000, {"preset": "rl-zoo"})
+    )
     assert usual is not None
     words = ["ppo", "CartPole-v1", "--search", "tpe", "--trials", str(trials)]
     words += ["--seeds", str(seeds), "--stop-at", str(GOAL), "--eval-every", str(EVERY)]

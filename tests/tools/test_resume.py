@@ -211,7 +211,7 @@ def test_schedules_go_with_the_steps_which_is_not_repeated(quick, tmp_path, caps
     run, few = tmp_path / "run", ["--hidden", "8", "--episodes", "2", "--no-video", "--quiet"]
     assert main(["train", "ppo", "CartPole-v1", "--steps", "2000", *few, "--run", str(run)]) == 0
     config = lambda: json.loads((run / "config.json").read_text())
-    assert config()["steps"] == config()["hyperparameters"]["anneal_steps"] == 2_000  # of 100,000
+    assert config()["steps"] == config()["hyperparameters"]["anneal_steps"] == 2_000  # of 70,000
     assert "stretched" not in config()  # since it has been so from the beginning
     assert main(["resume", str(run), "--steps", "4000"]) == 0
     assert "Schedules are stretched with the steps: anneal_steps 4,000." in capsys.readouterr().err

@@ -99,7 +99,7 @@ def test_schedules_go_with_the_steps_where_the_algorithm_is_a_word():
     def annealing(algorithm, **changes):
         return settled("CartPole-v1", algorithm, steps=2_000, **changes).algorithm.anneal_steps
 
-    assert annealing("ppo") == 2_000  # the preset's are 100,000, of a run of as many
+    assert annealing("ppo") == 2_000  # the preset's are 70,000, of a run of as many
     assert annealing("ppo", anneal_steps=7) == 7
     assert annealing(palestra.PPO(anneal_steps=7)) == 7
 

@@ -3,23 +3,40 @@
 from palestra.algorithms.ppo import PPO
 from palestra.tools.presets.types import Preset
 
-RL_ZOO_CARTPOLE = Preset(
-    PPO(
-        learning_rate=1e-3,
-        anneal_steps=100_000,
-        anneal_clip=True,
-        gamma=0.98,
-        gae_lambda=0.8,
-        rollout_length=32,
-        epochs=20,
-        minibatches=1,
-        normalize_obs=False,
-        normalize_reward=False,
-    ),
-    num_envs=8,
-    steps=100_000,
-    source="rl-baselines3-zoo, hyperparams/ppo.yml, CartPole-v1",
+
+def cartpole(score: str, steps: int, source: str) -> Preset:
+    """rl-zoo's setting, in so many steps."""
+    return Preset(
+        PPO(
+            learning_rate=1e-3,
+            anneal_steps=steps,
+            anneal_clip=True,
+            gamma=0.98,
+            gae_lambda=0.8,
+            rollout_length=32,
+            epochs=20,
+            minibatches=1,
+            normalize_obs=False,
+            normalize_reward=False,
+        ),
+        num_envs=8,
+        steps=steps,
+        source="rl-baselines3-zoo, hyperparams/ppo.yml, " + source,
+        score=score,
+    )
+
+
+RL_ZOO_CARTPOLE = cartpole(
     score="Best agents 500.0 [500.0, 500.0], last ones 500.0 [500.0, 500.0]; 10 seeds.",
+    steps=100_000,
+    source="CartPole-v1",
+)
+# In half of the steps one of twenty last agents is at 478; with half of the epochs besides, the
+# best ones stay at 412 [344, 481].
+CARTPOLE = cartpole(
+    score="Best agents 500.0 [500.0, 500.0], last ones 500.0 [500.0, 500.0]; 10 seeds.",
+    steps=70_000,
+    source="in seven tenths of the steps",
 )
 
 ACROBOT = Preset(
@@ -276,7 +293,7 @@ TIC_TAC_TOE = Preset(
 )
 
 PRESETS: dict[str, dict[str, Preset]] = {
-    "CartPole-v1": {"default": RL_ZOO_CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
+    "CartPole-v1": {"default": CARTPOLE, "rl-zoo": RL_ZOO_CARTPOLE},
     "Positions/CartPole-v1": {"default": CARTPOLE_POSITIONS},
     "Acrobot-v1": {"default": ACROBOT},
     "MountainCar-v0": {"default": MOUNTAIN_CAR},
