@@ -50,13 +50,14 @@ ATARI_USE = """\
 Both forms of an id, `ALE/Pong-v5` and `PongNoFrameskip-v4`, stand for `nature-2015`, unless a
 preset or `--env.preprocessing` says otherwise: Gymnasium's own `-v5` has sticky actions, here the
 specification alone says so, and a run's `config.json` holds all of it. Rewards are clipped and
-lives end returns in training alone; the totals of episodes of `ALE/` ids, in curves and
-evaluations, are always those of whole games, unclipped.
+lives end returns in training alone; the totals of episodes, in curves and evaluations, are always
+those of whole games, unclipped.
 
 ## Our own console
 
     pip install 'palestra[atari2600]'                # ale-py for its games, and Warp
-    palestra train ppo atari/Pong-v5 --preset laptop
+    palestra train ppo atari/Pong-v5 --preset laptop --stop-at 18
+    palestra train a2c atari/Breakout-v5 --preset laptop --stop-at 300
 
 plays the games in an Atari 2600 of our own (Warp's kernels), inside of the compiled program like
 our other simulators: the whole console is a part of what training carries, so that a run resumes

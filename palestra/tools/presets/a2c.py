@@ -93,15 +93,12 @@ GPU = Preset(
 )
 
 
-def laptop(preprocessing: str) -> Preset:
-    """For two cores: a small picture and network, longer rollouts and Adam."""
+def laptop(score: str, preprocessing: str) -> Preset:
+    """For two cores: a small picture and a small network."""
     return Preset(
         A2C(
-            learning_rate=5e-4,
-            gae_lambda=0.95,
+            anneal_steps=10_000_000,
             entropy_coef=0.01,
-            rollout_length=20,
-            rms_prop=False,
             normalize_obs=False,
             normalize_reward=False,
             hidden=(256,),
@@ -109,15 +106,23 @@ def laptop(preprocessing: str) -> Preset:
             shared=True,
         ),
         num_envs=16,
-        steps=4_000_000,
-        source="our choice: rollouts of 20 steps, as long as the article's, and GAE",
-        score="Not measured.",
+        steps=10_000_000,
+        source="the GPU's, in a smaller picture, with twice the weight of the value loss and a "
+        "step size that falls",
+        score=score,
         env_kwargs={"preprocessing": preprocessing},
     )
 
 
-PONG = laptop("laptop-pong")
-BREAKOUT = laptop("laptop")
+PONG = laptop("Not measured.", preprocessing="laptop-pong")
+# An update for each 80 steps, each of which is learned from once, takes half of the time of PPO's
+# laptop preset a step, and learns no less from it: ten greedy games had 22 and 27 (two seeds) after
+# 1,200,000 steps, PPO's 17.
+BREAKOUT = laptop(
+    "Best agents 301.4 [246.6, 356.2] in ale-py, where --stop-at 300 ended training in our own "
+    "console, after 4,600,000 to 6,000,000 steps; 3 seeds.",
+    preprocessing="laptop",
+)
 
 
 PRESETS = {
