@@ -99,6 +99,7 @@ def laptop(score: str, preprocessing: str) -> Preset:
         A2C(
             anneal_steps=10_000_000,
             entropy_coef=0.01,
+            rms_prop=False,
             normalize_obs=False,
             normalize_reward=False,
             hidden=(256,),
@@ -107,8 +108,8 @@ def laptop(score: str, preprocessing: str) -> Preset:
         ),
         num_envs=16,
         steps=10_000_000,
-        source="the GPU's, in a smaller picture, with twice the weight of the value loss and a "
-        "step size that falls",
+        source="the GPU's, in a smaller picture, with Adam, twice the weight of the value loss "
+        "and a step size that falls",
         score=score,
         env_kwargs={"preprocessing": preprocessing},
     )
