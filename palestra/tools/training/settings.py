@@ -150,7 +150,8 @@ def settings_of(
             check(name, config[name], kind)
         flags = Flags(**config["flags"])
     except UNFIT as fault:
-        raise InputError(f"{folder}/config.json is not one that can be run: {fault}.") from None
+        said = str(fault) if str(fault).endswith((".", "?")) else f"{fault}."
+        raise InputError(f"{folder}/config.json is not one that can be run: {said}") from None
     job = planned(task, config["algorithm"], algorithm, config["num_envs"], config["steps"])
     flags = replace(flags, devices=to_train_on(flags.devices if devices is None else devices))
     task.check_devices(job.num_envs, flags.devices)
