@@ -73,7 +73,7 @@ def pictured() -> Callable[[Page, str], Path]:
     def take(page: Page, name: str) -> Path:
         PICTURES.mkdir(parents=True, exist_ok=True)
         path = PICTURES / f"{name}.png"
-        page.screenshot(path=path, full_page=True)
+        page.screenshot(path=path, full_page=True, timeout=120_000)  # drawn without a GPU
         return path
 
     return take
