@@ -79,7 +79,7 @@ them: among them Q*bert (27,550 points), Up'n Down (47,920), Centipede (86,577),
 Raid, Space Invaders, Time Pilot, Kaboom, Breakout (208), Ms. Pacman, Beam Rider, Asterix and Pong
 (2). The others were not played so. Of agents' own play (PPO's in Pong and Breakout, a twentieth of
 the actions random) 20,000 frames each are exact (`--agents RUN,RUN`). Step by step beside ale-py's
-vector environment, 0.9 million transitions of random and of agents' play in Pong and Breakout
+vector environment, 4.2 million transitions of random and of agents' play in Pong and Breakout
 are equal, but for such last pictures as are told below, which were not compared
 (`benchmarks/atari2600_transitions.py`; docs/benchmarks.md).
 
