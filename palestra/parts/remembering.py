@@ -87,6 +87,7 @@ class Remembering(NamedTuple):
         return state, Recalled(obs, jax.tree.map(jnp.asarray, self.memory))
 
     def counted(self, state: PyTree, step: Step) -> tuple[Array, Array]:
+        """Reward and end of a step as people count them."""
         if isinstance(self.env, Counted):
             return self.env.counted(state, step)
         return step.reward, step.terminated | step.truncated
