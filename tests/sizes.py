@@ -10,8 +10,8 @@ import pytest
 HOMES = {
     "reports": "tools.training.settings.REPORTS",  # of a run, at least
     "host_report_steps": "tools.environments.hosted.Hosted.report_steps",
-    "evaluations": "tools.training.session.EVALUATIONS",  # of a run
-    "hosted_evaluations": "tools.agents.episodes.OnHost.at_least",  # ... on the host, at least
+    "evaluations": "tools.agents.episodes.EVALUATIONS",  # of a run
+    "hosted_evaluations": "tools.agents.episodes.OnHost.LEAST",  # ... on the host, at least
     "episodes": "tools.environments.task.Task.episodes",  # of an evaluation
     "games": "tools.environments.atari.Atari.episodes",  # of Atari's, likewise
     "few": "tools.agents.episodes.FEW",  # of an evaluation on the way, on the host

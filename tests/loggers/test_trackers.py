@@ -16,8 +16,9 @@ from stable_baselines3.common.results_plotter import X_TIMESTEPS, plot_results, 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import palestra
+from palestra.tools.agents import episodes
 from palestra.tools.runs.imported import import_sb3, import_tensorboard
-from palestra.tools.training import session, settings
+from palestra.tools.training import settings
 from palestra.tools.training.events import Reported, Said
 from palestra.tools.training.resume import resume
 
@@ -32,7 +33,7 @@ def runs(tmp_path_factory):
     place = tmp_path_factory.mktemp("runs") / "both"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "REPORTS", 8)
-        patch.setattr(session, "EVALUATIONS", 4)
+        patch.setattr(episodes, "EVALUATIONS", 4)
         patch.delenv("TRACKIO_DIR", raising=False)
         patch.chdir(tmp_path_factory.mktemp("here"))
         events = palestra.training(

@@ -10,7 +10,7 @@ import pytest
 from sizes import sizes
 
 import palestra
-from palestra.tools.training import events, seed_run
+from palestra.tools.training import seed_run, session
 from palestra.tools.training.events import Begun, Ended, Evaluated, Finishing, Found, Reported, Said
 
 SETTINGS = {"episodes": 2, "video": False}
@@ -119,7 +119,7 @@ def test_an_error_in_one_thread_stops_the_others():
 
     told = []
     with pytest.raises(KeyError):
-        told.extend(events.side_by_side([work(i) for i in range(4)], stop, 2))
+        told.extend(session.side_by_side([work(i) for i in range(4)], stop, 2))
     assert stop.is_set()
     assert Said("1 begins") in told
     assert set(begun) < {0, 1, 2, 3}  # those that were waiting never begin

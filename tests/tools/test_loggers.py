@@ -9,8 +9,9 @@ import pytest
 
 import palestra
 from palestra.tools import loggers
+from palestra.tools.agents import episodes
 from palestra.tools.loggers.names import STYLES, asked, place, rows
-from palestra.tools.training import session, settings
+from palestra.tools.training import settings
 from palestra.tools.training.events import Begun, Ended, Reported, Said
 from palestra.tools.training.resume import resume
 
@@ -20,7 +21,7 @@ SETTINGS = {"steps": 1_600, "episodes": 2, "video": False, "quiet": True}
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     monkeypatch.setattr(settings, "REPORTS", 8)
-    monkeypatch.setattr(session, "EVALUATIONS", 4)
+    monkeypatch.setattr(episodes, "EVALUATIONS", 4)
     monkeypatch.setattr("palestra.tools.runs.run.Run.plot", lambda run: run.folder)
 
 

@@ -10,10 +10,9 @@ from gymnasium.spaces import Box
 import palestra
 from palestra.algorithms import algorithm_class
 from palestra.algorithms.pqn import PQN
-from palestra.tools.agents.episodes import InOurs
+from palestra.tools.agents.episodes import EVALUATIONS, InOurs
 from palestra.tools.runs.reading import read_metrics
 from palestra.tools.runs.run import Run
-from palestra.tools.training.session import EVALUATIONS
 from palestra.tools.training.settings import Schedule, settle
 
 TINY = PQN(hidden=(), rollout_length=4, epochs=1, minibatches=1)

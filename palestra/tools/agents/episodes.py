@@ -30,6 +30,7 @@ from palestra.runners.kept import call
 from palestra.tools.agents.policy import Policy, exploring, greedy
 from palestra.tools.statistics.definitions import student
 
+EVALUATIONS = 25  # per run: greedy, to find the best agent
 EPISODES = 100  # per evaluation, unless asked otherwise
 FEW = 10  # per evaluation on the way, on the host
 LANES = 8  # environments side by side, at most, unless asked otherwise
@@ -144,23 +145,20 @@ class Judge(Protocol):
 
     # From the starts that a run of this seed is judged by; None where nobody can judge.
     def __call__(self, policy: Policy, seed: int) -> Played | None: ...
-    @property
-    def at_least(self) -> int: ...  # evaluations of a run, whatever they take
-    def affords(self, spent: int, trained: int) -> bool: ...
+    # How many a run is to have: fewer while they took many steps for those that were trained.
+    def evaluations(self, spent: int, trained: int) -> int: ...
     def close(self) -> None: ...
 
 
 class Nobody:
     """Evaluates nothing, where no environment can be open beside those that train."""
 
-    at_least = 0
-
     def __call__(self, policy: Policy, seed: int) -> None:
         return None
 
-    def affords(self, spent: int, trained: int) -> bool:
-        """Never another evaluation."""
-        return False
+    def evaluations(self, spent: int, trained: int) -> int:
+        """None."""
+        return 0
 
     def close(self) -> None:
         """Nothing is open."""
@@ -172,7 +170,6 @@ class InOurs:
     # Where a single evaluation may be as dear as the training, there are no more of them while they
     # have taken more than this many steps for each step of training.
     SHARE = 2.0
-    at_least = 1
 
     def __init__(self, env: Environment, limit: int | None, episodes: int, share: float = SHARE):
         """`limit` is the steps after which episodes are cut off, if they are; `share` is in place
@@ -191,9 +188,9 @@ class InOurs:
         key = streams.key(seed, streams.JUDGE)
         return in_ours(self._env, policy, episodes=self._episodes, key=key)
 
-    def affords(self, spent: int, trained: int) -> bool:
-        """Whether there may be another evaluation."""
-        return not self._dear or spent <= self._share * trained
+    def evaluations(self, spent: int, trained: int) -> int:
+        """How many a run is to have: that at its end alone while they cost too much."""
+        return 1 if self._dear and spent > self._share * trained else EVALUATIONS
 
     def close(self) -> None:
         """Nothing is open."""
@@ -203,7 +200,7 @@ class OnHost:
     """Evaluates in environments on the host, made once for all evaluations of an algorithm."""
 
     SHARE = 0.1  # evaluation steps per training step, at most
-    at_least = 11  # ten on the way, and the one at the end
+    LEAST = 11  # ten on the way, and the one at the end
 
     def __init__(
         self,
@@ -231,9 +228,9 @@ class OnHost:
     def __call__(self, policy: Policy, seed: int) -> Played:
         return self.play(policy, seed=streams.first(seed, streams.JUDGE))
 
-    def affords(self, spent: int, trained: int) -> bool:
-        """Whether there may be another evaluation."""
-        return spent <= self.SHARE * trained
+    def evaluations(self, spent: int, trained: int) -> int:
+        """How many a run is to have: the least of them while they cost too much."""
+        return self.LEAST if spent > self.SHARE * trained else EVALUATIONS
 
     def play(self, policy: Policy, *, seed: int, explore: bool = False) -> Played:
         """Greedy episodes, or fewer: where one goes on for too long it is given up, its total as it

@@ -31,7 +31,6 @@ from palestra.ranges import (
     Seed,
     Share,
     check,
-    stretched,
 )
 from palestra.runners.kept import keep_programs
 from palestra.tools.cli.parsing import (
@@ -136,19 +135,11 @@ def _run(arguments: list[str]) -> int:
     for stream in sys.stdout, sys.stderr:
         if isinstance(stream, io.TextIOWrapper):  # where only ASCII is known, as good as it goes
             stream.reconfigure(errors="replace")
+    name, *rest = arguments or ["--help"]
     try:
-        match arguments:
-            case [] | ["-h" | "--help" | "help", *_]:
-                print(HELP)
-                return 0
-            case ["-V" | "--version", *_]:
-                print(f"palestra {__version__}")
-                return 0
-            case [name, *rest] if name in COMMANDS:
-                return COMMANDS[name](rest)
-            case [name, *_]:
-                raise InputError(f"There is no command {name!r}; {nearest(name, COMMANDS)}")
-        raise AssertionError("not reached")
+        if name not in COMMANDS:
+            raise InputError(f"There is no command {name!r}; {nearest(name, COMMANDS)}")
+        return COMMANDS[name](rest)
     except (Exception, KeyboardInterrupt) as fault:
         return _told(fault, arguments)
 
@@ -368,7 +359,7 @@ def train(arguments: list[str], check_alone: bool = False) -> int:
     options, asked = _asked(TrainFlags, "train", name, env_id, arguments[2:])
     if options.seeds is not None and value_of("--seed", arguments) is not None:
         raise InputError("--seed and --seeds exclude each other; give one of them.")
-    seeds = None if options.seeds is None else seeds_of(options.seeds)
+    asked["seeds"] = None if options.seeds is None else seeds_of(options.seeds)
     if check_alone:
         return 0
     options.join()
@@ -377,16 +368,8 @@ def train(arguments: list[str], check_alone: bool = False) -> int:
 
     if options.save_preset is not None:
         files.check_new(options.save_preset)
-    events = training(
-        env_id,
-        name,
-        seed=options.seed,
-        seeds=seeds,
-        run=options.run,
-        log=options.log,
-        **asked,
-    )
-    made = displayed(events, options.quiet)
+    asked |= {"seed": options.seed, "run": options.run, "log": options.log}
+    made = displayed(training(env_id, name, **asked), options.quiet)
     if options.save_preset is not None and made:
         files.write(made[0].config, options.save_preset)
     return show_and_code(made)
@@ -396,27 +379,23 @@ def _asked(
     cls: Any, command: str, name: str, env_id: str, arguments: list[str]
 ) -> tuple[Any, dict[str, Any]]:
     """The flags of a command that trains, and those settings of a run that palestra.train takes."""
-    from palestra.algorithms import entry
     from palestra.tools import presets
 
-    learner = entry(name).settings
-    chosen = presets.preset(name, env_id, value_of("--preset", arguments), sketched=True)
-    preset_kwargs = dict(chosen.env_kwargs) if chosen else {}
+    usual = presets.usual(name, env_id, value_of("--preset", arguments), sketched=True)
+    preset_kwargs = dict(usual.env_kwargs)
     if (seen := value_of("--env.preprocessing", arguments)) is not None:
         preset_kwargs = {"preprocessing": seen}
     simulator = simulator_of(env_id, preset_kwargs)
-    usual = chosen.steps if chosen else presets.STEPS
-    settings = learner(**vars(chosen.algorithm)) if chosen else learner()
     steps = whole_number(value_of("--steps", arguments) or "")
     if steps.isdecimal():  # what else it may be, or 0, the parser refuses
-        settings = stretched(settings, usual, int(steps))
+        usual = usual.stretched(int(steps))
     actors = how_many(value_of("--actors", arguments) or "none")
     run = cls(
-        steps=usual,
-        num_envs=max(chosen.num_envs if chosen else entry(name).num_envs, actors),
+        steps=usual.steps,
+        num_envs=max(usual.num_envs, actors),
         max_episode_steps=limit_of(env_id) or -1,
     )
-    parts = {command: run, "options": Options(), "algorithm": settings, "env": simulator}
+    parts = {command: run, "options": Options(), "algorithm": usual.algorithm, "env": simulator}
     given = parse_parts(parts, arguments, f"palestra {command} {name} {env_id}")
     flags, options, algorithm, env = given.values()
     if flags.start_from is not None:
@@ -1271,6 +1250,18 @@ def cite(arguments: list[str]) -> int:
     return 0
 
 
+def show_help(arguments: list[str]) -> int:
+    """palestra --help"""
+    print(HELP)
+    return 0
+
+
+def show_version(arguments: list[str]) -> int:
+    """palestra --version"""
+    print(f"palestra {__version__}")
+    return 0
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "sweep": sweep,
@@ -1293,6 +1284,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "check": check_it,
     "list": list_all,
     "cite": cite,
+    **dict.fromkeys(("help", "--help", "-h"), show_help),
+    **dict.fromkeys(("--version", "-V"), show_version),
 }
 
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from palestra.algorithms import ALGORITHMS
+from palestra.algorithms import ALGORITHMS, entry
 from palestra.envs import atari2600
 from palestra.faults import InputError
 from palestra.sketch import sketch
@@ -61,6 +61,19 @@ def preset(
         near = get_close_matches(str(name), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}."
         raise InputError(f"There is no preset {str(name)!r} for {algorithm} on {env_id}; {hint}")
+    return found
+
+
+def usual(
+    algorithm: str, env_id: str, name: str | Path | None = None, *, sketched: bool = False
+) -> Preset:
+    """What a run begins from: the `preset`, or where there is none the defaults of the algorithm's
+    class. Raises as that does."""
+    found = preset(algorithm, env_id, name, sketched=sketched)
+    if found is None:
+        row = entry(algorithm)
+        made = row.settings() if sketched else row.learner()
+        found = Preset(made, row.num_envs, STEPS, source="", score="")
     return found
 
 

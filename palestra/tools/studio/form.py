@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from palestra.algorithms import ALGORITHMS, entry
+from palestra.algorithms import ALGORITHMS
 from palestra.envs import ENVIRONMENTS
 from palestra.faults import InputError
 from palestra.ranges import Range, kind_of, sentences
@@ -32,14 +32,13 @@ def form(algorithm: str, env_id: str, preset: str, trusted: str | None) -> dict[
     _check_trusted(env_id, trusted)
     if preset and presets.is_file(preset):
         raise InputError("A preset is chosen by its name here.")
-    row, limit = entry(algorithm), limit_of(env_id)
-    chosen = presets.preset(algorithm, env_id, preset or None, sketched=True)
+    limit = limit_of(env_id)
+    chosen = presets.usual(algorithm, env_id, preset or None, sketched=True)
     known = {name: presets.presets_of(name, env_id, sketched=True) for name in ALGORITHMS}
-    simulator = simulator_of(env_id, chosen.env_kwargs if chosen else None)
-    learns = row.settings(**vars(chosen.algorithm)) if chosen else row.settings()
+    simulator = simulator_of(env_id, chosen.env_kwargs)
     usual = {
-        "steps": chosen.steps if chosen else presets.STEPS,
-        "num_envs": chosen.num_envs if chosen else row.num_envs,
+        "steps": chosen.steps,
+        "num_envs": chosen.num_envs,
         "seed": 0,
         "max_episode_steps": limit or -1,
         "video": True,
@@ -53,10 +52,10 @@ def form(algorithm: str, env_id: str, preset: str, trusted: str | None) -> dict[
         "presets": {name: [x.score, x.source] for name, x in known[algorithm].items()}
         if algorithm in known
         else {},
-        "preset": preset or ("default" if chosen else ""),
+        "preset": preset or ("default" if "default" in known.get(algorithm, ()) else ""),
         "groups": {
             "run": [_field(name, kind, usual.get(name), "") for name, kind in RUN.items()],
-            "algorithm": _fields(learns, ""),
+            "algorithm": _fields(chosen.algorithm, ""),
             "env": _fields(simulator, "env."),
         },
     }

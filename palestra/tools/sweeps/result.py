@@ -172,13 +172,10 @@ class Sweep:
     def _changes(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The hyper-parameters that `palestra train` would not take by itself."""
         from palestra.tools import presets
-        from palestra.tools.training.settings import stretched
 
         name, steps = config["algorithm"], config["steps"]
-        chosen = presets.preset(name, config["environment"], sketched=True)
-        usual = chosen.algorithm if chosen else entry(name).settings()
-        usual = stretched(usual, chosen.steps if chosen else presets.STEPS, steps)
-        plain = json.loads(json.dumps(vars(usual)))
+        usual = presets.usual(name, config["environment"], sketched=True).stretched(steps)
+        plain = json.loads(json.dumps(vars(usual.algorithm)))
         return {x: y for x, y in config["hyperparameters"].items() if y != plain.get(x)}
 
     def _config(self, trial: Trial | None) -> dict[str, Any]:

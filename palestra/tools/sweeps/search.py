@@ -220,7 +220,7 @@ def planned(
     job, flags = settings_of(place, config, None)
     for seed in missing:
         new = place / "new" / uuid4().hex
-        claim(job, [seed], new, True, flags)
+        claim(new, job, seed, flags)
         new.rename(place / "runs" / folder.name_of(number, seed))
     return True
 

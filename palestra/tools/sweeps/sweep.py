@@ -339,7 +339,7 @@ def _make(
         for trial, plan in enumerate(plans):
             for seed in seeds:
                 run = new / "runs" / folder.name_of(trial, seed)
-                claim(plan.job, [seed], run, True, plan.flags, plan.started)
+                claim(run, plan.job, seed, plan.flags, plan.started)
         folder.write(new, content)
         with suppress(FileNotFoundError):
             place.rmdir()

@@ -1,12 +1,8 @@
 """What a training run tells while it goes on: `palestra.training` yields one of these at a time."""
 
-from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from queue import Queue
-from threading import Event as Flag
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
-from palestra.runners.switches import as_written
 from palestra.tools.runs.run import Run
 from palestra.tools.training.doctor import Finding
 
@@ -66,53 +62,3 @@ class Ended(NamedTuple):
 
 Event = Begun | Said | Reported | Evaluated | Found | Finishing | Ended
 Events = Generator[Event, None, None]
-
-
-class Over(NamedTuple):
-    """A thread has ended."""
-
-    fault: BaseException | None
-
-
-def side_by_side(works: Sequence[Events], stop: Flag, lanes: int) -> Events:
-    """The events of all generators, `lanes` of which run at a time, each in a thread of its own.
-
-    A single one runs in the caller's thread: what it plays in may insist on that. Threads serve
-    because compiled programs run outside of Python's lock. None runs ahead of who reads the events
-    by more than one. The first error is raised, after telling the others to `stop`; so are they
-    told where the reader leaves.
-    """
-    return works[0] if len(works) == 1 else _in_threads(works, stop, lanes)
-
-
-def _in_threads(works: Sequence[Events], stop: Flag, lanes: int) -> Events:
-    told: Queue[Event | Over] = Queue(maxsize=1)
-
-    @as_written()
-    def pump(work: Events) -> None:
-        try:
-            for event in work:
-                told.put(event)
-        except BaseException as fault:
-            told.put(Over(fault))
-        else:
-            told.put(Over(None))
-
-    with ThreadPoolExecutor(min(lanes, len(works))) as pool:
-        futures = [pool.submit(pump, work) for work in works]
-        left = len(works)
-        try:
-            while left:
-                event = told.get()
-                if not isinstance(event, Over):
-                    yield event
-                    continue
-                left -= 1
-                if event.fault is not None:
-                    raise event.fault
-        finally:
-            if left:
-                stop.set()
-                left -= sum(future.cancel() for future in futures)
-                while left:
-                    left -= isinstance(told.get(), Over)

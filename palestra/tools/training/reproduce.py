@@ -59,10 +59,11 @@ def reproduce(
         again = Path(scratch) / "again"
         job, flags = settings.settings_of(folder, config, env)
         job.task.check_repeats(job.name, job.algorithm)
-        folders = train.claim(job, [config["seed"]], again, True, replace(flags, video=False))
+        flags = replace(flags, video=False)
+        train.claim(again, job, config["seed"], flags)
         if (folder / start.NAME).is_file():
             shutil.copy(folder / start.NAME, again / start.NAME)
-        events = session.carry_out(job, folders, {}, replace(flags, video=False))
+        events = session.carry_out(job, {config["seed"]: again}, {}, flags)
         compared = Compared(folder, again)
         train.displayed(compared.until_told(events), quiet)
         verdict = compared.verdict

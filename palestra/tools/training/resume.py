@@ -26,9 +26,9 @@ from palestra.tools.training.seed_run import Header
 from palestra.tools.training.session import beside, carry_out
 from palestra.tools.training.settings import (
     Job,
+    Schedule,
     goes_with,
     identity,
-    plan_of,
     settings_of,
 )
 from palestra.tools.training.train import displayed
@@ -134,7 +134,7 @@ def standing(
             told = ", ".join(f"{name} {x:,}" for name, x in schedules(algorithm).items() if x)
             notes.append(f"Schedules are stretched with the steps: {told}.")
         job = job._replace(steps=steps, algorithm=algorithm)
-        plan_of(job)
+        Schedule.of(job)  # raises where there are too many
         hyperparameters = asdict(algorithm)  # type: ignore[call-overload]
         longer |= {"steps": steps, "hyperparameters": json.loads(json.dumps(hyperparameters))}
     if reading.read_summary(folder).get("reached") is not None:

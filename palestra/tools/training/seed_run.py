@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -111,13 +111,13 @@ class Book:
         """Record, evaluate and tell a report of this seed, whose agent `snapshot` takes; whether
         the return is reached at which training is to end."""
         self.examine(report)
-        recorded = due.judged or self.job.task.may_fail
-        agent = snapshot() if recorded or due.kept or stopped else None
-        played = judge(agent, self.seed) if agent is not None and due.judged else None
+        agent = cache(snapshot)  # only where it is needed
+        played = judge(agent(), self.seed) if due.judged else None
         self.spent += played.steps if played else 0
-        if agent is not None and due.kept:
-            agent.save(self.keeping(report.step))
-        line = self.recorder.write(report, agent if recorded else None, played)
+        if due.kept:
+            agent().save(self.keeping(report.step))
+        recorded = due.judged or self.job.task.may_fail
+        line = self.recorder.write(report, agent() if recorded else None, played)
         yield from self.told()
         if played is not None:
             scores = played.returns
@@ -127,9 +127,9 @@ class Book:
         if stopped or due.last or reached or self.keeper.due():
             checkpoint = partial(self.checkpoint, report.carry, due.updates)
             self.keeper.keep(checkpoint, wait=stopped)
-        if agent is not None and stopped and not due.judged:
+        if stopped and not due.judged:
             # After the checkpoint, which goes on as if nothing had been asked.
-            self.recorder.keep(agent, judge(agent, self.seed))
+            self.recorder.keep(agent(), judge(agent(), self.seed))
         yield from self.told()
         return reached
 

@@ -1,11 +1,14 @@
 """A training session: the seeds of a job, trained, recorded, judged and told, event by event."""
 
 import signal
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from queue import Queue
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,20 +19,17 @@ from palestra.runners.devices import in_processes, others_here, told
 from palestra.runners.host import Profile
 from palestra.runners.report import Report, Since
 from palestra.runners.sound import floats
-from palestra.runners.switches import on_cpu
+from palestra.runners.switches import as_written, on_cpu
 from palestra.tools.agents.agent import Snapshots
 from palestra.tools.agents.episodes import Judge
 from palestra.tools.pictures.plot import import_ahead
 from palestra.tools.runs.checkpoint import Checkpoint
 from palestra.tools.runs.run import Run
 from palestra.tools.training import start
-from palestra.tools.training.events import Begun, Ended, Events, Finishing, Said, side_by_side
+from palestra.tools.training.events import Begun, Ended, Event, Events, Finishing, Said
 from palestra.tools.training.options import Flags
 from palestra.tools.training.seed_run import TRACEBACK, Book, DivergedError
 from palestra.tools.training.settings import Job, Schedule
-from palestra.tools.training.stop import Stop, stop_on_signal
-
-EVALUATIONS = 25  # per run: greedy, to find the best agent
 
 
 def carry_out(
@@ -54,11 +54,7 @@ def carry_out(
         for book in books.values():
             held.callback(book.release)
             held.enter_context(book.beside)
-        stood = {since[s].header["updates"] if s in since else 0 for s in seeds}
-        # Who stands elsewhere goes on by itself.
-        together = job.task.seeds_share and len(stood) == 1
-        shared = groups(seeds) if together else [[seed] for seed in seeds]
-        yield from _to_the_end(job, books, shared, until)
+        yield from _to_the_end(job, books, groups(job, seeds, since), until)
         for seed, book in books.items():
             book.draw("learning curve", Run(book.folder).plot)
             book.end_film()  # which was under way until now
@@ -91,6 +87,35 @@ def _to_the_end(
     yield from side_by_side(endings, stop, job.task.seeds_at_once)
 
 
+class Stop(threading.Event):
+    """Set when training is to stop after the report under way."""
+
+    terminated = False  # by SIGTERM: somebody waits for the process to end
+
+
+@contextmanager
+def stop_on_signal(say: Callable[[str], None]) -> Iterator[Stop]:
+    """An event that SIGTERM and the first Ctrl-C set; the second one interrupts as usual."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals belong to the main thread: whoever runs there handles them
+        return
+
+    def request(signum: int, frame: Any) -> None:
+        stop.terminated = signum == signal.SIGTERM
+        stop.set()
+        again = "" if stop.terminated else " Ctrl-C again aborts."
+        say(f"Stopping after this report; everything so far is kept.{again}")
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
+
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _given_up(books: Sequence[Book], fault: EnvironmentFaultError | DivergedError) -> Events:
     """Write why there is no more, and raise the fault with where that is."""
     trace = fault.trace if isinstance(fault, EnvironmentFaultError) else ""
@@ -109,12 +134,13 @@ def ending(book: "Book", interrupted: bool) -> Events:
     yield from book.told()
 
 
-def groups(seeds: Sequence[int]) -> list[list[int]]:
+def groups(job: Job, seeds: Sequence[int], since: Mapping[int, Checkpoint]) -> list[list[int]]:
     """Which seeds share a program. On a CPU none do: one per core, each for itself, is faster than
-    wide `vmap`s of small matrix products (benchmarks/seeds.py). On an accelerator all do."""
-    if on_cpu():
-        return [[seed] for seed in seeds]
-    return [list(seeds)]
+    wide `vmap`s of small matrix products (benchmarks/seeds.py). On an accelerator all do, unless
+    some stand elsewhere than others."""
+    stood = {since[seed].header["updates"] if seed in since else 0 for seed in seeds}
+    alone = on_cpu() or not job.task.seeds_share or len(stood) > 1
+    return [[seed] for seed in seeds] if alone else [list(seeds)]
 
 
 def joined(books: Sequence[Book]) -> Since | None:
@@ -130,7 +156,7 @@ def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Ev
     """Train the seeds of one group, and record, evaluate and tell each report."""
     first, seeds, profile = books[0], [book.seed for book in books], Profile()
     agents = Snapshots(job.algorithm, job.spec, job.task, job.spaces)
-    schedule = Schedule.of(job, first.flags)
+    schedule = Schedule.of(job, first.flags.eval_every, first.flags.keep)
     actors = first.flags.num_actors
     with ExitStack() as stack:
         train = stack.enter_context(job.task.opened(job.algorithm, job.num_envs, first.say, actors))
@@ -158,9 +184,7 @@ def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Ev
             if until is not None and until <= report.step < job.steps:
                 stop.set()
             stopped, trained = stop.is_set(), report.step * len(books)
-            affordable = judge.affords(sum(book.spent for book in books), trained)
-            least = judge.at_least
-            evaluations = max(EVALUATIONS, least) if affordable else least
+            evaluations = judge.evaluations(sum(book.spent for book in books), trained)
             due = schedule.due(before, report.step, evaluations)
             before, reached = report.step, []
             for row, book in enumerate(books):
@@ -170,6 +194,56 @@ def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Ev
                 reached.append((yield from take))
             if stopped or all(reached):
                 return
+
+
+class Over(NamedTuple):
+    """A thread has ended."""
+
+    fault: BaseException | None
+
+
+def side_by_side(works: Sequence[Events], stop: threading.Event, lanes: int) -> Events:
+    """The events of all generators, `lanes` of which run at a time, each in a thread of its own.
+
+    A single one runs in the caller's thread: what it plays in may insist on that. Threads serve
+    because compiled programs run outside of Python's lock. None runs ahead of who reads the events
+    by more than one. The first error is raised, after telling the others to `stop`; so are they
+    told where the reader leaves.
+    """
+    return works[0] if len(works) == 1 else _in_threads(works, stop, lanes)
+
+
+def _in_threads(works: Sequence[Events], stop: threading.Event, lanes: int) -> Events:
+    told: Queue[Event | Over] = Queue(maxsize=1)
+
+    @as_written()
+    def pump(work: Events) -> None:
+        try:
+            for event in work:
+                told.put(event)
+        except BaseException as fault:
+            told.put(Over(fault))
+        else:
+            told.put(Over(None))
+
+    with ThreadPoolExecutor(min(lanes, len(works))) as pool:
+        futures = [pool.submit(pump, work) for work in works]
+        left = len(works)
+        try:
+            while left:
+                event = told.get()
+                if not isinstance(event, Over):
+                    yield event
+                    continue
+                left -= 1
+                if event.fault is not None:
+                    raise event.fault
+        finally:
+            if left:
+                stop.set()
+                left -= sum(future.cancel() for future in futures)
+                while left:
+                    left -= isinstance(told.get(), Over)
 
 
 def tell(seeds: Sequence[int], since: Since | None, given: Mapping[str, np.ndarray]) -> None:
@@ -194,7 +268,7 @@ def beside(job: Job, flags: Flags) -> Events:
     """Train along in a process that is not the first one of several, which alone tells and writes,
     until that has nothing more to train."""
     yield Begun(f"{job.name} on {job.task}, beside process 0", job.steps, {})
-    schedule = Schedule.of(job, flags)
+    schedule = Schedule.of(job, flags.eval_every)
     with (
         stop_on_signal(lambda _: None) as stop,  # process 0 stops, and says so here
         job.task.opened(job.algorithm, job.num_envs, lambda _: None) as train,

@@ -16,7 +16,7 @@ import psutil
 from jaxtyping import PyTree
 
 from palestra import prng
-from palestra.algorithms import ALGORITHMS, algorithm_class, entry, name_of, served
+from palestra.algorithms import ALGORITHMS, entry, name_of, served
 from palestra.algorithms import named as named_algorithm
 from palestra.core import (
     Algorithm,
@@ -26,7 +26,6 @@ from palestra.core import (
     Spec,
     check,
     schedules,
-    stretched,
 )
 from palestra.envs import current
 from palestra.envs.host.ids import import_for
@@ -43,6 +42,7 @@ from palestra.tools.agents.agent import UNFIT, algorithm_of
 from palestra.tools.environments.task import Task, seen_of
 from palestra.tools.environments.whose import task_from, task_of
 from palestra.tools.json_files import write_json
+from palestra.tools.presets.types import Preset
 from palestra.tools.runs.run_folder import surroundings
 from palestra.tools.training.options import Flags, how_many
 
@@ -183,35 +183,31 @@ def settle(asked: Any, options: Sequence[str] = ()) -> Job:
     """The settings of a run, from what `train` was asked, by the names that it has, and the preset.
     Raises ValueError, and TypeError for a change of what is no hyper-parameter, whose message may
     name one of the `options`."""
-    env, algorithm, preset = asked.env, asked.algorithm, asked.preset
-    steps, num_envs, env_kwargs, chosen = asked.steps, asked.num_envs, asked.env_kwargs, None
+    env, algorithm, steps, num_envs = asked.env, asked.algorithm, asked.steps, asked.num_envs
     if by_word := isinstance(algorithm, str):
         import_for(algorithm)
-        name, cls = named_algorithm(algorithm), algorithm_class(algorithm)
-        if isinstance(env, str) or (preset is not None and presets.is_file(preset)):
-            env_id = current(env) if isinstance(env, str) else ""
-            chosen = presets.preset(name, env_id, preset)
-        algorithm = chosen.algorithm if chosen else cls()
-    elif preset is None:
+        name = named_algorithm(algorithm)
+        env_id = current(env) if isinstance(env, str) else "an environment of your own"
+        usual = presets.usual(name, env_id, asked.preset)
+    elif asked.preset is None:
         name = name_of(algorithm)
+        usual = Preset(algorithm, entry(name).num_envs, presets.STEPS, source="", score="")
     else:
         raise InputError("a preset goes with an algorithm's name, not with an instance of it.")
-    usual = chosen.steps if chosen else presets.STEPS
-    steps = usual if steps is None else steps
+    steps = usual.steps if steps is None else steps
     check("steps", steps, Count)
-    if by_word:
-        algorithm = stretched(algorithm, usual, steps)
+    algorithm = usual.stretched(steps).algorithm if by_word else usual.algorithm
     if asked.changes:
         refuse("train", asked.changes, [*vars(algorithm), *options])
-        algorithm = replace(algorithm, **asked.changes)
-    known = chosen.env_kwargs if chosen else {}
-    if known and isinstance(env_kwargs, Mapping | None):
-        env_kwargs = {**known, **(env_kwargs or {})}
+        algorithm = replace(algorithm, **asked.changes)  # type: ignore[type-var]
+    env_kwargs = asked.env_kwargs
+    if isinstance(env_kwargs, Mapping | None):
+        env_kwargs = {**usual.env_kwargs, **(env_kwargs or {})}
     check("mask", asked.mask, bool)
     mask = asked.mask and entry(name).masks
     task = task_of(env, env_kwargs, asked.max_episode_steps, asked.ignore, mask)
     if num_envs is None:
-        num_envs = max(chosen.num_envs if chosen else entry(name).num_envs, how_many(asked.actors))
+        num_envs = max(usual.num_envs, how_many(asked.actors))
     check("num_envs", num_envs, Count)
     return planned(task, name, algorithm, num_envs, steps)
 
@@ -227,7 +223,7 @@ def planned(task: Task, name: str, algorithm: Algorithm, num_envs: int, steps: i
     task, seen = seen_of(task, spaces)
     told = spaces.mask is not None and bool(choices(spaces.action))
     job = Job(task, (seen, spaces.action), name, algorithm, num_envs, steps, told)
-    plan_of(job)
+    Schedule.of(job)  # raises where there are too many steps
     try:  # shapes only: nothing is computed or compiled
         learner = jax.eval_shape(lambda: job.algorithm.init(job.spec, prng.key(0)))
     except ValueError as fault:
@@ -292,19 +288,6 @@ def others(job: Job) -> str:
     return "" if job.name in able or not able else f" These can: {', '.join(able)}."
 
 
-def wanted(job: Job, eval_every: int | None = None) -> int:
-    """How many reports to ask for."""
-    often = job.steps // job.task.report_steps
-    return max(REPORTS, often, job.steps // (eval_every or job.steps))
-
-
-def plan_of(job: Job, eval_every: int | None = None) -> tuple[int, int, int]:
-    """Updates per report, reports, and environment steps per update. Raises ValueError where they
-    are too many to be counted."""
-    together = job.task.together(job.algorithm, job.num_envs)
-    return compiled.plan(job.algorithm, together, job.steps, wanted(job, eval_every))
-
-
 class Due(NamedTuple):
     """What is due at a report."""
 
@@ -324,11 +307,13 @@ class Schedule(NamedTuple):
     keep: int | None
 
     @classmethod
-    def of(cls, job: Job, flags: Flags) -> "Schedule":
-        updates, count, per_update = plan_of(job, flags.eval_every)
-        reports = wanted(job, flags.eval_every)
-        steps = updates * count * per_update
-        return cls(steps, reports, per_update, flags.eval_every, flags.keep)
+    def of(cls, job: Job, eval_every: int | None = None, keep: int | None = None) -> "Schedule":
+        """Raises ValueError where the steps are too many to be counted."""
+        often = job.steps // job.task.report_steps, job.steps // (eval_every or job.steps)
+        reports = max(REPORTS, *often)
+        together = job.task.together(job.algorithm, job.num_envs)
+        updates, count, per_update = compiled.plan(job.algorithm, together, job.steps, reports)
+        return cls(updates * count * per_update, reports, per_update, eval_every, keep)
 
     def due(self, before: int, now: int, evaluations: int) -> Due:
         """At the report of step `now`, after one of step `before`; so many evaluations are to be

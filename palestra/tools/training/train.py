@@ -145,12 +145,14 @@ def training(
                 break
     """
     asked = plan(env, algorithm, **options)
-    run, alone = options.get("run"), options.get("seeds") is None
     if not leads(asked.flags.devices):
         yield from beside(asked.job, asked.flags)
         return
     with leading(asked.flags.devices):
-        folders = claim(asked.job, asked.seeds, run, alone, asked.flags, asked.started, held=True)
+        alone = options.get("seeds") is None
+        folders = folders_of(asked.job, asked.seeds, options.get("run"), alone)
+        for seed, folder in folders.items():
+            claim(folder, asked.job, seed, asked.flags, asked.started, held=True)
         events = carry_out(asked.job, folders, {}, asked.flags, asked.notes)
         yield from logged(events, asked.told) if asked.told else events
 
@@ -222,29 +224,32 @@ def displayed(events: Events, quiet: bool) -> list[Run]:
     return [*runs.values()]
 
 
+def folders_of(
+    job: Job, seeds: Sequence[int], run: str | Path | None, alone: bool
+) -> dict[int, Path]:
+    """Where the run of each seed is to be: `run` itself for one `alone`, else a folder in it, which
+    is made. Raises ValueError."""
+    if run is None:
+        return {seed: run_folder.folder_for(job.task.env_id, job.name, seed) for seed in seeds}
+    if alone:
+        return {seeds[0]: Path(run)}
+    run_folder.create(Path(run))
+    return {seed: Path(run) / f"seed{seed}" for seed in seeds}
+
+
 def claim(
+    folder: Path,
     job: Job,
-    seeds: Sequence[int],
-    run: str | Path | None,
-    alone: bool,
+    seed: int,
     flags: Flags,
     started: start.Start | None = None,
     held: bool = False,
-) -> dict[int, Path]:
-    """Make one run folder per seed and write its config; `held` by this process, where it trains
-    them at once. Raises ValueError."""
-    if run is None:
-        folders = {seed: run_folder.folder_for(job.task.env_id, job.name, seed) for seed in seeds}
-    elif alone:
-        folders = {seeds[0]: Path(run)}
-    else:
-        run_folder.create(Path(run))
-        folders = {seed: Path(run) / f"seed{seed}" for seed in seeds}
-    for seed, folder in folders.items():
-        run_folder.create(folder)
-        if held:
-            run_folder.hold(folder)
-        write_config(folder, job, seed, flags)
-        if started is not None:
-            start.write(folder, started)
-    return folders
+) -> None:
+    """Make a seed's run folder and write its config; `held` by this process, where it trains at
+    once. Raises ValueError."""
+    run_folder.create(folder)
+    if held:
+        run_folder.hold(folder)
+    write_config(folder, job, seed, flags)
+    if started is not None:
+        start.write(folder, started)
