@@ -4,9 +4,9 @@ The environment's and the algorithm's floats are arguments of the program, not c
 another learning rate or pole length, like another seed, needs no compiling.
 """
 
-import threading
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -143,10 +143,8 @@ def run(env: Environment, algorithm: Algorithm, updates: int, carry: Carry) -> t
     """Act and learn `updates` times; what changed, each update's metrics, episodes and print,
     whether all of it is sound, and, with masks, whether one left nothing to do."""
     num_envs = carry.tally.steps.shape[-1]
-    first, played = (
-        printed(algorithm.rollout_length, num_envs),
-        remembering(env, algorithm, num_envs),
-    )
+    first = printed(algorithm.rollout_length, num_envs)
+    played = remembering(env, algorithm, num_envs)
 
     def iterate(carry: Carry, i: Int[Array, ""]):
         key, rollout_key, update_key = jax.random.split(carry.key, 3)
@@ -194,9 +192,7 @@ def unroll(
         transition = Transition(obs, action, out.reward, next_obs, out.terminated, out.truncated)
         choose = lambda new, old: jnp.where(transition.done, new, old)
         fresh = begin_episodes(env, jax.random.split(reset_key, num_envs), env_state)
-        counted = None
-        if isinstance(env, Counted):
-            counted = jax.vmap(env.counted, -1)(env_state, out)
+        counted = jax.vmap(env.counted, -1)(env_state, out) if isinstance(env, Counted) else None
         return jax.tree.map(choose, fresh, (env_state, next_rows)), (transition, counted)
 
     (env_state, obs), (rollout, counted) = jax.lax.scan(
@@ -249,11 +245,6 @@ class Program(NamedTuple):
     epoch: Callable  # env, algorithm, Carry -> Carry, (metrics, episodes, prints, sound, stuck)
 
 
-programs: dict[Hashable, Program] = {}  # the last one used comes last
-MOST_PROGRAMS = 16  # kept for another run: each holds some of the memory maps a process may have
-_compiling = threading.Lock()
-
-
 def program_of(
     env: Environment,
     algorithm: Algorithm,
@@ -263,37 +254,20 @@ def program_of(
     mesh: Mesh | None = None,
 ) -> Program:
     """The program of a run; one for all runs that differ in numbers only, in whatever thread."""
+
+    def make() -> Program:
+        start = _start.lower(env, algorithm, num_envs, seeds)
+        carry = _start.eval_shape(env, algorithm, num_envs, seeds)
+        carry = carry if mesh is None else _shared(mesh, carry)
+        with ThreadPoolExecutor(1) as meanwhile:  # the one compiles while the other is traced
+            started = meanwhile.submit(start.compile)
+            epoch = _epoch.lower(env, algorithm, updates, carry).compile()
+        return Program(started.result(), epoch)
+
     leaves, structure = jax.tree.flatten((env, algorithm))
-    key = (structure, mesh, *map(jax.typeof, leaves), num_envs, updates, len(seeds))
-    with _compiling:
-        program = programs.pop(key, None)
-        if program is None and mesh is not None:
-            with jax.set_mesh(mesh):
-                program = _made(env, algorithm, num_envs, updates, seeds, mesh)
-        elif program is None:
-            make = partial(_made, env, algorithm, num_envs, updates, seeds)
-            program = kept(("train", *key), make)
-        programs[key] = program
-        if len(programs) > MOST_PROGRAMS:
-            del programs[next(iter(programs))]
-    return program
-
-
-def _made(
-    env: Environment,
-    algorithm: Algorithm,
-    num_envs: int,
-    updates: int,
-    seeds: np.ndarray,
-    mesh: Mesh | None = None,
-) -> Program:
-    start = _start.lower(env, algorithm, num_envs, seeds)
-    carry = _start.eval_shape(env, algorithm, num_envs, seeds)
-    carry = carry if mesh is None else _shared(mesh, carry)
-    with ThreadPoolExecutor(1) as meanwhile:  # the one compiles while the other is traced
-        started = meanwhile.submit(start.compile)
-        epoch = _epoch.lower(env, algorithm, updates, carry).compile()
-    return Program(started.result(), epoch)
+    form = "train", structure, mesh, *map(jax.typeof, leaves), num_envs, updates, len(seeds)
+    with nullcontext() if mesh is None else jax.set_mesh(mesh):
+        return kept(form, make)
 
 
 def _each_seed(function: Callable, carry: PyTree) -> PyTree:

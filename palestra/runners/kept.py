@@ -1,4 +1,5 @@
-"""Programs that a command of ours has compiled, found again without tracing them.
+"""Compiled programs that are kept: in memory, and those of a command on disk, found again there
+without tracing them.
 
 JAX finds what it has compiled by the traced program (runners/cache.py), and to trace and lower it
 takes longer than to load it. So a command finds its programs by what they are made of: the classes,
@@ -29,64 +30,64 @@ FOLDER = "programs"  # in that of the compilation cache
 MOST_BUILDS = 4  # whose programs are kept
 MOST_LOADED = 16  # at a time: each holds some of the memory maps a process may have
 
-# In a process that keeps programs, those that it has; the last one used comes last.
-loaded: dict[str, Any] | None = None
+loaded: dict[tuple, Any] = {}  # those that this process has; the last one used comes last
+on_disk = False  # whether they are found there, too
 _one_at_a_time = threading.RLock()  # seeds are trained and judged in threads
 
 
 def keep_programs() -> None:
-    """Let `kept` go by what a program is made of, in a process in which nobody changes that.
+    """Keep programs on disk by what they are made of, in a process in which nobody changes that.
 
     That is a command's: who writes Python may put a function of another kind in place of ours.
     """
-    global loaded
-    loaded = {} if loaded is None else loaded
+    global on_disk
+    on_disk = True
 
 
 def kept(form: tuple, make: Callable[[], Any]) -> Any:
-    """What `make` compiles, a pytree of compiled programs; from disk where it was made before.
+    """What `make` compiles, a pytree of compiled programs; what was made before where it was.
 
     `form` tells all that decides what is traced: which function, the structure of what it takes,
-    with the classes and settings in it, and the types of the arrays. It has to be the same text in
-    each process, and to speak of classes of this package only; else `make` is called.
+    with the classes and settings in it, and the types of the arrays. On disk a program is kept
+    where that is the same text in each process, and speaks of classes of this package only.
     """
+    with _one_at_a_time:
+        programs = loaded.pop(form, None)
+        if programs is None:
+            programs = _from_disk(form, make) if on_disk else make()
+        loaded[form] = programs
+        if len(loaded) > MOST_LOADED:
+            del loaded[next(iter(loaded))]
+    return programs
+
+
+def _from_disk(form: tuple, make: Callable[[], Any]) -> Any:
     import jax
 
+    from palestra.runners.cache import compiling_anew
     from palestra.runners.switches import on_cpu
 
     text = repr(form)
     ours = all(name.startswith("palestra.") for name in re.findall(r"<class '([^']+)'>", text))
     folder = jax.config.values["jax_compilation_cache_dir"]
-    if loaded is None or not folder or not ours or " at 0x" in text or not on_cpu():
+    alone = on_cpu() and jax.device_count() == 1
+    if not folder or not ours or " at 0x" in text or not alone:
         return make()
-    name, home = hashlib.sha256(text.encode()).hexdigest(), Path(folder) / FOLDER
-    with _one_at_a_time:
-        return _found(name, home, make)
-
-
-def _found(name: str, home: Path, make: Callable[[], Any]) -> Any:
-    from palestra.runners.cache import compiling_anew
-
-    assert loaded is not None
-    if name in loaded:
-        programs = loaded.pop(name)
-    elif not _of_the_user_alone(home):
+    if not _of_the_user_alone(home := Path(folder) / FOLDER):
         return make()
-    elif (programs := _load(path := home / build() / name)) is None:
+    path = home / build() / hashlib.sha256(text.encode()).hexdigest()
+    if (programs := _load(path)) is None:
         # What JAX has loaded from its own cache lacks functions when it is written once more.
         with compiling_anew() as whole:
             programs = make()
         if whole:
             _save(path, programs)
-    loaded[name] = programs
-    if len(loaded) > MOST_LOADED:
-        del loaded[next(iter(loaded))]
     return programs
 
 
 def call(function: Any, args: Sequence[Any], static: Collection[int] = ()) -> Any:
     """What a jitted function gives, its program `kept`; `static` are the places of constants."""
-    if loaded is None:
+    if not on_disk:
         return function(*args)
     import jax
 

@@ -18,7 +18,7 @@ from palestra.algorithms.q_learning import QLearning
 from palestra.core import Environment, Step, Transition, hyperparameters
 from palestra.envs.classic.cartpole import MAX_ANGLE, CartPole
 from palestra.envs.transforms import TimeLimit
-from palestra.runners import compiled
+from palestra.runners import compiled, kept
 from palestra.runners.report import count, no_tally
 from palestra.runners.sound import is_sound
 
@@ -240,14 +240,14 @@ def test_time_limit_of_the_table_is_met():
 
 
 def test_programs_used_least_recently_are_let_go(monkeypatch):
-    monkeypatch.setattr(compiled, "MOST_PROGRAMS", 2)
-    monkeypatch.setattr(compiled, "programs", kept := {})
+    monkeypatch.setattr(kept, "MOST_LOADED", 2)
+    monkeypatch.setattr(kept, "loaded", loaded := {})
     make = lambda num_envs: compiled.program_of(
         envs.make("FrozenLake-v1"), QLearning(), num_envs, 1, np.zeros(1, np.uint32)
     )
     one, _, again, _ = (make(num_envs) for num_envs in (1, 2, 1, 3))
     assert again is one
-    assert [key[-3] for key in kept] == [1, 3]
+    assert [form[-3] for form in loaded] == [1, 3]
 
 
 class Lives:

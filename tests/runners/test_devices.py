@@ -19,7 +19,7 @@ import numpy as np
 from palestra.algorithms.dqn import DQN
 from palestra.algorithms.ppo import PPO
 from palestra.envs import make
-from palestra.runners import compiled
+from palestra.runners import compiled, kept
 from palestra.runners.leaves import named
 
 small = {"hidden": (8,), "rollout_length": 8}
@@ -35,7 +35,7 @@ for name, algorithm in learners.items():
             make("CartPole-v1"), algorithm, num_envs=8, total_steps=256, reports=1, seeds=[3],
             devices=devices,
         )
-        program = list(compiled.programs.values())[-1].epoch.as_text()
+        program = list(kept.loaded.values())[-1].epoch.as_text()
         found.append(named(report.carry()) | named(report.metrics))
     one, two = ({name: x.astype(float) for name, x in each.items()} for each in found)
     close = lambda x: np.allclose(one[x], two[x], rtol=1e-4, atol=1e-5, equal_nan=True)

@@ -13,7 +13,7 @@ import pytest
 
 import palestra
 from palestra.faults import InputError
-from palestra.runners import compiled
+from palestra.runners import kept
 from palestra.tools.cli import main
 from palestra.tools.presets.types import Preset
 from palestra.tools.sweeps import claims, folder, halving
@@ -39,14 +39,14 @@ def swept(tmp_path_factory) -> Sweep:
     place = tmp_path_factory.mktemp("sweep") / "s"
     asked = {"learning_rate": RATES, "steps": 4000, **SMALL}
     made = palestra.sweep(*TASK, seeds=2, folder=place, workers=0, **asked)
-    compiled.programs.clear()
+    kept.loaded.clear()
     assert palestra.work(place)
     return made
 
 
 def test_all_floats_share_one_program(swept):
     assert len(swept.runs) == 6
-    assert len(compiled.programs) == 1
+    assert len(kept.loaded) == 1
 
 
 def test_each_run_is_to_the_bit_that_which_it_would_be_alone(swept, tmp_path):
