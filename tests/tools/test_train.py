@@ -114,3 +114,9 @@ def test_what_is_due_hangs_on_the_steps_alone():
     assert [now for now, due in dues.items() if due.last] == [100]
     assert dues[70].updates == 7
     assert Schedule(95, 10, 10, 100, None).due(90, 100, 3).judged  # the last is never left out
+
+
+def test_an_environment_of_ones_own_has_no_presets():
+    make = lambda: gymnasium.make("CartPole-v1")
+    with pytest.raises(ValueError, match="no preset 'fast' for dqn on an environment of your own"):
+        palestra.train(make, "dqn", preset="fast", quiet=True)
