@@ -7,11 +7,6 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture(scope="module", autouse=True)
-def as_for_users(optimized):
-    """Held to the last bit of other programs, as users have it."""
-
-
 class Recorder(np.random.RandomState):
     """Random numbers that are remembered, in the order in which they were asked for."""
 

@@ -19,6 +19,8 @@ from palestra import envs, prng
 from palestra.envs.classic import acrobot, cartpole, mountain_car, pendulum
 from palestra.envs.transforms import Timed
 
+pytestmark = pytest.mark.usefixtures("optimized")  # held to Gymnasium's floats
+
 
 def clock(env) -> int:
     """Steps since the reset, as Gymnasium's time limit counts them."""

@@ -10,6 +10,8 @@ from palestra.envs.drawing import draw, text
 from palestra.envs.toy_text.bandit import ARMS, Bandit, BanditTestbed
 from palestra.envs.toy_text.model import evaluate
 
+pytestmark = pytest.mark.usefixtures("optimized")  # a number is itself wherever it is shown
+
 MANY = 20_000
 
 

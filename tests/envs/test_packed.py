@@ -7,6 +7,8 @@ import pytest
 
 from palestra.envs.gym import packed
 
+pytestmark = pytest.mark.usefixtures("optimized")  # held to the last bit, as users have it
+
 
 @pytest.mark.parametrize("count", [1, 3, 64])
 def test_there_and_back(count):

@@ -27,6 +27,8 @@ from palestra.envs.gym.players import (
     translation,
 )
 
+pytestmark = pytest.mark.usefixtures("optimized")  # held to what XLA gives, as users have it
+
 KEY = prng.key(0)
 TABLE = np.array([[3, -1, 4], [1, -5, 9]], np.int32)
 CUBE = np.arange(24.0, dtype=np.float32).reshape(2, 3, 4)

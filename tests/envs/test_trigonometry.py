@@ -7,6 +7,8 @@ import pytest
 
 from palestra.envs.classic.trigonometry import sin_cos, within_a_turn
 
+pytestmark = pytest.mark.usefixtures("optimized")  # held to its last bits, as users have it
+
 
 @pytest.mark.parametrize(("turns", "error"), [(1, 2**-23), (1_000, 2e-7)])
 def test_sine_and_cosine(turns, error):
