@@ -46,8 +46,10 @@ PICTURES = {
 
 @pytest.fixture(autouse=True)
 def _pipes_are_collected():
+    gc.freeze()  # all that is older, of which there is much, need not be looked through
     yield
     gc.collect()  # here, not in another test
+    gc.unfreeze()
 
 
 def shown(path: Path) -> list[np.ndarray]:
