@@ -1,6 +1,7 @@
 """Masks in every algorithm that chooses: nobody meets what is forbidden, and nobody values it."""
 
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ from palestra.parts.remembering import remembering, without_memory
 from palestra.runners import compiled
 
 PLACES, MANY, STEPS = 6, 128, 10_000  # many side by side, since updates take the time
+COUNT = 4096  # of standings
 
 
 class Standing(NamedTuple):
@@ -24,6 +26,19 @@ class Standing(NamedTuple):
 
     place: jax.Array
     mask: jax.Array
+
+
+def standings(several: bool) -> Standing:
+    """Drawn beforehand, since to draw many numbers in a program takes long to compile."""
+    rng = np.random.default_rng(0)
+    mask = rng.random((COUNT, 5)) < 0.3
+    ends = (0, 2, 5) if several else (0, 5)
+    for low, high in pairwise(ends):  # one of each choice is allowed for sure
+        mask[np.arange(COUNT), rng.integers(low, high, COUNT)] = True
+    return Standing(rng.integers(0, PLACES, COUNT, np.int32), mask)
+
+
+STANDINGS = {several: standings(several) for several in (False, True)}
 
 
 @hyperparameters
@@ -55,12 +70,8 @@ class Mined:
         return state, Step(self.see(state), reward, hit, truncated)
 
     def stand(self, key):
-        place_key, mask_key, *sure = jax.random.split(key, 4)
-        mask = jax.random.bernoulli(mask_key, 0.3, (5,))
-        ends = (0, 2, 5) if self.several else (0, 5)
-        for key, low, high in zip(sure, ends, ends[1:]):  # noqa: B905
-            mask = mask.at[jax.random.randint(key, (), low, high)].set(True)
-        return Standing(jax.random.randint(place_key, (), 0, PLACES), mask)
+        which = jax.random.randint(key, (), 0, COUNT)
+        return jax.tree.map(lambda x: jnp.asarray(x)[which], STANDINGS[self.several])
 
     def see(self, state):
         return {"observation": state.place, "action_mask": state.mask}
