@@ -1,6 +1,7 @@
 """What a picture of learning curves shows."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -251,3 +252,14 @@ def test_curves_need_no_jax(tmp_path):
     )
     ran = [sys.executable, "-c", code, "plot", str(tmp_path / "run")]
     assert subprocess.run(ran, capture_output=True, text=True).stderr == "[]\n"
+
+
+def test_a_process_ends_after_what_it_imports_ahead(tmp_path):
+    (fake := tmp_path / "matplotlib").mkdir()
+    text = "import pathlib, time; time.sleep(1); pathlib.Path(__file__).with_name('whole').touch()"
+    (fake / "__init__.py").write_text(text)
+    command = "from palestra.tools.pictures.plot import import_ahead; import_ahead()"
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    told = os.environ | {"PYTHONPATH": path}
+    subprocess.run([sys.executable, "-c", command], env=told, check=True, capture_output=True)
+    assert (fake / "whole").exists()

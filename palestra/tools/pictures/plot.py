@@ -99,9 +99,11 @@ def curves(
 
 
 def import_ahead() -> None:
-    """Import what `plot` imports, in a thread beside compiled programs."""
+    """Import what `plot` imports, in a thread beside compiled programs. The process ends after it:
+    a thread that Python leaves in the middle of an import may hold a lock that its end waits for.
+    """
     imports = "matplotlib.backends.backend_agg", "matplotlib.figure"
-    Thread(target=lambda: [*map(import_module, imports)], daemon=True).start()
+    Thread(target=lambda: [*map(import_module, imports)]).start()
 
 
 def _courses(folders: Sequence[Path], x: str, say: Say | None) -> dict[Path, Course]:
