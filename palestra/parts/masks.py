@@ -1,19 +1,22 @@
 """Action masks: which actions are allowed is a part of what is seen (core.Masked).
 
-    observed    what is seen, without the mask
+    observed    what is seen, without the mask; observed_space: its space
     allowed     the mask; None where all actions are allowed at all times
     masked      values, or logits, of which those of forbidden actions are below all others
 
-Where nothing is masked all three leave things as they are, and the program without a trace.
+Where nothing is masked all of them leave things as they are, and the program without a trace.
 """
 
 from math import log
+from typing import Any
 
 import gymnasium
 import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import MultiDiscrete
 from jaxtyping import Array, Bool, Float, PyTree
+
+from palestra.core import Masked
 
 # Minus infinity, but for 0 times it, which must be 0: exp(FORBIDDEN) is 0.
 FORBIDDEN = -1e30
@@ -22,6 +25,11 @@ FORBIDDEN = -1e30
 def observed(obs: PyTree) -> PyTree:
     """What is seen, without the mask."""
     return obs["observation"] if isinstance(obs, dict) else obs
+
+
+def observed_space(space: gymnasium.Space) -> Any:
+    """The space of that."""
+    return space["observation"] if isinstance(space, Masked) else space
 
 
 def allowed(obs: PyTree) -> Bool[Array, "*batch A"] | None:

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from gymnasium.spaces import Box
 from jaxtyping import Array, Float, PyTree
 
-from palestra.core import Masked, Recalled, Transition
-from palestra.parts.masks import observed
+from palestra.core import Recalled, Transition
+from palestra.parts.masks import observed, observed_space
 
 
 class Moments(NamedTuple):
@@ -49,7 +49,7 @@ def obs_moments(space: gymnasium.Space) -> Moments | None:
 
     Networks take pictures, and numbers of things, as they are.
     """
-    space = space["observation"] if isinstance(space, Masked) else space
+    space = observed_space(space)
     vector = isinstance(space, Box) and len(space.shape) == 1
     return no_moments(jnp.zeros(space.shape)) if vector else None
 

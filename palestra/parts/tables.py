@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from gymnasium.spaces import Discrete, Tuple
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from palestra.core import Masked, Spec
+from palestra.core import Spec
 from palestra.faults import InputError
-from palestra.parts.masks import masked, observed
+from palestra.parts.masks import masked, observed, observed_space
 from palestra.parts.spaces import action_count
 
 Table = Float[Array, "*S A"]
@@ -18,8 +18,7 @@ Table = Float[Array, "*S A"]
 
 def table(spec: Spec, initial_value: float | Float[Array, ""]) -> Table:
     """The same value everywhere. Raises ValueError for spaces that are not countable."""
-    space = spec.observation_space
-    space = space["observation"] if isinstance(space, Masked) else space
+    space = observed_space(spec.observation_space)
     parts = tuple(space) if isinstance(space, Tuple) else (space,)
     if not parts or not all(isinstance(part, Discrete) and part.start == 0 for part in parts):
         raise InputError(

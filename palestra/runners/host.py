@@ -27,7 +27,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics as VectorRecordEpi
 from jaxtyping import Array, PyTree
 
 from palestra import prng
-from palestra.core import Algorithm, Key, Masked, Metrics, Spec, Transition
+from palestra.core import Algorithm, Key, Metrics, Spec, Transition
 from palestra.faults import (
     RAISED,
     EnvironmentFaultError,
@@ -36,7 +36,7 @@ from palestra.faults import (
     quiet,
     said,
 )
-from palestra.parts.masks import observed
+from palestra.parts.masks import observed, observed_space
 from palestra.parts.remembering import apart, nothing, recalled, seen_by
 from palestra.parts.spaces import (
     example,
@@ -252,7 +252,7 @@ class Players:
         spaces = flat_observation_space(self._seen), flat_action_space(self._done)
         self.spec = Spec(*spaces, envs.num_envs)
         self._like = example(spaces[0])
-        seen: Any = spaces[0]["observation"] if isinstance(spaces[0], Masked) else spaces[0]
+        seen = observed_space(spaces[0])
         parts = seen if isinstance(seen, Tuple) else [seen]
         self._counts = [int(part.n) if isinstance(part, Discrete) else None for part in parts]
         self.obs: PyTree = None  # what is seen now, leaves [E, ...]; None before the first episode

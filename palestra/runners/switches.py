@@ -57,25 +57,20 @@ def throughout(function: Callable[..., Generator]) -> Callable[..., Generator]:
 
     @wraps(function)
     def steps(*args: Any, **kwargs: Any) -> Generator:
-        inner = function(*args, **kwargs)
+        inner, over = function(*args, **kwargs), object()
+        go_on, close = as_written()(next), as_written()(inner.close)
 
         def end() -> None:
-            with suppress(ValueError), as_written():  # of one that runs, in a thread
-                inner.close()
+            with suppress(ValueError):  # of one that runs, in a thread
+                close()
 
         atexit.register(end)
         try:
-            while True:
-                with as_written():
-                    try:
-                        value = next(inner)
-                    except StopIteration:
-                        return
+            while (value := go_on(inner, over)) is not over:
                 yield value
         finally:
             atexit.unregister(end)
-            with as_written():
-                inner.close()
+            close()
 
     return steps
 

@@ -14,12 +14,13 @@ import numpy as np
 from gymnasium.spaces import Discrete, Tuple
 
 from palestra.algorithms.q_learning import QLearning, State
-from palestra.core import Count, Masked, Share, Spec, check, plain
+from palestra.core import Count, Share, Spec, check, plain
 from palestra.envs import ENVIRONMENTS
 from palestra.envs.toy_text import model as exact
 from palestra.envs.toy_text.blackjack import Blackjack
 from palestra.envs.transforms import modelled
 from palestra.faults import InputError
+from palestra.parts.masks import observed_space
 from palestra.parts.spaces import action_count
 from palestra.runners.switches import as_written, check_devices
 from palestra.tools.agents.agent import Agent, Snapshots
@@ -165,8 +166,7 @@ def _world(task: Task) -> Any:
 def _table_shape(task: Ours, model: exact.Model) -> tuple[int, ...]:
     """The shape of a table of what is seen and done. Raises ValueError where states are not what is
     seen."""
-    seen, done = task.env.observation_space, task.env.action_space
-    seen = seen["observation"] if isinstance(seen, Masked) else seen
+    seen, done = observed_space(task.env.observation_space), task.env.action_space
     parts: Any = tuple(seen) if isinstance(seen, Tuple) else (seen,)
     states, actions, _ = model.probability.shape
     if not all(isinstance(part, Discrete) for part in (*parts, done)):

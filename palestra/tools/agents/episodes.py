@@ -22,6 +22,7 @@ from palestra.envs.host.masking import beside
 from palestra.envs.toy_text.model import Model, evaluate
 from palestra.envs.transforms import TimeLimit, Transform, modelled
 from palestra.faults import EnvironmentFaultError, InputError
+from palestra.parts.masks import observed_space
 from palestra.parts.remembering import apart, remembering
 from palestra.parts.spaces import flat_action_space, flat_observation_space
 from palestra.runners import streams
@@ -176,9 +177,7 @@ class InOurs:
         of SHARE."""
         self._episodes, self._share = episodes, share
         self._env, self._model = env, model_of(env)
-        space = env.observation_space
-        shown = space["observation"] if isinstance(space, Masked) else space
-        picture = len(shown.shape or ()) == 3
+        picture = len(observed_space(env.observation_space).shape or ()) == 3
         self._dear = limit is None and picture  # episodes may last for ever
 
     def __call__(self, policy: Policy, seed: int) -> Played:
@@ -292,9 +291,8 @@ def exact(policy: Policy, env: Environment, model: Model) -> float:
         timed = timed.env
     horizon = timed.limit if isinstance(timed, TimeLimit) else None
     # States are what can be seen, in order; more than once where there is more than can be seen.
-    space: Any = env.observation_space
-    mask = isinstance(space, Masked)
-    space = space["observation"] if mask else space
+    mask = isinstance(env.observation_space, Masked)
+    space = observed_space(env.observation_space)
     parts = [int(part.n) for part in (space if isinstance(space, Tuple) else [space])]
     seen = np.unravel_index(np.arange(len(model.start)) % prod(parts), parts)
     obs = jax.tree.map(np.int32, seen if isinstance(space, Tuple) else seen[0])

@@ -35,8 +35,8 @@ import jax
 import numpy as np
 from gymnasium.spaces import Box, Tuple
 
-from palestra.core import Algorithm, Masked, Metrics, Spec
-from palestra.parts.masks import observed
+from palestra.core import Algorithm, Metrics, Spec
+from palestra.parts.masks import observed, observed_space
 from palestra.runners.report import Report
 from palestra.runners.sound import unsound
 
@@ -115,8 +115,7 @@ class Doctor:
         is the `state` of the one that looked at the run's reports before."""
         self.algorithm, self.spec, self.steps, self.limit = algorithm, spec, steps, limit
         self.of: Callable[..., Any] = lambda name, no=None: getattr(algorithm, name, no)
-        space = spec.observation_space
-        space = space["observation"] if isinstance(space, Masked) else space
+        space = observed_space(spec.observation_space)
         self.parts: list[Any] = list(space) if isinstance(space, Tuple) else [space]
         able = [x for x, needed in CHECKS.items() if needed is None or self.of(needed) is not None]
         checks = [x for x in able if not (x in SPARES and self.of(SPARES[x]))]
