@@ -7,6 +7,7 @@ import numpy as np
 import optax
 import pytest
 from gymnasium.spaces import Box
+from learners import update
 from linear import POLICY, SPEC, VALUE, E, T, close, parts
 
 from palestra import prng
@@ -35,7 +36,7 @@ def start(a2c: A2C) -> State:
 
 def updated(rollout=ROLLOUT, **settings) -> tuple[State, dict]:
     a2c = A2C(**{**BASE, **settings})
-    return a2c.update(start(a2c), rollout, prng.key(1))
+    return update(a2c, start(a2c), rollout, prng.key(1))
 
 
 def gradients(state: State):
@@ -119,14 +120,14 @@ def test_rms_prop_divides_by_the_root_of_the_running_square():
 @pytest.mark.parametrize("rate", [0.01, 0.03])
 def test_the_step_is_the_learning_rate_and_falls(step, left, rate):
     a2c = A2C(**BASE, learning_rate=rate, anneal_steps=100)
-    state, _ = a2c.update(start(a2c)._replace(step=jnp.int32(step)), ROLLOUT, prng.key(1))
+    state, _ = update(a2c, start(a2c)._replace(step=jnp.int32(step)), ROLLOUT, prng.key(1))
     change = parts(state.networks.networks[1])[0] - VALUE
     np.testing.assert_allclose(np.abs(change), rate * left, rtol=1e-3)  # Adam's first step
 
 
 def test_without_anneal_steps_the_rate_stays():
     a2c = A2C(**BASE, learning_rate=0.01)
-    state, _ = a2c.update(start(a2c)._replace(step=jnp.int32(10**6)), ROLLOUT, prng.key(1))
+    state, _ = update(a2c, start(a2c)._replace(step=jnp.int32(10**6)), ROLLOUT, prng.key(1))
     change = parts(state.networks.networks[1])[0] - VALUE
     np.testing.assert_allclose(np.abs(change), 0.01, rtol=1e-3)
 
@@ -136,7 +137,7 @@ def test_normalized_observations_are_what_acts_and_learns():
     see = lambda obs: ((np.asarray(obs) - [0.5, -1.0]) / [2.0, 0.5]).astype(np.float32)
     a2c = A2C(**{**BASE, "normalize_obs": True})
     state = start(a2c)._replace(obs_moments=moments)
-    after, metrics = a2c.update(state, ROLLOUT, prng.key(1))
+    after, metrics = update(a2c, state, ROLLOUT, prng.key(1))
     seen = ROLLOUT._replace(obs=see(ROLLOUT.obs), next_obs=see(ROLLOUT.next_obs))
     plain, expected = updated(seen)
     np.testing.assert_allclose(metrics["value_loss"], expected["value_loss"], rtol=1e-4)
@@ -207,7 +208,7 @@ def test_sde_keeps_its_noise_for_a_rollout_and_draws_it_anew():
     greedy = act(state, prng.key(1), explore=False)
     assert (first != greedy).all()
     rollout = ROLLOUT._replace(action=jnp.ones((T, E, 1)))
-    after, metrics = a2c.update(state, rollout, prng.key(3))
+    after, metrics = update(a2c, state, rollout, prng.key(3))
     assert (after.noise != state.noise).all()
     policy = jax.vmap(jax.vmap(state.networks.policy))(ROLLOUT.obs)
     np.testing.assert_allclose(metrics["entropy"], policy.entropy().mean(), rtol=1e-5)

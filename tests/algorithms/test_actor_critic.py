@@ -10,6 +10,7 @@ import linear
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
+from learners import update
 from linear import POLICY, SPEC, VALUE, E, T, close, parts
 
 from palestra import prng
@@ -32,7 +33,7 @@ def start(learner: OneStepActorCritic) -> State:
 
 def updated(rollout=STEPS[1], **settings) -> tuple[State, dict]:
     learner = OneStepActorCritic(**{**BASE, **settings})
-    return learner.update(start(learner), rollout, prng.key(1))
+    return update(learner, start(learner), rollout, prng.key(1))
 
 
 def gradients(state: State):
@@ -71,7 +72,7 @@ def test_a_rollout_is_learned_step_by_step(discount_start):
     learner = OneStepActorCritic(**BASE, learning_rate=0.1, discount_start=discount_start)
     one_by_one = start(learner)
     for step in STEPS:
-        one_by_one, _ = learner.update(one_by_one, step, prng.key(1))
+        one_by_one, _ = update(learner, one_by_one, step, prng.key(1))
     together, _ = updated(ROLLOUT, learning_rate=0.1, discount_start=discount_start)
     for one, other in zip(jax.tree.leaves(one_by_one), jax.tree.leaves(together), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
@@ -85,12 +86,12 @@ def test_discount_start_weighs_the_policy_by_the_age_of_the_episode():
         np.testing.assert_allclose(state.learned.discount, 0.9**age, rtol=1e-6)
         fresh = start(learner)  # so that its first gradient can be read
         fresh = fresh._replace(learned=fresh.learned._replace(discount=state.learned.discount))
-        policy, value = gradients(learner.update(fresh, rollout, prng.key(1))[0])
+        policy, value = gradients(update(learner, fresh, rollout, prng.key(1))[0])
         delta = deltas(rollout)
         taken = (rollout.obs, rollout.action, 0.9 ** age[None] * delta)
         close(policy, linear.policy_gradient(*taken))
         close(value, linear.value_gradient(rollout.obs, delta))
-        state, _ = learner.update(state, rollout, prng.key(1))
+        state, _ = update(learner, state, rollout, prng.key(1))
         age = np.where(rollout.done[0], 0, age + 1)
     assert len(set(age)) > 1
 
@@ -110,7 +111,7 @@ def test_each_network_has_its_learning_rate_and_both_fall(step, anneal, left):
         **BASE, learning_rate=0.01, value_learning_rate=0.03, anneal_steps=anneal
     )
     before = start(learner)._replace(step=jnp.int32(step))
-    after = learner.update(before, STEPS[0], prng.key(1))[0].learned
+    after = update(learner, before, STEPS[0], prng.key(1))[0].learned
     change = parts(after.policy.network)[0] - POLICY  # Adam's first step
     np.testing.assert_allclose(np.abs(change), 0.01 * left, rtol=1e-3)
     np.testing.assert_allclose(np.abs(parts(after.value)[0] - VALUE), 0.03 * left, rtol=1e-3)
@@ -121,7 +122,7 @@ def test_normalized_observations_are_what_acts_and_learns():
     see = lambda obs: ((np.asarray(obs) - [0.5, -1.0]) / [2.0, 0.5]).astype(np.float32)
     learner = OneStepActorCritic(**BASE, normalize_obs=True)
     state = start(learner)._replace(obs_moments=moments)
-    after, _ = learner.update(state, STEPS[1], prng.key(1))
+    after, _ = update(learner, state, STEPS[1], prng.key(1))
     seen = STEPS[1]._replace(obs=see(STEPS[1].obs), next_obs=see(STEPS[1].next_obs))
     for one, other in zip(gradients(after), gradients(updated(seen)[0]), strict=True):
         close(one, other)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from distributional import GAMMA, SPEC, STEP, S, Z, rows, table
+from learners import update
 
 from palestra import prng
 from palestra.algorithms.c51 import C51, pick
@@ -43,7 +44,7 @@ def start(c51: C51):
 
 def loss(rollout, **settings) -> float:
     c51 = C51(**{**BASE, **settings})
-    return float(c51.update(start(c51), rollout, prng.key(1))[1]["td_loss"])
+    return float(update(c51, start(c51), rollout, prng.key(1))[1]["td_loss"])
 
 
 def projected(probs, returns, discount, z=(0.0, 5.0, 10.0)) -> np.ndarray:
@@ -106,13 +107,13 @@ def test_actions_are_chosen_by_the_mean():
     greedy = c51.act(start(c51), obs, prng.key(0), explore=False)
     means = softmax(Q) @ np.array([0, 5, 10])
     assert greedy.tolist() == means.argmax(-1).tolist() == [0, 0]
-    _, metrics = c51.update(start(c51), rows(STEP), prng.key(1))
+    _, metrics = update(c51, start(c51), rows(STEP), prng.key(1))
     np.testing.assert_allclose(metrics["q"], means[0, 1], rtol=1e-5)
 
 
 def test_the_gradient_moves_the_action_taken_towards_m():
     c51 = C51(**BASE, learning_rate=0.01)
-    state, metrics = c51.update(start(c51), rows(STEP), prng.key(1))
+    state, metrics = update(c51, start(c51), rows(STEP), prng.key(1))
     slope = softmax(Q[0, 1]) - projected(BEST, 1.0, 0.9)  # of the cross-entropy, by the logits
     change = np.asarray(state.q.mlp.layers[0].weight).reshape(2, 2, 3) - Q
     assert not change[1].any()

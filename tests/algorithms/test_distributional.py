@@ -1,11 +1,11 @@
 """What C51, QR-DQN and Rainbow share: when they learn, how often and how far; how they explore."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from distributional import GAMMA, SPEC, STEP, S, rows, weights
+from learners import update
 
 from palestra import prng
 from palestra.algorithms.c51 import C51
@@ -36,12 +36,11 @@ EPSILON = pytest.mark.parametrize("make", [KINDS["c51"], KINDS["qr_dqn"]], ids=[
 def test_learning_waits_for_experience_and_the_target_follows(make):
     """The first gradient step is at the third step, the target follows at every second."""
     learner = make(learning_starts=3, target_period=2, target_rate=0.25, n_step=2)
-    update = jax.jit(learner.update)
     state = learner.init(SPEC, prng.key(0))
     np.testing.assert_array_equal(weights(state.q), weights(state.target))
     for step in range(1, 7):
         before, target = weights(state.q), weights(state.target)
-        state, metrics = update(state, rows(STEP), prng.key(step))
+        state, metrics = update(learner, state, rows(STEP), prng.key(step))
         now = weights(state.q)
         assert (now != before).any() == (step >= 3)
         assert np.isfinite(metrics["td_loss"]) == (step >= 3)
@@ -53,7 +52,7 @@ def test_learning_waits_for_experience_and_the_target_follows(make):
 @EACH
 def test_gradient_steps_batches_and_the_bound_of_the_gradient(make):
     learner = make(gradient_steps=3, max_grad_norm=1e-3, learning_rate=0.01)
-    state, metrics = learner.update(learner.init(SPEC, prng.key(0)), rows(STEP), prng.key(1))
+    state, metrics = update(learner, learner.init(SPEC, prng.key(0)), rows(STEP), prng.key(1))
     assert optax.tree.get(state.optimizer, "count") == 3
     assert float(metrics["gradient_norm"]) > 1e-3  # as it was; Adam's first mean is of the bounded
     mean = optax.tree.get(state.optimizer, "mu")

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 import pytest
 from gymnasium.spaces import Box, Discrete
+from learners import update
 
 from palestra import prng
 from palestra.algorithms.pqn import PQN
@@ -41,7 +42,7 @@ def start(pqn: PQN):
 
 def learn(rollout: Transition, **settings):
     pqn = PQN(**{**BASE, **settings})
-    return pqn.update(start(pqn), rollout, prng.key(1))
+    return update(pqn, start(pqn), rollout, prng.key(1))
 
 
 def weight(state) -> np.ndarray:
@@ -102,7 +103,7 @@ def test_max_grad_norm_bounds_the_gradient():
 @pytest.mark.parametrize(("step", "share"), [(0, 1.0), (30, 0.7), (100, 0.0), (200, 0.0)])
 def test_the_learning_rate_falls_to_zero(step, share):
     pqn = PQN(**BASE, learning_rate=0.01, anneal_steps=100, max_grad_norm=1.0)
-    state, _ = pqn.update(start(pqn)._replace(step=jnp.int32(step)), rows(STEP), prng.key(1))
+    state, _ = update(pqn, start(pqn)._replace(step=jnp.int32(step)), rows(STEP), prng.key(1))
     change = weight(state)[0, 1] - 2.0
     np.testing.assert_allclose(change, 0.01 * share / 2**0.5, rtol=1e-3, atol=1e-7)
 
@@ -124,7 +125,7 @@ def test_a_pass_sees_each_step_once():
     zero = jax.tree.map(jnp.zeros_like, state.q)
     eye = np.eye(4).tolist()
     rollout = rows(*[(eye[i], 0, 1.0, eye[i], True, False) for i in range(4)])
-    after, _ = pqn.update(state._replace(q=zero), rollout, prng.key(3))
+    after, _ = update(pqn, state._replace(q=zero), rollout, prng.key(3))
     moved = weight(after)[:, 0]
     # Momentum keeps moving what an earlier minibatch moved, so all are near one step or above.
     assert (moved > 0.5e-5).all()
@@ -134,8 +135,9 @@ def test_a_pass_sees_each_step_once():
 def test_minibatches_are_drawn_by_the_key():
     rollout = rows(*[(S, i % 2, float(i), Z, True, False) for i in range(4)])
     pqn = PQN(**{**BASE, "rollout_length": 4, "minibatches": 2, "learning_rate": 0.1})
-    update = jax.jit(pqn.update)
-    found = [weight(update(start(pqn), rollout, prng.key(i))[0]).tobytes() for i in (0, 0, 1, 2, 3)]
+    found = [
+        weight(update(pqn, start(pqn), rollout, prng.key(i))[0]).tobytes() for i in (0, 0, 1, 2, 3)
+    ]
     assert found[0] == found[1]
     assert len(set(found)) > 1
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from distributional import GAMMA, SPEC, STEP, S, Z, rows, table
+from learners import update
 
 from palestra import prng
 from palestra.algorithms.qr_dqn import QRDQN, quantile_loss
@@ -35,7 +36,7 @@ def start(qr_dqn: QRDQN):
 
 def loss(rollout, **settings) -> float:
     qr_dqn = QRDQN(**{**BASE, **settings})
-    return float(qr_dqn.update(start(qr_dqn), rollout, prng.key(1))[1]["td_loss"])
+    return float(update(qr_dqn, start(qr_dqn), rollout, prng.key(1))[1]["td_loss"])
 
 
 def by_loop(theta, y) -> float:
@@ -98,7 +99,7 @@ def test_actions_are_chosen_by_the_mean():
     qr_dqn = QRDQN(**BASE)
     greedy = qr_dqn.act(start(qr_dqn), jnp.array([S, Z]), prng.key(0), explore=False)
     assert greedy.tolist() == Q.mean(-1).argmax(-1).tolist() == [1, 1]
-    _, metrics = qr_dqn.update(start(qr_dqn), rows(STEP), prng.key(1))
+    _, metrics = update(qr_dqn, start(qr_dqn), rows(STEP), prng.key(1))
     np.testing.assert_allclose(metrics["q"], TAKEN.mean(), rtol=1e-6)
 
 
@@ -111,7 +112,7 @@ def test_it_learns_the_quantiles_of_a_random_reward():
     )
     rollout = rows(*((S, 1, float(r), Z, True, False) for r in range(10)))
     state = qr_dqn.init(SPEC, prng.key(0))
-    state, _ = qr_dqn.update(state, rollout, prng.key(1))
+    state, _ = update(qr_dqn, state, rollout, prng.key(1))
     theta = np.asarray(state.q(jnp.array(S))).reshape(2, 5)[1]
     np.testing.assert_allclose(theta, [0.5, 2.5, 4.5, 6.5, 8.5], atol=0.75)
 

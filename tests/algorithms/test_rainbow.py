@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from distributional import GAMMA, SPEC, STEP, S, Z, rows, table, weights
+from learners import update
 
 from palestra import prng
 from palestra.algorithms.rainbow import Rainbow
@@ -56,7 +57,7 @@ def start(rainbow: Rainbow):
 
 def loss(rollout, **settings) -> float:
     rainbow = Rainbow(**{**BASE, **settings})
-    return float(rainbow.update(start(rainbow), rollout, prng.key(1))[1]["td_loss"])
+    return float(update(rainbow, start(rainbow), rollout, prng.key(1))[1]["td_loss"])
 
 
 def projected(probs, returns, discount, z=(0.0, 5.0, 10.0)) -> np.ndarray:
@@ -107,7 +108,7 @@ def test_the_range_of_the_atoms_is_that_of_the_values():
 
 def test_the_advantages_move_apart_and_the_value_with_the_action():
     rainbow = Rainbow(**BASE, learning_rate=0.01)
-    state, _ = rainbow.update(start(rainbow), rows(STEP), prng.key(1))
+    state, _ = update(rainbow, start(rainbow), rows(STEP), prng.key(1))
     change = np.asarray(state.q.network.mlp.layers[0].weight).reshape(2, 3, 3) - Q
     slope = softmax(dueling(Q[0])[1]) - projected(BEST, 1.0, 0.9)
     assert not change[1].any()
@@ -120,10 +121,10 @@ def test_the_advantages_move_apart_and_the_value_with_the_action():
 def test_what_was_learned_from_gets_the_priority_of_its_surprise(exponent):
     rainbow = Rainbow(**{**BASE, "memory_size": 2}, priority_exponent=exponent)
     first = rows((*STEP[:4], True, False))
-    state, _ = rainbow.update(start(rainbow), first, prng.key(1))
+    state, _ = update(rainbow, start(rainbow), first, prng.key(1))
     surprise = kl([0.8, 0.2, 0]) ** exponent
     np.testing.assert_allclose(state.priorities, [[surprise], [0.0]], rtol=1e-4)
-    added = rainbow.update(state._replace(step=jnp.int32(-9)), first, prng.key(2))[0]  # not ready
+    added = update(rainbow, state._replace(step=jnp.int32(-9)), first, prng.key(2))[0]  # not ready
     np.testing.assert_allclose(added.priorities, [[surprise], [surprise]], rtol=1e-4)
 
 
@@ -132,9 +133,9 @@ def weighted(step: int, **settings) -> float:
     rainbow = Rainbow(**{**BASE, "memory_size": 2, "batch_size": 8}, **settings)
     ended = [rows((*STEP[:2], reward, Z, True, False)) for reward in (9.0, 1.0)]
     waiting = start(rainbow)._replace(step=jnp.int32(-9))
-    state = rainbow.update(waiting, ended[0], prng.key(0))[0]
+    state = update(rainbow, waiting, ended[0], prng.key(0))[0]
     state = state._replace(priorities=jnp.array([[1.0], [3.0]]), step=jnp.int32(step - 1))
-    return float(rainbow.update(state, ended[1], prng.key(1))[1]["td_loss"])
+    return float(update(rainbow, state, ended[1], prng.key(1))[1]["td_loss"])
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
@@ -175,7 +176,7 @@ def test_noise_start_is_the_deviation_of_the_weights():
 
 def test_learning_meets_the_noise_and_learns_its_deviation():
     rainbow = Rainbow(**{**BASE, "noise_start": 0.5})
-    results = [rainbow.update(start(rainbow), rows(STEP), prng.key(i)) for i in (1, 2)]
+    results = [update(rainbow, start(rainbow), rows(STEP), prng.key(i)) for i in (1, 2)]
     assert float(results[0][1]["td_loss"]) != float(results[1][1]["td_loss"])
     before, after = start(rainbow).q.deviations, results[0][0].q.deviations
     moved = np.asarray(after[0].weight - before[0].weight)

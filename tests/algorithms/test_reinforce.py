@@ -7,6 +7,7 @@ import numpy as np
 import optax
 import pytest
 from gymnasium.spaces import Box
+from learners import update
 from linear import POLICY, SPEC, VALUE, E, T, close, parts
 
 from palestra import prng
@@ -34,7 +35,7 @@ def start(reinforce: Reinforce) -> State:
 
 def updated(rollout=ROLLOUT, **settings) -> tuple[State, dict]:
     reinforce = Reinforce(**{**BASE, **settings})
-    return reinforce.update(start(reinforce), rollout, prng.key(1))
+    return update(reinforce, start(reinforce), rollout, prng.key(1))
 
 
 def gradients(state: State):
@@ -154,7 +155,7 @@ def test_max_grad_norm_bounds_the_gradient(bound):
 def test_the_step_is_the_learning_rate_and_falls(step, anneal, left, rate):
     reinforce = Reinforce(**BASE, learning_rate=rate, anneal_steps=anneal)
     before = start(reinforce)._replace(step=jnp.int32(step))
-    state, _ = reinforce.update(before, ROLLOUT, prng.key(1))
+    state, _ = update(reinforce, before, ROLLOUT, prng.key(1))
     change = parts(state.networks.baseline)[0] - VALUE
     np.testing.assert_allclose(np.abs(change), rate * left, rtol=1e-3)  # Adam's first step
 
@@ -164,7 +165,7 @@ def test_normalized_observations_are_what_acts_and_learns():
     see = lambda obs: ((np.asarray(obs) - [0.5, -1.0]) / [2.0, 0.5]).astype(np.float32)
     reinforce = Reinforce(**BASE, normalize_obs=True)
     state = start(reinforce)._replace(obs_moments=moments)
-    after, _ = reinforce.update(state, ROLLOUT, prng.key(1))
+    after, _ = update(reinforce, state, ROLLOUT, prng.key(1))
     seen = ROLLOUT._replace(obs=see(ROLLOUT.obs), next_obs=see(ROLLOUT.next_obs))
     for one, other in zip(gradients(after), gradients(updated(seen)[0]), strict=True):
         close(one, other)
