@@ -49,7 +49,8 @@ def test_what_is_seen_and_earned_is_ale_pys_to_the_bit(game, steps, seen):
     states, obs = jax.jit(jax.vmap(env.reset))(jax.random.split(prng.key(0), 2))
     assert (np.asarray(obs) == theirs).all()
     step, go_on = jax.jit(jax.vmap(env.step)), jax.jit(jax.vmap(env.go_on))
-    counted = jax.jit(jax.vmap(env.counted))
+    told = lambda tally, *now: count(tally, *(x[None] for x in jax.vmap(env.counted)(*now)))
+    counted = jax.jit(told)
     rng, lost, tally, games = np.random.default_rng(0), 0, no_tally(2), 0
     assert env.action_space == others.single_action_space
     for seed in range(1, steps + 1):
@@ -60,7 +61,7 @@ def test_what_is_seen_and_earned_is_ale_pys_to_the_bit(game, steps, seen):
         assert (ours.reward == reward).all()
         assert (ours.terminated == terminated).all()
         assert not truncated.any()
-        tally, episodes = count(tally, *(x[None] for x in counted(states, ours)))
+        tally, episodes = counted(tally, states, ours)
         over = info.get("_episode", np.zeros(2, bool))
         assert (np.asarray(episodes.finished)[0] == over).all()
         for i in np.flatnonzero(over):
