@@ -331,14 +331,14 @@ class Case:
     def __init__(self, algorithm: Any, spec: Spec):
         self.algorithm, self.spec, self.name = algorithm, spec, type(algorithm).__name__
 
-    @cached_property
-    def _init(self) -> Any:
-        return jax.jit(lambda algorithm, key: algorithm.init(self.spec, key))
+    def _init(self, key: Key) -> PyTree:
+        """Operation by operation: learners share those, and no program of `init`."""
+        return _called(f"{self.name}.init", self.algorithm.init, self.spec, key)
 
     @cached_property
     def state(self) -> PyTree:
         """A learner before its first step."""
-        return _called(f"{self.name}.init", self._init, self.algorithm, prng.key(0))
+        return self._init(prng.key(0))
 
     def act(self, obs: PyTree, key: Key, explore: bool, state: PyTree = None) -> PyTree:
         """Actions of that learner, or of another, which remembers nothing; compiled once."""
@@ -388,8 +388,8 @@ class Case:
         """Raises AssertionError unless the State keeps its structure, shapes and dtypes through
         `update`, metrics are numbers, and actions have the form of their space."""
         name, algorithm = self.name, self.algorithm
-        # Of the programs that other checks run, so that each is traced once.
-        state = _called(f"{name}.init", self._init.eval_shape, algorithm, prng.key(0))
+        # `act` and `update` are those that other checks run, so that each is traced once.
+        state = jax.eval_shape(lambda key: self._init(key), prng.key(0))
         rollout = experience(self.spec, 0, algorithm.rollout_length, algorithm)
         seen = f"for observations {self.spec.observation_space}"
         for explore in (True, False):
@@ -447,7 +447,8 @@ class Case:
             f"{name}.act must give actions inside of {space} where explore is False; it gave "
             f"{_outside(space, actions[0])}.",
         )
-        one_by_one = [self.act(row[None], prng.key(0), False)[0] for row in obs]
+        alone = [self.act(row[None], prng.key(0), False) for row in np.asarray(obs)]
+        one_by_one = [np.asarray(action)[0] for action in alone]
         _must(
             np.allclose(actions[0], one_by_one, rtol=1e-4, atol=1e-5),
             f"{name}.act must choose for each environment from what that one shows alone: for one "
@@ -510,7 +511,7 @@ class Case:
             together = _called(what, _quickly(jax.vmap(learn)), two, jnp.arange(2))
         for seed in range(2):
             init_key, key = jax.random.split(prng.key(seed))
-            one = _called(f"{name}.init", self._init, self.algorithm, init_key)
+            one = self._init(init_key)
             for rollout, now in zip(rollouts, jax.random.split(key, 3), strict=True):
                 one, _ = self.update(one, rollout, now)  # the program of other checks
             both = jax.tree.map(lambda x, seed=seed: x[seed], together)
