@@ -97,15 +97,15 @@ def assert_same(one: Path, other: Path) -> None:
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_every_algorithm_goes_on_to_the_bit(name, quick, frozen, tmp_path):
     steps = E * SMALL[name].rollout_length * 2 * REPORTS
-    whole = tmp_path / "run"
-    palestra.train(task_of(name), SMALL[name], steps=steps, num_envs=E, **settings(whole))
+    run = settings(tmp_path / "run", eval_episodes=5)  # as many as at the end: one program
+    palestra.train(task_of(name), SMALL[name], steps=steps, num_envs=E, **run)
     behind = len((frozen / "metrics.jsonl").read_text().splitlines())
     assert (behind, (frozen / "summary.json").exists()) == (FROZEN, False)
     run = palestra.resume(frozen, quiet=True)
     (gone_on,) = run.summary["resumed"]
     assert gone_on["exact"]
     assert 0 < gone_on["step"] < steps
-    assert_same(whole, frozen)
+    assert_same(tmp_path / "run", frozen)
 
 
 @pytest.mark.parametrize("game", ["Pong", "Breakout"])
@@ -113,7 +113,7 @@ def test_every_algorithm_goes_on_to_the_bit(name, quick, frozen, tmp_path):
 def test_games_of_our_own_console_go_on_to_the_bit(name, game, quick, frozen, tmp_path):
     pytest.importorskip("warp")
     seen = {"height": 21, "width": 20, "noop_max": 0, "max_frames": 80}  # no convolutions
-    few = {"num_envs": 2, "episodes": 2, "eval_episodes": 1, "env_kwargs": seen}
+    few = {"num_envs": 2, "episodes": 2, "eval_episodes": 2, "env_kwargs": seen}
     learner = SMALL[name]
     if name == "dqn":
         learner = replace(learner, learning_starts=16, memory_size=64)
