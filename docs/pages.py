@@ -73,14 +73,15 @@ before programs were translated). What differs in the last one:
 | Klax | 38 ends, 18 rewards | not all of its bytes are known |
 
 Play that looks ahead comes farther: by the best of sixteen ways to play the next 96 frames, tried
-in our console (`benchmarks/atari2600.py exact --frames 20000 --play search`). Of 42 games 20,000
-frames were played so, in which 148 games ended, and all that is compared is the same in each of
-them: among them Q*bert (27,550 points), Up'n Down (47,920), Centipede (86,577), Seaquest, River
-Raid, Space Invaders, Time Pilot, Kaboom, Breakout (208), Ms. Pacman, Beam Rider, Asterix and Pong
-(2). The others were not played so. Of agents' own play (PPO's in Pong and Breakout, a twentieth of
-the actions random) 20,000 frames each are exact (`--agents RUN,RUN`). Step by step beside ale-py's
-vector environment, 4.2 million transitions of random and of agents' play in Pong and Breakout
-are equal, but for such last pictures as are told below, which were not compared
+in our console (`benchmarks/atari2600.py exact --frames 20000 --play search`). All 104 games were
+played so over 20,000 frames each, and 369 games ended; in 102 of them all that is compared is the
+same at every frame: among them Q*bert (27,550 points), Up'n Down (47,920), Video Pinball (485,942),
+Seaquest, River Raid, Space Invaders, Ms. Pacman (21,010), Breakout (208) and Pong (2). The other
+two are Klax (40 ends, 14 rewards) and Miniature Golf (one reward, the number told below). Of
+agents' own play (PPO's in Pong and Breakout, a twentieth of the actions random) 20,000 frames each
+are exact (`--agents RUN,RUN`). Step by step beside ale-py's vector environment, 10.2 million
+transitions of random and of agents' play in Pong and Breakout are equal, but for such last
+pictures as are told below, which were not compared
 (`benchmarks/atari2600_transitions.py`; docs/benchmarks.md).
 
 What ale-py makes of a memory is asked of memories that play does not reach, too: of 4,000 random
