@@ -5,9 +5,9 @@ another learning rate or pole length, like another seed, needs no compiling.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -29,7 +29,7 @@ from palestra.runners.kept import kept
 from palestra.runners.leaves import fingerprint, rebuilt, replaced
 from palestra.runners.report import Report, Since, Tally, count, no_tally, printed
 from palestra.runners.sound import is_sound
-from palestra.runners.switches import throughout
+from palestra.runners.switches import as_written, throughout
 
 MOST_STEPS = 2**31 - 1  # of a run: what a learner's counter holds
 
@@ -79,10 +79,11 @@ def train(
     else:
         carry = rebuilt(_start.eval_shape(env, algorithm, num_envs, numbers), since.arrays)
         carry = carry if mesh is None else _shared(mesh, carry)
+    epoch = Epochs(program.epoch)
     for done in ends(updates, epochs, since):
         if mesh is not None and not going_on(devices):
             return
-        carry, told = program.epoch(env, algorithm, carry)
+        carry, told = epoch(env, algorithm, carry)
         whole = carry
         if mesh is not None:
             whole, told = _gathered(mesh, carry), here(told)
@@ -95,12 +96,43 @@ def train(
             )
         obs = jax.vmap(environments_first)(without_memory(whole.obs))
         now = lambda: whole  # noqa: B023
+        report = Report(step, whole.learner, metrics, episodes, prints, sound, obs, now)
+        if mesh is None and done < updates * epochs:
+            report = report._replace(begin_next=partial(epoch.begin, env, algorithm, carry))
         try:
-            yield Report(step, whole.learner, metrics, episodes, prints, sound, obs, now)
+            yield report
         except GeneratorExit:  # enough: the other processes wait to hear of it
             if done < updates * epochs and leads(devices):
                 going_on(devices, False)
             raise
+
+
+class Epochs:
+    """The epochs of a run; the next one may be begun before it is asked for.
+
+    By a thread of its own: on a CPU, XLA computes one after the other what one thread asks for, so
+    an evaluation beside it would wait for it. Not where it calls functions outside of XLA: as many
+    such programs under way as there are processors can wait for each other for ever (JAX 0.10).
+    """
+
+    def __init__(self, program: Any):
+        self._program, self._epoch = program, as_written()(program)
+        self._thread = ThreadPoolExecutor(1)
+        self._begun: Future | None = None
+
+    def begin(self, env: Environment, algorithm: Algorithm, carry: Carry) -> None:
+        """Begin the next one, where that can be and it was not begun already."""
+        if self._begun is None and self._computes_alone:
+            self._begun = self._thread.submit(self._epoch, env, algorithm, carry)
+
+    @cached_property
+    def _computes_alone(self) -> bool:
+        return "custom_call_target" not in self._program.as_text()
+
+    def __call__(self, env: Environment, algorithm: Algorithm, carry: Carry) -> tuple[Carry, Any]:
+        """Carry, and what is told, of the next one; neither may be computed yet."""
+        begun, self._begun = self._begun, None
+        return self._epoch(env, algorithm, carry) if begun is None else begun.result()
 
 
 def plan(

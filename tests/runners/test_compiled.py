@@ -4,6 +4,7 @@ DQN's memory is large enough here to hold the whole experience in order: the rec
 runner did.
 """
 
+import threading
 from dataclasses import replace
 
 import gymnasium
@@ -275,3 +276,39 @@ def test_where_a_game_goes_on_the_next_episode_begins_in_it():
     _, _, rollout, _ = compiled.unroll(env, still, *begun, 7, prng.key(1))
     assert rollout.obs[:, 0, 0].tolist() == [0, 1, 2, 3.5, 4.5, 5.5, 7.0]
     assert rollout.next_obs[:, 1, 0].tolist() == [1, 2, 3, 4.5, 5.5, 6.5, 8.0]
+
+
+def test_the_next_epoch_may_be_begun_before_it_is_asked_for():
+    taken = []
+    env = TimeLimit(env=CartPole(), limit=LIMIT)
+    told = {"num_envs": E, "total_steps": STEPS, "reports": 4, "seeds": [0]}
+    for report in compiled.train(env, ALGORITHM, **told):
+        taken.append(jax.tree.map(np.array, report))
+        report.begin_next()
+        report.begin_next()  # which is begun already
+    for begun, asked in zip(taken, train(reports=4), strict=True):
+        same = lambda x, y: np.testing.assert_array_equal(x, y)
+        jax.tree.map(same, begun[:-2], asked[:-2])
+
+
+class Epoch:
+    """An epoch of a program, which tells what thread has called it."""
+
+    def __init__(self, function):
+        self.as_text = jax.jit(function).lower(1.0).compile().as_text
+
+    def __call__(self, env, algorithm, carry):
+        return carry, threading.get_ident()
+
+
+def in_python(x):
+    return jax.pure_callback(lambda x: x, jax.ShapeDtypeStruct((), jnp.float32), x)
+
+
+@pytest.mark.parametrize(("function", "beside"), [(jnp.sin, True), (in_python, False)])
+def test_an_epoch_is_begun_beside_unless_it_calls_python(function, beside):
+    carry = compiled.Carry(0, 0, 0, no_tally(E), prng.key(0))
+    epochs, here = compiled.Epochs(Epoch(function)), threading.get_ident()
+    epochs.begin(CartPole(), ALGORITHM, carry)
+    assert (epochs(CartPole(), ALGORITHM, carry)[1] != here) == beside
+    assert epochs(CartPole(), ALGORITHM, carry)[1] == here  # the one after it was not begun

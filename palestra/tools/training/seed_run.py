@@ -112,11 +112,16 @@ class Book:
         the return is reached at which training is to end."""
         self.examine(report)
         agent = cache(snapshot)  # only where it is needed
+        recorded = due.judged or self.job.task.may_fail
+        kept = stopped or due.last or self.keeper.due()
+        if not kept and (self.flags.stop_at is None or not due.judged):
+            if recorded or due.kept:
+                agent()
+            report.begin_next()  # all that follows is done beside it
         played = judge(agent(), self.seed) if due.judged else None
         self.spent += played.steps if played else 0
         if due.kept:
             agent().save(self.keeping(report.step))
-        recorded = due.judged or self.job.task.may_fail
         line = self.recorder.write(report, agent() if recorded else None, played)
         yield from self.told()
         if played is not None:
@@ -124,7 +129,7 @@ class Book:
             yield Evaluated(self.seed, report.step, float(scores.mean()), scores.tolist())
         yield Reported(self.seed, report.step, line, self.recorder.mean_return)
         reached = self.reaches(played)
-        if stopped or due.last or reached or self.keeper.due():
+        if kept or reached:
             checkpoint = partial(self.checkpoint, report.carry, due.updates)
             self.keeper.keep(checkpoint, wait=stopped)
         if stopped and not due.judged:

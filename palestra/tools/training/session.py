@@ -300,4 +300,6 @@ def one_of(report: Report, row: int) -> Report:
     own = lambda: jax.tree.map(lambda x: x[row : row + 1], report.carry())
     carry = report.carry if len(report.prints) == 1 else own
     obs = of_row(report.obs, plain)
-    return Report(report.step, learner, metrics, episodes, prints, sound, obs, carry)
+    told = Report(report.step, learner, metrics, episodes, prints, sound, obs, carry)
+    last = row + 1 == len(report.prints)  # whom nobody has to wait for
+    return told._replace(begin_next=report.begin_next) if last else told
