@@ -7,7 +7,7 @@ import palestra
 from palestra.tools.presets.dqn import CARTPOLE
 from palestra.tools.statistics.definitions import student
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("optimized")]
 
 
 def test_dqn_solves_cart_pole(tmp_path):
