@@ -11,7 +11,7 @@ import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -38,9 +38,17 @@ def bad_input() -> tuple[type[BaseException], ...]:
     return (*ours, theirs.DependencyNotInstalled, theirs.NameNotFound) if theirs else ours
 
 
-def fault_of_ours(fault: BaseException, asked: str) -> str:
-    """The sentence about a fault of ours; a file gets what was asked and the traceback."""
+def fault_of_ours(fault: BaseException, asked: str, others: Sequence[str] = ()) -> str:
+    """The sentence about a fault of ours, or of other people's classes (module:Name), if such are
+    at work; a file gets what was asked and the traceback."""
     path = _written(f"palestra {__version__}: {asked}\n\n{trace_of(fault)}")
+    if others:
+        checks = " and ".join(f"`palestra check {name}`" for name in others)
+        return (
+            f"{said(fault).rstrip('.:')}. {checks} {'says' if len(others) == 1 else 'say'} what to "
+            f"mend in code that is not Palestra's; if nothing, please report it with {path}, which "
+            "holds the traceback."
+        )
     return (
         f"This is a fault of Palestra, not of what was asked: {said(fault)}. Please report it with "
         f"{path}, which holds the traceback."
@@ -120,32 +128,37 @@ def quiet(apart: bool) -> Iterator[None]:
 
 def _place(fault: BaseException) -> str:
     """The last line of code that is of nobody's library; else the last one of a library that
-    makes environments. Empty where there is neither."""
+    makes environments, such as JAX is not. Empty where there is neither."""
     lines = [
         (Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(fault.__traceback__)
     ]
-    passing, libraries = _libraries()
+    passing, python, libraries = _libraries()
     below = lambda file, folders: any(file.is_relative_to(folder) for folder in folders)
     lines = [x for x in lines if x[0].is_file() and not below(x[0], passing)]
-    own = [x for x in lines if not below(x[0], libraries)]
+    own = [x for x in lines if not below(x[0], [python, *libraries])]
+    lines = own or [x for x in lines if below(x[0], libraries)]
     if not lines:
         return ""
-    file, line = (own or lines)[-1]
+    file, line = lines[-1]
     here = Path.cwd()
     return f"{file.relative_to(here) if file.is_relative_to(here) else file}, line {line}"
 
 
 @cache
-def _libraries() -> tuple[list[Path], list[Path]]:
-    """Where that lies through which every call to an environment passes; and where libraries do."""
+def _libraries() -> tuple[list[Path], Path, list[Path]]:
+    """Where that lies through which every call to an environment passes; Python's own; and where
+    other libraries do, which may be below that."""
     import gymnasium
 
     ours = Path(__file__).parent
     theirs = Path(gymnasium.__path__[0])
     passing = ["core.py", "vector", "wrappers", "envs/registration.py"]
-    found = sysconfig.get_paths()
-    libraries = [Path(found[name]) for name in ("stdlib", "purelib", "platlib")]
-    return [ours, *(theirs / name for name in passing)], libraries
+    jax = sys.modules.get("jax")
+    compiling = [Path(folder) for folder in jax.__path__] if jax else []
+    found = {name: Path(folder) for name, folder in sysconfig.get_paths().items()}
+    libraries = [found["purelib"], found["platlib"]]
+    places = [ours, *(theirs / name for name in passing), *compiling]
+    return places, found["stdlib"], libraries
 
 
 _forked = False

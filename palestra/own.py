@@ -4,6 +4,7 @@ A class under `@hyperparameters` (core.py) is known as module:Name as soon as it
 imported. A file names it; nothing here imports what a file names.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from palestra.faults import InputError
@@ -33,6 +34,17 @@ def own_algorithm(name: str) -> type | None:
 def own_environment(name: str) -> type | None:
     """The environment in JAX that module:Name is, where it is one that was imported."""
     return _found(name, ENVIRONMENT)
+
+
+def others(words: Sequence[str]) -> list[str]:
+    """Classes from outside of this package that a command's words name: module:Name, or
+    module:NAME for those of a module that is trusted."""
+    points = [point for kind in ("algorithms", "environments") for point in installed(kind).items()]
+    named = {*words, *(point.value for name, point in points if name in words)}
+    trusted = {module for word in words for module in word.split(",")}
+    modules = dict.fromkeys(name.partition(":")[0] for name in CLASSES)
+    found = [name for name in CLASSES if name in named]
+    return found or [f"{module}:NAME" for module in modules if module in trusted]
 
 
 def load_installed(kind: str, name: str) -> str | None:

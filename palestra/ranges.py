@@ -168,8 +168,17 @@ def check(name: str, value: Any, annotation: Any) -> None:
     if kind is tuple:
         if not isinstance(value, tuple):
             raise InputError(f"{name} must be a tuple such as (64, 64), not {value!r}.")
-        for part in value:
-            check(f"each part of {name}", part, get_args(annotation)[0])
+        kinds = parts_of(annotation, len(value))
+        if len(kinds) != len(value):
+            raise InputError(f"{name} must be a tuple of {len(kinds)}, not {value!r}.")
+        for part, kind in zip(value, kinds, strict=True):
+            check(f"each part of {name}", part, kind)
+
+
+def parts_of(annotation: Any, count: int) -> tuple:
+    """The annotations of a tuple's parts, of which there are `count`, or as many as it says."""
+    kinds = get_args(bare(annotation)) or (Any, Ellipsis)
+    return kinds[:1] * count if kinds[-1] is Ellipsis else kinds
 
 
 def schedules(algorithm: Any) -> dict[str, int]:

@@ -30,7 +30,9 @@ from palestra.core import (
     Algorithm,
     Chosen,
     Environment,
+    HasValues,
     Key,
+    Masked,
     Probe,
     Remembers,
     Spec,
@@ -38,7 +40,7 @@ from palestra.core import (
     Transition,
     hyperparameters,
 )
-from palestra.envs.transforms import Discretize
+from palestra.envs.transforms import Discretize, TimeLimit
 from palestra.faults import said
 from palestra.parts.remembering import apart, nothing, recalled
 from palestra.parts.spaces import example, flat_action_space, flat_observation_space, legal
@@ -109,8 +111,9 @@ class EnvironmentTests:
 
     @cached_property
     def name(self) -> str:
-        """What it is called."""
-        return type(self.env).__name__
+        """What it is called: the environment itself, where a time limit is around it."""
+        env = self.env
+        return type(env.env if isinstance(env, TimeLimit) else env).__name__
 
     def test_spaces(self) -> None:
         """Its spaces are Gymnasium's, and some that algorithms know when they are flattened."""
@@ -231,7 +234,7 @@ class AlgorithmTests:
             for done in ACTIONS.values():
                 init = partial(self.learner.init, Spec(obs, done, NUM_ENVS))
                 try:
-                    jax.eval_shape(lambda key, init=init: init(key), prng.key(0))
+                    jax.eval_shape(lambda key, init=init: arrays(init(key)), prng.key(0))
                     found.append((obs, done))
                 except CONCRETE as fault:
                     raise AssertionError(_of_traced(f"{name}.init", fault)) from fault
@@ -279,6 +282,12 @@ class AlgorithmTests:
         """When it explores, the key decides, and choices are in their space."""
         for case in self.cases:
             case.check_exploring()
+
+    def test_masks(self) -> None:
+        """Where it says `masks`, it takes actions that are allowed, and no other."""
+        choosing = [case for case in self.cases if not isinstance(case.spec.action_space, Box)]
+        for case in choosing if getattr(self.learner, "masks", False) else ():
+            case.check_masks()
 
     def test_updates(self) -> None:
         """It learns from rollouts without coming to NaN."""
@@ -344,7 +353,21 @@ class Case:
         """Actions of that learner, or of another, which remembers nothing; compiled once."""
         state = self.state if state is None else state
         given = self.algorithm, state, at_the_start(self.algorithm, self.spec, obs)
-        return apart(_called(f"{self.name}.act", _act, *given, key, explore))[0]
+        action = apart(_called(f"{self.name}.act", _act, *given, key, explore))[0]
+        self._must_suit(action, len(jax.tree.leaves(obs)[0]))
+        return action
+
+    def _must_suit(self, action: Any, count: int) -> None:
+        """Raises AssertionError unless there is an action in the form of its space for each of
+        `count` environments."""
+        asked = example(self.spec.action_space)
+        shape, kind = (count, *asked.shape), asked.dtype.kind
+        _must(
+            getattr(action, "shape", None) == shape and action.dtype.kind == kind,
+            f"{self.name}.act must give actions of shape {shape} and "
+            f"{'whole' if kind == 'i' else 'float'} numbers, one for each environment, for "
+            f"actions {self.spec.action_space}, not {_short(action)}.",
+        )
 
     def update(self, state: PyTree, rollout: Transition, key: Key) -> tuple[PyTree, PyTree]:
         """What a learner becomes by a rollout, and the metrics; compiled once."""
@@ -357,7 +380,7 @@ class Case:
         def init(key: Key) -> PyTree:
             state = self.algorithm.init(self.spec, key)
             made.extend(jax.tree.leaves(state))
-            return state
+            return arrays(state)
 
         program = _called(f"{name}.init", jax.make_jaxpr(init), prng.key(0)).jaxpr
         for leaf in made:
@@ -404,13 +427,17 @@ class Case:
                 )
                 action, memory = action
                 _check_alike(first.memory, memory, f"{name}.act", "what `no_memory` makes")
-            asked = example(self.spec.action_space)
-            shape, kind = (NUM_ENVS, *asked.shape), asked.dtype.kind
+            self._must_suit(action, NUM_ENVS)
+        if isinstance(algorithm, HasValues) and isinstance(self.spec.action_space, Discrete):
+            told = partial(jax.eval_shape, algorithm.values, state, first)
+            values, shape = (
+                _called(f"{name}.values, {seen},", told),
+                (NUM_ENVS, int(_count(self.spec.action_space))),
+            )
             _must(
-                getattr(action, "shape", None) == shape and action.dtype.kind == kind,
-                f"{name}.act must give actions of shape {shape} and "
-                f"{'whole' if kind == 'i' else 'float'} numbers, one for each environment, for "
-                f"actions {self.spec.action_space}, not {_short(action)}.",
+                getattr(values, "shape", None) == shape and values.dtype.kind == "f",
+                f"{name}.values must give floats of shape {shape}, one for each environment and "
+                f"action, not {_short(values)}.",
             )
         learned = partial(_update.eval_shape, algorithm, state, rollout, prng.key(0))
         made = _called(f"{name}.update, {seen},", learned)
@@ -467,6 +494,25 @@ class Case:
                 all(space.contains(np.asarray(action)) for action in actions),
                 f"{name}.act must give actions inside of {space} where it explores; it gave "
                 f"{_outside(space, actions)}.",
+            )
+
+    def check_masks(self) -> None:
+        """Raises AssertionError where it takes what a mask forbids."""
+        space, rng = self.spec.action_space, np.random.default_rng(0)
+        counts = space.nvec if isinstance(space, MultiDiscrete) else np.array([_count(space)])
+        begins = np.cumsum(counts) - counts  # of the flags of each choice
+        mask = rng.random((NUM_ENVS, counts.sum())) < 0.3
+        mask[np.arange(NUM_ENVS)[:, None], begins + rng.integers(0, counts, (NUM_ENVS, 1))] = True
+        seen = Masked(self.spec.observation_space, int(counts.sum()))
+        case = Case(self.algorithm, Spec(seen, space, NUM_ENVS))
+        obs = draw(self.spec.observation_space, (NUM_ENVS,), 0)
+        for explore in (True, False):
+            given = {"observation": obs, "action_mask": jnp.asarray(mask)}
+            action = np.asarray(case.act(given, prng.key(0), explore)).reshape(NUM_ENVS, -1)
+            _must(
+                mask[np.arange(NUM_ENVS)[:, None], begins + action].all(),
+                f"{self.name}.act takes actions that obs['action_mask'] forbids, though the class "
+                "says `masks`; choose by palestra.parts.masks.masked(values, obs).",
             )
 
     def check_updates(self) -> None:
@@ -586,6 +632,11 @@ def draw(space: gymnasium.Space, shape: tuple[int, ...], seed: int) -> Array:
     if space.dtype == bool:
         return jnp.asarray(rng.random((*shape, *space.shape)) < 0.5)
     return jnp.asarray(rng.uniform(space.low, space.high, (*shape, *space.shape)), jnp.float32)
+
+
+def arrays(tree: PyTree) -> list[Array]:
+    """Those of its leaves that are arrays."""
+    return [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array)]
 
 
 def at_the_start(algorithm: Any, spec: Spec, obs: PyTree) -> PyTree:
@@ -835,6 +886,9 @@ def _failing(tests: Any) -> Iterator[AssertionError]:
                     getattr(tests, name)()
                 except AssertionError as fault:
                     yield fault
+                except Exception as fault:  # of what it made, which no test looks at before
+                    words = name.removeprefix("test_").replace("_", " ")
+                    yield AssertionError(f"The test of its {words} raised {said(fault)}.")
 
 
 def _raise_first(tests: Any) -> None:

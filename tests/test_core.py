@@ -108,6 +108,15 @@ def test_each_part_of_a_tuple_is_checked(widths):
         Settings(widths=widths)
 
 
+def test_a_tuple_has_as_many_parts_as_its_type_says():
+    check("goal", (3, 0.5), tuple[Count, Share])
+    with pytest.raises(ValueError, match=r"^each part of goal must be a number from 0 to 1, not 4"):
+        check("goal", (3, 4), tuple[Count, Share])
+    with pytest.raises(ValueError, match=r"^goal must be a tuple of 2, not \(3,\).$"):
+        check("goal", (3,), tuple[Count, Share])
+    check("goal", (3, "a"), tuple)
+
+
 def test_the_limits_themselves_are_allowed():
     Settings(rate=1e-9, weight=0, share=0, size=1, wait=0, widths=())
     Settings(rate=1, share=1.0, size=np.int64(3), widths=(1,))

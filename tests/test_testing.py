@@ -211,6 +211,9 @@ ALGORITHM_FAULTS = {
     "Learner.init must make a State of arrays alone, .*it has 0": learner(
         **initial(lambda state, spec, key: {**state, "step": 0})
     ),
+    "Learner.init must make a State of arrays alone, .*it has 'hello'": learner(
+        **initial(lambda state, spec, key: {**state, "note": "hello"})
+    ),
     "Learner.init gives the same array to two parts of its State": learner(
         **initial(lambda state, spec, key: {**state, "target": state["q"]})
     ),
@@ -219,6 +222,16 @@ ALGORITHM_FAULTS = {
     ),
     "Learner.act must give actions of shape .32,. and whole numbers, .* not float32 of": learner(
         act=lambda self, state, obs, key, *, explore=True: jnp.zeros(obs.shape)
+    ),
+    "Learner.act must give actions of shape .32,. and whole numbers, .* not int32\\.": learner(
+        act=lambda self, state, obs, key, *, explore=True: jnp.int32(0)
+    ),
+    "Learner.act takes actions that obs.'action_mask'. forbids, though .* says `masks`": learner(
+        masks=True,
+        act=lambda self, state, obs, key, *, explore=True: 0 * jax.tree.leaves(obs)[-1],
+    ),
+    "Learner.values must give floats of shape .32, 3., one for each .*, not float32 of": learner(
+        values=lambda self, state, obs: example.row(state["q"], obs).max(-1)
     ),
     "Learner.act must give actions inside of Discrete.3. where explore is False; it gave 7": (
         learner(act=lambda self, state, obs, key, *, explore=True: jnp.full(obs.shape, 7))
@@ -265,6 +278,8 @@ def test_all_faults_are_told_once():
     tests = EnvironmentTests.of(environment=walk(observation_space=Box(-2, 2, (1,)), step=twice))
     told = testing.faults(tests)
     assert len(told) == len({*told}) >= 2
+    one = learner(act=lambda self, state, obs, key, *, explore=True: jnp.int32(0))
+    assert len(testing.faults(AlgorithmTests.of(algorithm=one, probe_steps=0))) == 1
     assert testing.faults(EnvironmentTests.of(environment=Walk)) == [
         "Walk must be a pytree of its parameters, whose floats are traced: put "
         "@palestra.core.hyperparameters above the class."

@@ -11,6 +11,7 @@ from run_folders import write_run
 import palestra
 from palestra.faults import InputError
 from palestra.tools.cli import main
+from palestra.tools.cli.parsing import value_of_words
 from palestra.tools.environments.whose import task_of
 
 TRAIN = ["train", "dqn", "CartPole-v1"]
@@ -224,6 +225,47 @@ def test_a_fault_of_ours_is_told_as_one(monkeypatch, capsys, tmp_path):
     assert str(file) in told
     assert "palestra 0.1.0: cite dqn" in file.read_text()
     assert "Traceback" in file.read_text()
+
+
+def test_a_tuples_parts_are_read_as_its_type_says():
+    assert value_of_words("--goal", tuple[int, float], ["3", "0.5"]) == (3, 0.5)
+    assert value_of_words("--goal", tuple, ["3", "on"]) == (3, "on")
+    for words in ["3"], ["3", "4", "5"], ["x", "4"]:
+        with pytest.raises(ValueError, match=r"--goal must be 2 values such as 64 64, not '"):
+            value_of_words("--goal", tuple[int, int], words)
+
+
+BROKEN = """
+from typing import ClassVar
+from gymnasium.spaces import Discrete
+from palestra.core import hyperparameters
+
+@hyperparameters
+class Broken:
+    observation_space: ClassVar = Discrete(2)
+    action_space: ClassVar = Discrete(2)
+
+    def reset(self, key):
+        return 0, 0
+
+    def step(self, state, action, key):
+        return self.nothing
+"""
+
+
+def test_a_fault_in_a_class_of_ones_own_is_not_told_as_ours(monkeypatch, capsys, tmp_path):
+    (tmp_path / "somebodys_broken.py").write_text(BROKEN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv("PALESTRA_DEBUG")
+    name = "somebodys_broken:Broken"
+    assert main(["train", "q_learning", name, "--run", "r", "--no-video", "--quiet"]) == 2
+    told = capsys.readouterr().err
+    assert "AttributeError: 'Broken' object has no attribute 'nothing' (somebodys_broken.py" in told
+    assert f". `palestra check {name}` says what to mend in code that is not Palestra's" in told
+    assert main(["resume", "r", "--trust", "somebodys_broken"]) == 2
+    assert "`palestra check somebodys_broken:NAME` says" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["video", "record", "export --numpy"])

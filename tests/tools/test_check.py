@@ -205,7 +205,13 @@ def test_in_jax(module, capsys):
 
         act = update = init
 
-    for cls in (Bright, Learner):
+    @hyperparameters
+    class Timed(Bright):
+        """Is cut off."""
+
+        max_episode_steps = 5
+
+    for cls in (Bright, Learner, Timed):
         cls.__module__, cls.__qualname__ = MODULE, cls.__name__
         from palestra import own
 
@@ -213,6 +219,8 @@ def test_in_jax(module, capsys):
     assert main(["check", f"{MODULE}:Bright"]) == 1
     told = capsys.readouterr().out
     assert "  - Bright.reset: the observation must lie in its space, from 1 to 2 (part 0)" in told
+    assert main(["check", f"{MODULE}:Timed"]) == 1
+    assert "  - Timed.reset: the observation must lie in its space" in capsys.readouterr().out
     assert main(["check", f"{MODULE}:Learner"]) == 1
     assert "Learner.rollout_length must be a whole number of at least 1" in capsys.readouterr().out
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from palestra.faults import DEBUG, InputError, bad_input, fault_of_ours
-from palestra.own import installed
+from palestra.own import installed, others
 from palestra.ranges import (
     Count,
     CountOrZero,
@@ -160,9 +160,10 @@ def _told(fault: BaseException, arguments: Sequence[str]) -> int:
         return 1
     if DEBUG in os.environ:
         raise fault
-    told = fault_of_ours(fault, shlex.join(arguments))
+    theirs = others(arguments)
+    told = fault_of_ours(fault, shlex.join(arguments), theirs)
     print(f"palestra: {told} {DEBUG}=1 shows it here.", file=sys.stderr)
-    return 1
+    return 2 if theirs else 1
 
 
 def _leave(code: int) -> None:

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 from palestra.faults import InputError
 from palestra.names import hint
-from palestra.ranges import Seeds, bare, check, differences, kind_of, sentences
+from palestra.ranges import Seeds, bare, check, differences, kind_of, parts_of, sentences
 from palestra.tools.cli.results import printing_aside
 
 T = TypeVar("T")
@@ -150,15 +150,18 @@ def value_of_words(written: str, annotation: Any, words: list[str]) -> Any:
         return None
     try:
         if kind is tuple:  # (64, 64) and 64,64 are 64 64; a path is what it is
-            text = words if inside[0] is Path else re.split(r"[\s,()\[\]]+", " ".join(words))
-            return tuple(_value(inside[0], part) for part in text if part)
+            numbers = re.split(r"[\s,()\[\]]+", " ".join(words))
+            parts = words if inside[:1] == (Path,) else [word for word in numbers if word]
+            kinds = parts_of(annotation, len(parts))
+            return tuple(_value(of, part) for of, part in zip(kinds, parts, strict=True))
         if kind is list:
             return [part for word in words for part in word.split(",")]
         return _value(annotation, words[0])
     except (ValueError, KeyError):
-        kinds: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
-        kinds |= {tuple: "numbers such as 64 64", Literal: f"one of {', '.join(map(str, inside))}"}
-        raise InputError(f"{written} must be {kinds[kind]}, not {' '.join(words)!r}.") from None
+        some = f"{len(inside)} values" if inside and Ellipsis not in inside else "numbers"
+        wanted: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+        wanted |= {tuple: f"{some} such as 64 64", Literal: f"one of {', '.join(map(str, inside))}"}
+        raise InputError(f"{written} must be {wanted[kind]}, not {' '.join(words)!r}.") from None
 
 
 def _value(annotation: Any, word: str) -> Any:
@@ -219,7 +222,7 @@ def _shown(flag: Flag) -> str:
     group, dot, last = flag.name.replace("_", "-").rpartition(".")
     if kind is bool:
         return f"--{group}{dot}{last}, --{group}{dot}no-{last}"
-    of = kind_of(inside[0]) if kind in (tuple, list) else kind
+    of = kind_of((inside or (Any,))[0]) if kind in (tuple, list) else kind
     word = of.__name__.upper() if of in (int, float, str, Path) else "JSON"
     also = f"{flag.form.short}, " if flag.form.short else ""
     return f"{also}--{group}{dot}{last} {choices or word}{' ...' if kind in (tuple, list) else ''}"
