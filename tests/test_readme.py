@@ -23,6 +23,7 @@ import gymnasium
 from gymnasium.envs.classic_control import CartPoleEnv
 gymnasium.register("Maze-v0", entry_point=CartPoleEnv, max_episode_steps=50)
 """
+ON_HOST = ("ALE/", "HalfCheetah", "LunarLander")  # where a step takes long
 FEWER = (("steps=100_000", "steps=1_000"), ("seeds=10", "seeds=2, steps=1_000"))
 
 
@@ -77,14 +78,17 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
         if arguments[0] == "watch":
             (tmp_path / "pong.mp4").write_bytes(Path("runs/pong/video.mp4").read_bytes())
         if arguments[0] == "train" and arguments[2].startswith("ALE/"):
-            arguments += ["--env.max-frames", "200", "--num-envs", "8"]
+            arguments += ["--env.max-frames", "100", "--num-envs", "8", "--rollout-length", "8"]
+            if arguments[1] == "dqn":  # a memory of the preset's size takes seconds to write
+                arguments += ["--memory-size", "2000"]
             if not Path("runs/pong").exists():
                 arguments += ["--run", "runs/pong"]
         if arguments[0] == "train":
+            steps = "128" if arguments[2].startswith(ON_HOST) else "600"
             if "--steps" in arguments:
-                arguments[arguments.index("--steps") + 1] = "600"
+                arguments[arguments.index("--steps") + 1] = steps
             else:
-                arguments += ["--steps", "600"]
+                arguments += ["--steps", steps]
             if "--seeds" in arguments:
                 arguments[arguments.index("--seeds") + 1] = "2"
             elif not Path(folder).exists() and "--run" not in arguments:
@@ -94,7 +98,7 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
             if arguments[2].startswith(("ALE/", "HalfCheetah")):
                 arguments += ["--hidden", "8"]
             if arguments[2].startswith(("HalfCheetah", "LunarLander")):
-                arguments += ["--max-episode-steps", "100"]
+                arguments += ["--max-episode-steps", "100", "--rollout-length", "8"]
             arguments += ["--quiet"]
         if arguments[0] == "resume":
             arguments += ["--steps", "1200", "--quiet"]
