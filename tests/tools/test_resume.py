@@ -218,7 +218,7 @@ def test_schedules_go_with_the_steps_which_is_not_repeated(quick, tmp_path, caps
     assert config()["steps"] == config()["hyperparameters"]["anneal_steps"] == 4_000
     assert config()["stretched"]
     assert main(["reproduce", str(run)]) == 2
-    assert "and its schedules with them" in capsys.readouterr().err
+    assert "and its reports and schedules with them" in capsys.readouterr().err
 
 
 def test_a_finished_run_goes_on_when_asked_for_more(whole, tmp_path, capsys):
@@ -231,6 +231,12 @@ def test_a_finished_run_goes_on_when_asked_for_more(whole, tmp_path, capsys):
     assert run.summary["steps"] >= run.config["steps"] == 9000
     assert (folder / KEPT[2]).read_text().startswith((whole / KEPT[2]).read_text())
     assert steps_of(folder) == sorted(set(steps_of(folder)))
+
+
+def test_other_reports_are_not_repeated_where_nothing_else_is_stretched(stopped, capsys):
+    assert main(["resume", str(stopped), "--steps", "4096", "--quiet"]) == 0
+    assert main(["reproduce", str(stopped)]) == 2
+    assert "went on to other steps, and its reports and sch" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -47,8 +47,8 @@ def reproduce(
         )
     if config.get("stretched"):
         raise InputError(
-            f"{folder} went on to other steps, and its schedules with them, after it had begun; "
-            "that cannot be repeated."
+            f"{folder} went on to other steps, and its reports and schedules with them, after it "
+            "had begun; that cannot be repeated."
         )
     if "copied_from" in config:
         raise InputError(

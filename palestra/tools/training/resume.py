@@ -154,9 +154,8 @@ def standing(
         )
     if since is not None and (lack := fit(since.header, Header)):
         raise InputError(f"{folder} cannot go on from its checkpoint: {lack}.")
-    stretch = longer.get("hyperparameters", config["hyperparameters"])
-    if since is not None and stretch != config["hyperparameters"]:
-        longer["stretched"] = True  # on the way, which `reproduce` cannot repeat
+    if since is not None and "steps" in longer:
+        longer["stretched"] = True  # reports and schedules, which `reproduce` cannot repeat
     notes.append(
         f"Going on from step {since.header['recorder']['step']:,}."
         if since is not None
