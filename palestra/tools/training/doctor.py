@@ -27,7 +27,7 @@ is said. A metric that is NaN was not measured, which is no fault by itself.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import InitVar, asdict, dataclass, field, fields
 from math import e, inf, isfinite, log, pi, prod, sqrt
 from typing import Any, NamedTuple
 
@@ -67,8 +67,42 @@ SMALL_RETURN = 0.01  # the noise of a network's first values is about 0.1
 REWARDLESS = 0.25  # share of the run: exploration mostly falls within it
 # No number in Gymnasium's tasks is above 152 on average (HumanoidStandup), or always below 0.015.
 LARGE_OBS, SMALL_OBS, NO_OBS = 200.0, 1e-3, 1e-7  # the last is for a 0 that was computed
-BY = "by a constant in a wrapper of the environment"
 ENDLESS, ENDLESS_LIMITS = 10_000, 10  # steps, and time limits, without an end
+
+# One sentence of each: what was seen, the likely cause or what to do.
+SAID = {
+    "given": "The environment gave {given} of NaN or infinity before step {step}: look in its step "
+    "and reset for a division by 0, a root or logarithm of what is not positive, or a number that "
+    "grows without bound.",
+    "struck": "The learner's {broken} had NaN or infinity in it at step {step}, though {name} was "
+    "{loss} just before, much as ever: the environment may have shown NaN for a moment; if it has "
+    "not, {advice}.",
+    "diverged": "The learner's {broken} had NaN or infinity in it at step {step}, {after}: "
+    "learning diverged; {advice}.",
+    "infinity": "The metric {name} was infinite in an update before step {step}, so that the "
+    "weights may be NaN soon; {advice}.",
+    "value-explosion": "{values} are about {size} at step {step}, though rewards so far add up to "
+    "{possible} at most: learning diverges; {advice}.",
+    "entropy-collapse": "The policy's entropy fell from {first} to {entropy} by step {step} while "
+    "the return stayed at {recent} ({before} at first): it is certain before it has learned; "
+    "{advice}.",
+    "large rewards": "Rewards are {size} per step, on average over {episodes} episodes, where "
+    "networks learn best from 1 or so: {remedy}.",
+    "small rewards": "No total was larger than {largest} in {episodes} episodes, which a network "
+    "can hardly tell from 0: multiply rewards by a constant in a wrapper of the environment.",
+    "no-reward": "No reward other than 0 has been seen in {episodes} episodes, so exploration has "
+    "not found any: {advice}, train for longer (--steps), or let the environment pay for steps on "
+    "the way.",
+    "observation-scale": "Networks learn best from numbers of about 1, and worse from {off}: "
+    "{remedy}.",
+    "constant-observations": "All environments have shown one and the same observation in {looks} "
+    "reports, at {times} different times of their episodes: see that they return their state and "
+    "not a buffer that nobody fills.",
+    "learning-over": "The learning rate is zero after {end} of {steps} steps, so the rest learns "
+    "nothing: set anneal_steps to {whole}, or to 0 for a rate that stays.",
+    "no-episode-ends": "No episode has ended though each of {envs} environments has taken {each} "
+    "steps: {limit}; set --max-episode-steps.",
+}
 
 
 class Finding(NamedTuple):
@@ -99,23 +133,20 @@ class History:
     inputs: dict[str, tuple[float, float]] = field(default_factory=dict)  # sum and largest of |x|
 
 
+@dataclass
 class Doctor:
     """Looks at one seed's reports. For each fault there is a method, named as it: the sentence for
     what a report shows of it, "" where it cannot come any more, None where it still may."""
 
-    def __init__(
-        self,
-        algorithm: Algorithm,
-        spec: Spec,
-        steps: int,
-        limit: int | None = None,
-        since: dict[str, Any] | None = None,
-    ):
-        """`steps` are the run's, summed over environments; `limit` is an episode's, if any; `since`
-        is the `state` of the one that looked at the run's reports before."""
-        self.algorithm, self.spec, self.steps, self.limit = algorithm, spec, steps, limit
-        self.of: Callable[..., Any] = lambda name, no=None: getattr(algorithm, name, no)
-        space = observed_space(spec.observation_space)
+    algorithm: Algorithm
+    spec: Spec
+    steps: int  # of the run, summed over environments
+    limit: int | None = None  # of an episode, if any
+    since: InitVar[dict[str, Any] | None] = None  # `state` of who looked at the run before
+
+    def __post_init__(self, since: dict[str, Any] | None) -> None:
+        self.of: Callable[..., Any] = lambda name, no=None: getattr(self.algorithm, name, no)
+        space = observed_space(self.spec.observation_space)
         self.parts: list[Any] = list(space) if isinstance(space, Tuple) else [space]
         able = [x for x, needed in CHECKS.items() if needed is None or self.of(needed) is not None]
         checks = [x for x in able if not (x in SPARES and self.of(SPARES[x]))]
@@ -123,6 +154,7 @@ class Doctor:
         kept, known = since or {}, {field.name for field in fields(History)}
         self.history = History(**{"checks": checks} | {x: kept[x] for x in kept if x in known})
         self.fatal = False  # a fault was
+        self.step = 0  # of the last report
         self.before: Metrics = {}  # metrics of the last look
         self.same: list[np.ndarray] = []  # the observation that is always seen, by part
         self.times: set[int] = set()  # steps since an episode began at which it was seen
@@ -141,6 +173,7 @@ class Doctor:
         if not history.reports and report.step > report.episodes.finished.size:
             history.checks = [check for check in history.checks if check not in OF_ALL]
         history.reports += 1
+        self.step = report.step
         nothing_left = not floats and set(history.checks) <= {"infinity"}
         if self.fatal or (report.sound and nothing_left):
             return []
@@ -149,7 +182,8 @@ class Doctor:
             self.remember(report)
             return []
         report = report._replace(obs=[*map(np.asarray, jax.tree.leaves(observed(report.obs)))])
-        if said := self.nan(report):
+        sound = report.sound and all(np.isfinite(x).all() for x in report.obs)
+        if not sound and (said := self.nan(report)):
             self.fatal = True
             return [Finding("nan", report.step, said, True)]
         self.remember(report)
@@ -191,11 +225,7 @@ class Doctor:
         if shown.any() and not (acts and (shown | finished[-1, -1]).all()):  # or has just begun
             given.append("observations")
         if given:
-            return (
-                f"The environment gave {' and '.join(given)} of NaN or infinity before step "
-                f"{report.step:,}: look in its step and reset for a division by 0, a root or "
-                "logarithm of what is not positive, or a number that grows without bound."
-            )
+            return self.say("given", given=" and ".join(given))
         return None if broken is None else self.diverged(report, broken)
 
     def diverged(self, report: Report, broken: str) -> str:
@@ -204,25 +234,17 @@ class Doctor:
         losses = np.append(self.before.get(name, []), report.metrics.get(name, []))
         losses = np.abs(losses[np.isfinite(losses)])
         rates = "learning_rate", "actor_learning_rate", "value_learning_rate", "max_grad_norm"
-        advice = self.advice(*(f"lower {rate}" for rate in rates))
-        told = f"The learner's {broken} had NaN or infinity in it at step {report.step:,}"
+        lower = [f"lower {rate}" for rate in rates]
         if losses.size > FEWEST and losses[-1] <= DIVERGED * np.median(losses):
-            return (
-                f"{told}, though {name} was {figure(losses[-1])} just before, much as ever: the "
-                f"environment may have shown NaN for a moment; if it has not, {advice}."
-            )
+            return self.say("struck", *lower, broken=broken, name=name, loss=losses[-1])
         after = f"after {name} of {figure(losses[-1])}" if losses.size else "as soon as it learned"
-        return f"{told}, {after}: learning diverged; {advice}."
+        return self.say("diverged", *lower, broken=broken, after=after)
 
     def infinity(self, report: Report) -> str | None:
         infinite = [name for name, values in report.metrics.items() if np.isinf(values).any()]
         if not infinite:
             return None
-        return (
-            f"The metric {infinite[0]} was infinite in an update before step {report.step:,}, so "
-            "that the weights may be NaN soon; "
-            f"{self.advice('lower learning_rate', 'lower max_grad_norm')}."
-        )
+        return self.say("infinity", "lower learning_rate", "lower max_grad_norm", name=infinite[0])
 
     def value_explosion(self, report: Report) -> str | None:
         """No discounted return within an episode is above twice the largest total on its way
@@ -239,13 +261,10 @@ class Doctor:
         size = abs(q) if q is not None else sqrt(loss or 0.0)
         if size <= VALUE_ROOM * max(possible, VALUE_FLOOR):
             return None
+        values = "Errors of the value" if q is None else "Action values"
         target = "lower target_rate" if self.of("target_rate", 1) < 1 else "raise target_period"
-        slower = "lower learning_rate", "lower value_learning_rate", target
-        return (
-            f"{'Errors of the value' if q is None else 'Action values'} are about {figure(size)} "
-            f"at step {report.step:,}, though rewards so far add up to {figure(possible)} at most: "
-            f"learning diverges; {self.advice(*slower, 'lower max_grad_norm')}."
-        )
+        slower = "lower learning_rate", "lower value_learning_rate", target, "lower max_grad_norm"
+        return self.say("value-explosion", *slower, values=values, size=size, possible=possible)
 
     def entropy_collapse(self, report: Report) -> str | None:
         history, entropy, space = self.history, median(report, "entropy"), self.spec.action_space
@@ -264,30 +283,22 @@ class Doctor:
         error = sqrt(before.var() / len(before) + recent.var() / len(recent))
         if recent.mean() > before.mean() + 2 * error:  # better
             return None
-        return (
-            f"The policy's entropy fell from {figure(history.entropy)} to {figure(entropy)} by "
-            f"step {report.step:,} while the return stayed at {figure(recent.mean())} "
-            f"({figure(before.mean())} at first): it is certain before it has learned; "
-            f"{self.advice('raise entropy_coef', 'lower learning_rate')}."
-        )
+        advice = "raise entropy_coef", "lower learning_rate"
+        seen = {"first": history.entropy, "before": before.mean(), "recent": recent.mean()}
+        return self.say("entropy-collapse", *advice, entropy=entropy, **seen)
 
     def reward_scale(self, report: Report) -> str | None:
         history = self.history
-        if history.episodes < EPISODES:
+        if (episodes := history.episodes) < EPISODES:
             return None
         per_step = history.rewards / history.lengths
         if per_step >= LARGE_REWARD:
             able = self.of("normalize_reward") is not None
-            remedy = "turn on --normalize-reward" if able else f"divide them {BY}"
-            return (
-                f"Rewards are {figure(per_step)} per step, on average over {history.episodes:,} "
-                f"episodes, where networks learn best from 1 or so: {remedy}."
-            )
+            by_hand = "divide them by a constant in a wrapper of the environment"
+            remedy = "turn on --normalize-reward" if able else by_hand
+            return self.say("large rewards", size=per_step, episodes=episodes, remedy=remedy)
         if 0 < history.largest < SMALL_RETURN:
-            return (
-                f"No total was larger than {figure(history.largest)} in {history.episodes:,} "
-                f"episodes, which a network can hardly tell from 0: multiply rewards {BY}."
-            )
+            return self.say("small rewards", largest=history.largest, episodes=episodes)
         return None
 
     def no_reward(self, report: Report) -> str | None:
@@ -295,12 +306,8 @@ class Doctor:
             return ""
         if self.history.episodes < EPISODES or report.step < REWARDLESS * self.steps:
             return None
-        explore = self.advice("raise epsilon_end", "raise entropy_coef", "raise noise_std")
-        return (
-            f"No reward other than 0 has been seen in {self.history.episodes:,} episodes, so "
-            f"exploration has not found any: {explore}, train for longer (--steps), or let the "
-            "environment pay for steps on the way."
-        )
+        explore = "raise epsilon_end", "raise entropy_coef", "raise noise_std"
+        return self.say("no-reward", *explore, episodes=self.history.episodes)
 
     def observation_scale(self, report: Report) -> str | None:
         history, several, off = self.history, len(self.parts) > 1, []
@@ -321,11 +328,8 @@ class Doctor:
             return None
         more = [f"and from {len(off) - 3:,} more"] if len(off) > 3 else []
         able = self.of("normalize_obs") is not None and not several
-        return (
-            "Networks learn best from numbers of about 1, and worse from "
-            f"{', '.join(off[:3] + more)}: "
-            f"{'turn on --normalize-obs' if able else 'bring them there in a wrapper'}."
-        )
+        remedy = "turn on --normalize-obs" if able else "bring them there in a wrapper"
+        return self.say("observation-scale", off=", ".join(off[:3] + more), remedy=remedy)
 
     def constant_observations(self, report: Report) -> str | None:
         """Where an episode has just begun the same is shown by right; and episodes that run side
@@ -340,20 +344,13 @@ class Doctor:
         self.times |= set(steps[~finished].tolist())
         if self.history.looks < REPORTS or len(self.times) < FEWEST:
             return None
-        return (
-            "All environments have shown one and the same observation in "
-            f"{self.history.looks} reports, at {len(self.times)} different times of their "
-            "episodes: see that they return their state and not a buffer that nobody fills."
-        )
+        return self.say("constant-observations", looks=self.history.looks, times=len(self.times))
 
     def learning_over(self, report: Report) -> str | None:
         end = self.of("anneal_steps")
         if not 0 < end < 0.99 * self.steps:
             return ""
-        return (
-            f"The learning rate is zero after {end:,} of {self.steps:,} steps, so the rest learns "
-            f"nothing: set anneal_steps to {self.steps}, or to 0 for a rate that stays."
-        )
+        return self.say("learning-over", end=end, steps=self.steps, whole=str(self.steps))
 
     def no_episode_ends(self, report: Report) -> str | None:
         if self.history.episodes:
@@ -365,18 +362,18 @@ class Doctor:
             limit = f"the time limit of {self.limit:,} steps is too long or not kept"
         if each < patience:
             return None
-        return (
-            f"No episode has ended though each of {self.spec.num_envs} environments has taken "
-            f"{each:,} steps: {limit}; set --max-episode-steps."
-        )
+        return self.say("no-episode-ends", envs=self.spec.num_envs, each=each, limit=limit)
 
-    def advice(self, *what: str) -> str:
-        """Such as "lower --max-grad-norm (now 10)", each where the algorithm has such a setting."""
+    def say(self, sentence: str, *advice: str, **seen: Any) -> str:
+        """The sentence, with what was seen in it, and such advice as "lower --max-grad-norm (now
+        10)", each where the algorithm has such a setting."""
         able = []
-        for verb, name in map(str.split, what):
+        for verb, name in map(str.split, advice):
             if self.of(name) is not None:
                 able.append(f"{verb} --{name.replace('_', '-')} (now {float(self.of(name)):g})")
-        return " or ".join(able) or "change its settings"
+        seen |= {"step": self.step, "advice": " or ".join(able) or "change its settings"}
+        told = {name: x if isinstance(x, str) else figure(x) for name, x in seen.items()}
+        return SAID[sentence].format(**told)
 
 
 def median(report: Report, name: str) -> float | None:
@@ -392,4 +389,4 @@ def varied(space: Any) -> Any:
 
 def figure(x: float) -> str:
     """A number of three digits, or of whole ones."""
-    return f"{x:,.0f}" if 100 <= abs(x) < 1e9 else f"{x:.3g}"
+    return f"{x:,.0f}" if isinstance(x, int) or 100 <= abs(x) < 1e9 else f"{x:.3g}"
