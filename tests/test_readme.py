@@ -98,7 +98,7 @@ def test_readme_commands_run(tmp_path: Path, monkeypatch, capsys) -> None:
             if arguments[2].startswith(("ALE/", "HalfCheetah")):
                 arguments += ["--hidden", "8"]
             if arguments[2].startswith(("HalfCheetah", "LunarLander")):
-                arguments += ["--max-episode-steps", "100", "--rollout-length", "8"]
+                arguments += ["--max-episode-steps", "100", "--rollout-length", "32"]
             arguments += ["--quiet"]
         if arguments[0] == "resume":
             arguments += ["--steps", "1200", "--quiet"]
