@@ -86,7 +86,6 @@ def train(
     total_steps: int,
     reports: int,
     seed: int,
-    profile: Profile | None = None,
     since: Since | None = None,
     start: Mapping[str, np.ndarray] | None = None,
 ) -> Generator[Report, None, None]:
@@ -94,12 +93,12 @@ def train(
 
     A report's leaves have no axis of seeds: metrics are [updates], episodes [updates, T, E]. Steps
     are rounded up to whole reports. A report's learner is donated to the next update: copy what you
-    keep. `profile` is given the seconds of each phase. With `since`, training goes on from there:
-    to the bit where the environments' states could be kept, see `state_of`, and with new episodes
-    where not. A fresh learner takes over the arrays of `start`, by name. Raises
-    EnvironmentFaultError, and ValueError where `since` is of another run.
+    keep. With `since`, training goes on from there: to the bit where the environments' states could
+    be kept, see `state_of`, and with new episodes where not. A fresh learner takes over the arrays
+    of `start`, by name. Raises EnvironmentFaultError, and ValueError where `since` is of another
+    run.
     """
-    loop = Loop(envs, algorithm, total_steps, reports, seed, profile, since, start)
+    loop = Loop(envs, algorithm, total_steps, reports, seed, since, start)
     programs, players, leaves, key = loop.programs, loop.players, loop.leaves, loop.key
     players.begin()
     players.state()  # which says at once where states cannot be kept
@@ -145,14 +144,13 @@ class Loop:
         total_steps: int,
         reports: int,
         seed: int,
-        profile: Profile | None,
         since: Since | None,
         start: Mapping[str, np.ndarray] | None,
     ):
         self._plan = plan(algorithm, envs.num_envs, total_steps, reports)
         self._since = since
         self._unprinted = 0 if since else printed(algorithm.rollout_length, envs.num_envs)
-        self.players = Players(envs, streams.first(seed, streams.TRAINING), profile, algorithm)
+        self.players = Players(envs, streams.first(seed, streams.TRAINING), algorithm=algorithm)
         self.key, init_key, _ = jax.random.split(prng.key(seed), 3)
         begin = jax.jit(partial(algorithm.init, self.players.spec))
         if since is None:
@@ -186,7 +184,8 @@ class Loop:
             )
             step = done * steps_per_update
             learner, obs = self.whole(leaves[-1]), self.players.obs
-            yield Report(step, learner, metrics, episodes, prints, None, obs, carry)
+            spent = self.players.profile.seconds
+            yield Report(step, learner, metrics, episodes, prints, None, obs, carry, spent)
 
 
 class Programs(NamedTuple):

@@ -37,6 +37,7 @@ class Report(NamedTuple):
     sound: Bool[Array | np.ndarray, "*seeds"] | None  # see `is_sound`; None where nobody has looked
     obs: PyTree  # what the environments show now, leaves [seeds, E, ...]; None where nobody knows
     carry: Callable[[], PyTree]  # all that training goes on from; ask before the next report
+    seconds: Mapping[str, float] = {}  # that each phase took so far, where the runner knows
     # Begin what the next one tells, where that can be: what was not copied of this one may be gone.
     begin_next: Callable[[], None] = lambda: None
 

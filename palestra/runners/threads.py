@@ -69,7 +69,6 @@ def train(
     total_steps: int,
     reports: int,
     seed: int,
-    profile: Profile | None = None,
     since: Since | None = None,
     start: Mapping[str, np.ndarray] | None = None,
     close: Callable[[VectorEnv], object] = VectorEnv.close,
@@ -78,12 +77,12 @@ def train(
 
     `make_envs` makes one worker's environments, which `close` closes. Steps are rounded up to whole
     reports. An update is one worker's, so that a report's episodes have leaves [updates, T, E of a
-    worker], its metrics [updates]; the learner is that of one worker. `profile` is given the
-    seconds of each phase, summed over workers. Workers go on while a report is looked at; closing
-    the iterator stops them and closes the environments. With `since`, the learner goes on from
-    there, in new episodes; a fresh one takes over the arrays of `start`, by name. Raises
-    EnvironmentFaultError; RuntimeError, from what went wrong, where
-    a worker fails otherwise; ValueError where `since` is of another run.
+    worker], its metrics [updates]; the learner is that of one worker; seconds are
+    summed over workers. Workers go on while a report is looked at; closing the iterator stops them
+    and closes the environments. With `since`, the learner goes on from there, in new episodes; a
+    fresh one takes over the arrays of `start`, by name. Raises EnvironmentFaultError; RuntimeError,
+    from what went wrong, where a worker fails otherwise; ValueError where `since` is of another
+    run.
     """
     check("workers", workers, Count)
     if not isinstance(algorithm, Asynchronous):
@@ -92,7 +91,7 @@ def train(
             "gradient which may be applied to a later learner (palestra.core.Asynchronous), as a3c "
             "has; threads.beside takes all others."
         )
-    profile = Profile() if profile is None else profile
+    profile = Profile()
     key, first = prng.key(seed), streams.first(seed, streams.TRAINING)
     if since is not None:  # other episodes than those at the beginning
         key = jax.random.fold_in(key, since.updates)
@@ -131,7 +130,8 @@ def train(
             metrics, episodes = jax.tree.map(lambda *x: np.stack(x), *history)
             carry = lambda: Carry(learner, keys[0], None)  # noqa: B023
             step = done * steps_per_update
-            yield Report(step, learner, metrics, episodes, nothing, None, None, carry)
+            told = learner, metrics, episodes, nothing, None, None, carry, profile.seconds
+            yield Report(step, *told)
 
 
 class Failure(NamedTuple):
@@ -242,7 +242,6 @@ def beside(
     total_steps: int,
     reports: int,
     seed: int,
-    profile: Profile | None = None,
     since: Since | None = None,
     start: Mapping[str, np.ndarray] | None = None,
 ) -> Generator[Report, None, None]:
@@ -255,7 +254,7 @@ def beside(
     the arrays of `start`, by name. Raises EnvironmentFaultError, and ValueError where `since` is of
     another run.
     """
-    loop = Loop(envs, algorithm, total_steps, reports, seed, profile, since, start)
+    loop = Loop(envs, algorithm, total_steps, reports, seed, since, start)
     programs, players, leaves, last_key = loop.programs, loop.players, loop.leaves, loop.key
     update = compile_update(algorithm, loop.structure, programs.read)
     acting: SimpleQueue = SimpleQueue()  # what to act with in the next rollout; None to end

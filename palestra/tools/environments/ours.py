@@ -202,8 +202,7 @@ class Ours(Task):
     def opened(
         self, algorithm: Algorithm, num_envs: int, say: Say, actors: int = 0
     ) -> Iterator[Train]:
-        train = partial(compiled.train, self.env, algorithm, num_envs=num_envs)
-        yield lambda profile, **settings: train(**settings)
+        yield partial(compiled.train, self.env, algorithm, num_envs=num_envs)
 
     def seeds(self, seed: int) -> dict[str, str]:
         return {

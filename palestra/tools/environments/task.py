@@ -25,7 +25,6 @@ from palestra.core import Algorithm, Spec, plain
 from palestra.envs import UnknownEnvironmentError
 from palestra.envs.host import ignoring, masking
 from palestra.faults import InputError
-from palestra.runners.host import Profile
 from palestra.runners.report import Report, Since
 from palestra.tools.agents.episodes import EPISODES, Judge, Wishes
 from palestra.tools.agents.policy import Policy
@@ -45,7 +44,6 @@ class Train(Protocol):
         reports: int,
         since: Since | None,
         start: Mapping[str, np.ndarray],
-        profile: Profile,
         devices: int,
     ) -> Generator[Report, None, None]: ...
 

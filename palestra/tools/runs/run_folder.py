@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -150,7 +150,7 @@ class Recorder:
         self.best_step = since["best_step"]
         self.step = since["step"]
         self.prints = since["prints"]
-        self.seconds: dict[str, float] = {}  # by phase, where the runner knows
+        self.seconds: Mapping[str, float] = {}  # by phase, where the runner knows
         self._size, self._best = since["metrics_bytes"], best
         held = _HELD.pop(folder.absolute(), None)
         self._file = held or _gone_on_with(folder, self._size)
@@ -200,7 +200,7 @@ class Recorder:
         line["returns"] = totals[kept].tolist()
         line["lengths"] = lengths[kept].tolist()
         self._print(report)
-        self.step = report.step
+        self.step, self.seconds = report.step, report.seconds
         if agent is not None:
             if evaluation is not None:
                 line["evaluation"] = evaluation.returns.tolist()

@@ -16,7 +16,6 @@ import numpy as np
 from palestra.faults import EnvironmentFaultError
 from palestra.runners.cache import forget_programs, use_compilation_cache
 from palestra.runners.devices import in_processes, others_here, told
-from palestra.runners.host import Profile
 from palestra.runners.report import Report, Since
 from palestra.runners.sound import floats
 from palestra.runners.switches import as_written, on_cpu
@@ -154,7 +153,7 @@ def joined(books: Sequence[Book]) -> Since | None:
 
 def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Events:
     """Train the seeds of one group, and record, evaluate and tell each report."""
-    first, seeds, profile = books[0], [book.seed for book in books], Profile()
+    first, seeds = books[0], [book.seed for book in books]
     agents = Snapshots(job.algorithm, job.spec, job.task, job.spaces)
     schedule = Schedule.of(job, first.flags.eval_every, first.flags.keep)
     actors = first.flags.num_actors
@@ -171,7 +170,6 @@ def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Ev
             reports=schedule.reports,
             since=since,
             start=begun,
-            profile=profile,
             devices=first.flags.devices,
         )
         stack.enter_context(closing(reports))  # before environments in which it may still play
@@ -189,7 +187,6 @@ def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Ev
             before, reached = report.step, []
             for row, book in enumerate(books):
                 agent = partial(agents.of, report.learner, row)
-                book.recorder.seconds = profile.seconds
                 take = book.take(one_of(report, row), agent, judge, due, stopped)
                 reached.append((yield from take))
             if stopped or all(reached):
@@ -278,7 +275,6 @@ def beside(job: Job, flags: Flags) -> Events:
             reports = train(
                 total_steps=job.steps,
                 reports=schedule.reports,
-                profile=Profile(),
                 devices=flags.devices,
                 **taken(arrays),
             )
@@ -294,12 +290,12 @@ def one_of(report: Report, row: int) -> Report:
     # On a CPU as views: to slice by JAX would cost more than to look.
     plain = np.asarray if on_cpu() else lambda x: x
     of_row = lambda tree, form=np.asarray: jax.tree.map(lambda x: form(x)[row], tree)
-    metrics, episodes, prints = of_row((report.metrics, report.episodes, report.prints))
-    sound = None if report.sound is None else np.asarray(report.sound)[row]
+    numbers = report.metrics, report.episodes, report.prints, report.sound
+    metrics, episodes, prints, sound = of_row(numbers)
     learner = None if sound else of_row(floats(report.learner), plain)
     own = lambda: jax.tree.map(lambda x: x[row : row + 1], report.carry())
     carry = report.carry if len(report.prints) == 1 else own
-    obs = of_row(report.obs, plain)
-    told = Report(report.step, learner, metrics, episodes, prints, sound, obs, carry)
+    obs, spent = of_row(report.obs, plain), report.seconds
+    told = Report(report.step, learner, metrics, episodes, prints, sound, obs, carry, spent)
     last = row + 1 == len(report.prints)  # whom nobody has to wait for
     return told._replace(begin_next=report.begin_next) if last else told
