@@ -1,12 +1,15 @@
 """Training ends at a return that is asked for, and agents are kept on the way."""
 
 import json
+from functools import partial
 
 import pytest
 from sizes import sizes
 
 import palestra
 from palestra.tools.cli import main
+from palestra.tools.training import session
+from palestra.tools.training.seed_run import Book
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +39,58 @@ def test_it_ends_where_the_return_is_reached_and_goes_on_to_the_bit(tmp_path):
     assert stopped.summary["steps"] == 1_600
     for name in ("metrics.jsonl", "agent.safetensors", "last.safetensors"):
         assert (stopped.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+
+
+def interrupting(patch, at: int) -> None:
+    """Have the next training stopped in the report of that step, as Ctrl-C does."""
+    stopped = partial(session.carry_out, until=at)
+    patch.setattr("palestra.tools.training.train.carry_out", stopped)
+
+
+def test_a_run_that_is_interrupted_where_it_reaches_the_return_has_ended(tmp_path, monkeypatch):
+    asked = {**SETTINGS, "steps": 1_600, "eval_every": 200, "stop_at": -1.0}
+    interrupting(monkeypatch, 200)
+    run = palestra.train("FrozenLake-v1", "sarsa", run=tmp_path / "run", **asked)
+    assert (run.summary["steps"], run.summary["reached"]) == (200, -1.0)
+    assert not run.summary["interrupted"]
+
+
+def test_an_interrupted_training_names_the_seeds_that_go_on(tmp_path, capsys, monkeypatch):
+    """Seed 0 has reached the return before, and seed 1 has not."""
+    folder = tmp_path / "run"
+    asked = "--steps 1600 --seeds 2 --stop-at 0.5 --eval-every 200 --eval-episodes 1 --episodes 2"
+    reaches = Book.reaches
+
+    def of_seed(book, played):
+        reaches(book, played)
+        book.reached = book.seed == 0
+        return book.reached
+
+    monkeypatch.setattr(Book, "reaches", of_seed)
+    interrupting(monkeypatch, 400)
+    words = ["train", "sarsa", "FrozenLake-v1", *asked.split(), "--no-video", "--run", str(folder)]
+    assert main(words) == 130
+    assert capsys.readouterr().out.rstrip().endswith(f"palestra resume {folder / 'seed1'}")
+
+
+def test_a_run_that_was_killed_after_it_had_reached_the_return_trains_no_more(tmp_path):
+    """As SIGTERM in that very report leaves it: with its checkpoint, without a summary."""
+    asked = {**SETTINGS, "steps": 1_600, "eval_every": 200, "stop_at": -1.0}
+    run = palestra.train("FrozenLake-v1", "sarsa", run=tmp_path / "run", **asked)
+    (run.folder / "summary.json").unlink()
+    metrics = (run.folder / "metrics.jsonl").read_bytes()
+    palestra.resume(run.folder, quiet=True)
+    assert (run.summary["steps"], run.summary["reached"]) == (200, -1.0)
+    assert (run.folder / "metrics.jsonl").read_bytes() == metrics
+
+
+def test_a_run_that_goes_on_beyond_the_return_is_not_ended_there_again(tmp_path):
+    asked = {**SETTINGS, "steps": 1_600, "eval_every": 200, "stop_at": -1.0}
+    run = palestra.train("FrozenLake-v1", "sarsa", run=tmp_path / "run", **asked)
+    palestra.resume(run.folder, steps=800, quiet=True)
+    (run.folder / "summary.json").unlink()
+    palestra.resume(run.folder, steps=1_600, quiet=True)
+    assert run.summary["steps"] == 1_600
 
 
 def test_a_return_that_is_never_reached_changes_nothing(tmp_path):

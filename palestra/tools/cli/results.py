@@ -94,9 +94,10 @@ def show_and_code(made: Any) -> int:
     if not results:  # of a process beside the one that tells
         return 0
     show_results(results)
-    if not any(result.summary["interrupted"] for result in results):
+    left = [str(result.folder) for result in results if result.summary["interrupted"]]
+    if not left:
         return 0
-    print(f"Go on: palestra resume {' '.join(str(result.folder) for result in results)}")
+    print(f"Go on: palestra resume {' '.join(left)}")
     return INTERRUPTED
 
 

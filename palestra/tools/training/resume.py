@@ -126,6 +126,8 @@ def standing(
         flags = replace(flags, actors=actors)
     if flags.num_actors:
         job.task.check_actors(job.algorithm, job.num_envs, flags.num_actors)
+    if is_finished(folder) and reading.read_summary(folder).get("reached") is not None:
+        flags = replace(flags, stop_at=None)  # it goes on beyond that
     if flags != kept:
         longer |= {"flags": asdict(flags)}
     if steps is not None and steps != job.steps:
@@ -137,8 +139,6 @@ def standing(
         Schedule.of(job)  # raises where there are too many
         hyperparameters = asdict(algorithm)  # type: ignore[call-overload]
         longer |= {"steps": steps, "hyperparameters": json.loads(json.dumps(hyperparameters))}
-    if reading.read_summary(folder).get("reached") is not None:
-        flags = replace(flags, stop_at=None)  # it goes on beyond that
     if is_finished(folder):
         done = reading.read_summary(folder)["steps"]
         if job.steps <= done:

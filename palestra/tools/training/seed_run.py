@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from jaxtyping import PyTree
@@ -46,6 +46,7 @@ class Header(TypedDict):
     resumed: list[reading.GoneOn]
     spent: Whole
     seconds: float
+    reached: NotRequired[bool]
 
 
 class Book:
@@ -67,7 +68,9 @@ class Book:
         self._seconds: float = header.get("seconds", 0.0)
         self._begun = time.perf_counter()
         self.summary: dict[str, Any] = {}  # as written
-        self.reached = False  # the return at which training is to end
+        # The return at which training is to end; and whether there is nothing more to train.
+        self.reached: bool = flags.stop_at is not None and header.get("reached", False)
+        self.over = False
         self.beside = ThreadPoolExecutor(1)  # who films
         self._filmed: Future | None = None
         self.since = None if since is None else self.gone_on(since)
@@ -177,6 +180,7 @@ class Book:
             "resumed": self.resumed,
             "spent": self.spent,
             "seconds": self.seconds,
+            "reached": self.reached,
         }
         return Checkpoint(header, arrays)
 

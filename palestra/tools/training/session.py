@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -82,7 +82,7 @@ def _to_the_end(
         yield Said(f"Stopped. palestra resume {' '.join(map(str, folders))} goes on.")
         raise SystemExit(128 + signal.SIGTERM)
     yield Finishing(stop.is_set())
-    endings = [ending(book, stop.is_set()) for book in books.values()]
+    endings = [ending(book) for book in books.values()]
     yield from side_by_side(endings, stop, job.task.seeds_at_once)
 
 
@@ -127,9 +127,9 @@ def _given_up(books: Sequence[Book], fault: EnvironmentFaultError | DivergedErro
     raise type(fault)(told) from fault
 
 
-def ending(book: "Book", interrupted: bool) -> Events:
+def ending(book: Book) -> Events:
     """The final evaluation of a seed."""
-    book.finish(interrupted)
+    book.finish(not book.over)
     yield from book.told()
 
 
@@ -153,6 +153,18 @@ def joined(books: Sequence[Book]) -> Since | None:
 
 def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Events:
     """Train the seeds of one group, and record, evaluate and tell each report."""
+    if not all(book.reached for book in books):  # before they were stopped
+        over = yield from train_on(job, books, stop, until)
+        if not over:
+            return
+    for book in books:
+        book.over = True
+
+
+def train_on(
+    job: Job, books: Sequence[Book], stop: Stop, until: int | None
+) -> Generator[Event, None, bool]:
+    """`follow` what is left to train; whether nothing is after it."""
     first, seeds = books[0], [book.seed for book in books]
     agents = Snapshots(job.algorithm, job.spec, job.task, job.spaces)
     schedule = Schedule.of(job, first.flags.eval_every, first.flags.keep)
@@ -189,8 +201,11 @@ def follow(job: Job, books: Sequence[Book], stop: Stop, until: int | None) -> Ev
                 agent = partial(agents.of, report.learner, row)
                 take = book.take(one_of(report, row), agent, judge, due, stopped)
                 reached.append((yield from take))
-            if stopped or all(reached):
-                return
+            if all(reached):
+                return True
+            if stopped and not due.last:
+                return False
+    return True
 
 
 class Over(NamedTuple):
