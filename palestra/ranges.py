@@ -113,14 +113,19 @@ def _by_name(cls: Any) -> Callable[..., None]:
     @wraps(init)
     def named(self: Any, *args: Any, **settings: Any) -> None:
         if args:
-            raise TypeError(
-                f"{cls.__name__} takes its settings by name, such as {cls.__name__}("
-                f"{known[0] if known else 'name'}=...); an environment goes to palestra.train."
-            )
-        refuse(cls.__name__, settings, known)
+            raise _by_place(cls, known)
+        if not settings.keys() <= set(known):
+            refuse(cls.__name__, settings, known)
         init(self, **settings)
 
     return named
+
+
+def _by_place(cls: type, known: list[str]) -> TypeError:
+    return TypeError(
+        f"{cls.__name__} takes its settings by name, such as {cls.__name__}("
+        f"{known[0] if known else 'name'}=...); an environment goes to palestra.train."
+    )
 
 
 def plain(value: Any) -> Any:

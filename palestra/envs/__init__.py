@@ -6,7 +6,7 @@ quick.
 
 import reprlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from importlib import import_module
@@ -244,18 +244,22 @@ def is_ours(env_id: str) -> bool:
     return ours or own_environment(env_id) is not None
 
 
-def current(env_id: str) -> str:
+def _warn(told: str) -> None:
+    import gymnasium
+
+    gymnasium.logger.warn(told)
+
+
+def current(env_id: str, say: Callable[[str], None] = _warn) -> str:
     """The id in today's table: the latest version if none is said, today's name of one that was
-    renamed, with a warning that says what changed, and module:Name of what an installed package
-    registers. An unknown id comes back as it is."""
+    renamed, and module:Name of what an installed package registers. An unknown id comes back as it
+    is. `say` is told what else the renaming changed, in place of Gymnasium's logger."""
     if env_id in ENVIRONMENTS:
         return env_id
     if env_id not in RENAMED:
         return _latest(env_id) or load_installed("environments", env_id) or env_id
-    import gymnasium
-
     name, change = RENAMED[env_id]
-    gymnasium.logger.warn(f"{env_id} is called {name} now: {change}.")
+    say(f"{env_id} is called {name} now: {change}.")
     return name
 
 

@@ -141,20 +141,24 @@ def plan(
     """Updates per report, reports, and environment steps per update. Raises ValueError where a
     learner could not count the steps: its counter is of 32 bits, as XLA's numbers are."""
     steps_per_update = algorithm.rollout_length * num_envs
-    if steps_per_update > MOST_STEPS:
-        raise InputError(
-            f"num_envs times rollout_length must be at most {MOST_STEPS:,}, the steps that can be "
-            f"counted, not {num_envs:,} x {algorithm.rollout_length:,}."
-        )
     updates = -(-total_steps // steps_per_update)
     per_report = -(-updates // reports)
     count = -(-updates // per_report)
     if (whole := per_report * count * steps_per_update) > MOST_STEPS:
-        rounded = "" if whole == total_steps else f" (rounded up to whole reports, {whole:,})"
-        raise InputError(
-            f"steps must be at most {MOST_STEPS:,} for each seed, not {total_steps:,}{rounded}."
-        )
+        raise _too_many(algorithm, num_envs, total_steps, whole)
     return per_report, count, steps_per_update
+
+
+def _too_many(algorithm: Algorithm, num_envs: int, total_steps: int, whole: int) -> InputError:
+    if num_envs * algorithm.rollout_length > MOST_STEPS:
+        return InputError(
+            f"num_envs times rollout_length must be at most {MOST_STEPS:,}, the steps that can be "
+            f"counted, not {num_envs:,} x {algorithm.rollout_length:,}."
+        )
+    rounded = "" if whole == total_steps else f" (rounded up to whole reports, {whole:,})"
+    return InputError(
+        f"steps must be at most {MOST_STEPS:,} for each seed, not {total_steps:,}{rounded}."
+    )
 
 
 def ends(updates: int, reports: int, since: Since | None) -> range:

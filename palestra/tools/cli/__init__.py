@@ -31,6 +31,7 @@ from palestra.ranges import (
     Seed,
     Share,
     check,
+    differences,
 )
 from palestra.runners.kept import keep_programs
 from palestra.tools.cli.parsing import (
@@ -39,7 +40,6 @@ from palestra.tools.cli.parsing import (
     Positional,
     Trust,
     as_named,
-    changed,
     id_today,
     import_trusted,
     limit_of,
@@ -402,7 +402,7 @@ def _asked(
     if flags.start_from is not None:
         agent_of(flags.start_from)  # raises, before JAX is imported
     asked = {one.name: getattr(flags, one.name) for one in fields(RunFlags) if one.name != "quiet"}
-    asked["env_kwargs"] = preset_kwargs | changed(simulator, env)
+    asked["env_kwargs"] = preset_kwargs | differences(simulator, vars(env))
     return flags, asked | vars(options) | vars(algorithm)
 
 
@@ -1065,7 +1065,7 @@ def play(arguments: list[str]) -> int:
     from palestra.tools.environments.whose import task_of
     from palestra.tools.pictures.play import play as sit_down
 
-    task = task_of(env_id, changed(simulator, env), options.max_episode_steps)
+    task = task_of(env_id, differences(simulator, vars(env)), options.max_episode_steps)
     assert isinstance(task, Ours)
     rival = None
     if against is not None:
@@ -1098,7 +1098,7 @@ def solve(arguments: list[str]) -> int:
     simulator = simulator_of(env_id)
     parts = {"solve": SolveFlags(), "env": simulator}
     options, env = parse_parts(parts, arguments[1:], usage.replace("ENV", env_id)).values()
-    env_kwargs = changed(simulator, env)
+    env_kwargs = differences(simulator, vars(env))
     asked = {"method": options.method, "gamma": options.gamma, "horizon": options.horizon}
     with busy(f"solving {env_id}"):
         from palestra.tools.environments.whose import task_of

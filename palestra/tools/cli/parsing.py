@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 from palestra.faults import InputError
 from palestra.names import hint
-from palestra.ranges import Seeds, bare, check, differences, kind_of, parts_of, sentences
+from palestra.ranges import Seeds, bare, check, kind_of, parts_of, sentences
 from palestra.tools.cli.results import printing_aside
 
 T = TypeVar("T")
@@ -158,10 +158,17 @@ def value_of_words(written: str, annotation: Any, words: list[str]) -> Any:
             return [part for word in words for part in word.split(",")]
         return _value(annotation, words[0])
     except (ValueError, KeyError):
-        some = f"{len(inside)} values" if inside and Ellipsis not in inside else "numbers"
-        wanted: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
-        wanted |= {tuple: f"{some} such as 64 64", Literal: f"one of {', '.join(map(str, inside))}"}
-        raise InputError(f"{written} must be {wanted[kind]}, not {' '.join(words)!r}.") from None
+        raise _no_value(written, annotation, words) from None
+
+
+def _no_value(written: str, annotation: Any, words: list[str]) -> InputError:
+    """What to say of words that are no value of a flag's kind."""
+    inside = get_args(bare(annotation))
+    some = f"{len(inside)} values" if inside and Ellipsis not in inside else "numbers"
+    wanted: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+    wanted |= {tuple: f"{some} such as 64 64", Literal: f"one of {', '.join(map(str, inside))}"}
+    wish = wanted[kind_of(annotation)]
+    return InputError(f"{written} must be {wish}, not {' '.join(words)!r}.")
 
 
 def _value(annotation: Any, word: str) -> Any:
@@ -318,19 +325,19 @@ def id_today(env_id: str) -> str:
     its version alone is unknown."""
     from palestra.envs import ENVIRONMENTS, RENAMED, check_version, current
 
-    if env_id in RENAMED:
-        name, change = RENAMED[env_id]
-        print(f"palestra: {env_id} is called {name} now: {change}.", file=sys.stderr)
-        return name
     if env_id.endswith(".py"):
-        module = Path(env_id).stem
-        raise InputError(
-            f"{env_id} is a file; name the environment in it: {module}:Name-v0, as it registers "
-            f"one of Gymnasium's, or {module}:Name, a class in JAX."
-        )
-    if env_id not in ENVIRONMENTS:
+        raise _is_a_file(env_id)
+    if env_id not in (*ENVIRONMENTS, *RENAMED):
         check_version(env_id)
-    return current(env_id)
+    return current(env_id, lambda told: print(f"palestra: {told}", file=sys.stderr))
+
+
+def _is_a_file(env_id: str) -> InputError:
+    module = Path(env_id).stem
+    return InputError(
+        f"{env_id} is a file; name the environment in it: {module}:Name-v0, as it registers "
+        f"one of Gymnasium's, or {module}:Name, a class in JAX."
+    )
 
 
 def limit_of(env_id: str) -> int | None:
@@ -380,11 +387,6 @@ def _preprocessing(kwargs: Mapping[str, Any]) -> Any:
         kw_only=True,
     )
     return named()
-
-
-def changed(plain: Any, given: Any) -> dict[str, Any]:
-    """The parameters that flags have changed."""
-    return differences(plain, vars(given))
 
 
 def nearest(word: str, known: Iterable[str], usage: str = "palestra") -> str:

@@ -198,7 +198,8 @@ def settle(asked: Any, options: Sequence[str] = ()) -> Job:
     check("steps", steps, Count)
     algorithm = usual.stretched(steps).algorithm if by_word else usual.algorithm
     if asked.changes:
-        refuse("train", asked.changes, [*vars(algorithm), *options])
+        if not asked.changes.keys() <= vars(algorithm).keys():
+            refuse("train", asked.changes, [*vars(algorithm), *options])
         algorithm = replace(algorithm, **asked.changes)  # type: ignore[type-var]
     env_kwargs = asked.env_kwargs
     if isinstance(env_kwargs, Mapping | None):

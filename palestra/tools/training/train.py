@@ -192,23 +192,36 @@ def plan(
     started = None if asked.start_from is None else start.start_of(asked.start_from, job)
     notes = [] if started is None else [started.said]
     if unseen := [name for name in job.task.ignore if name not in named_parts(asked.ignore)]:
-        notes.append(
-            f"Left out of what {job.task.env_id} shows, since no network can see it: "
-            f"{', '.join(unseen)}."
-        )
+        notes.append(left_out(job, unseen))
     if asked.mask and job.told_mask and not job.task.mask:
-        notes.append(
-            f"{job.name} learns without the environment's action_mask: a class takes part in it "
-            "that says masks: ClassVar = True (see palestra.parts.masks)."
-        )
+        notes.append(without_mask(job))
     if not isinstance(algorithm, str) and presets.preset(job.name, job.task.env_id):
-        notes.append(
-            f"{type(algorithm).__name__}(...) is taken as it is; train({job.task.env_id!r}, "
-            f"{job.name!r}) would begin from the preset, and learning_rate=... change a part of it."
-        )
+        notes.append(as_it_is(job))
     if isinstance(algorithm, str) and job.task.altered:
         notes += of_another_task(job, asked.preset)
     return Plan(job, each, flags, started, notes, told)
+
+
+def left_out(job: Job, parts: Sequence[str]) -> str:
+    """What to say of parts that no agent sees though nobody asked for that."""
+    shown = f"what {job.task.env_id} shows, since no network can see it"
+    return f"Left out of {shown}: {', '.join(parts)}."
+
+
+def without_mask(job: Job) -> str:
+    """What to say where an algorithm takes no part in masks."""
+    return (
+        f"{job.name} learns without the environment's action_mask: a class takes part in it "
+        "that says masks: ClassVar = True (see palestra.parts.masks)."
+    )
+
+
+def as_it_is(job: Job) -> str:
+    """What to say of an instance where there is a preset, too."""
+    return (
+        f"{type(job.algorithm).__name__}(...) is taken as it is; train({job.task.env_id!r}, "
+        f"{job.name!r}) would begin from the preset, and learning_rate=... change a part of it."
+    )
 
 
 def displayed(events: Events, quiet: bool) -> list[Run]:
