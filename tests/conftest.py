@@ -5,6 +5,7 @@ The order matters: the hook must be in place before anything imports palestra.
 
 import gc
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,7 @@ import pytest
 import shapes
 from jax._src import api_util, compiler
 from jax._src.interpreters import mlir
+from jax._src.lib.mlir import ir
 from jax.experimental.key_reuse import _core as key_reuse
 from jaxtyping import install_import_hook
 from sizes import sizes
@@ -103,12 +105,41 @@ _make_context, of_thread = mlir.make_ir_context, threading.local()
 
 def context() -> Any:
     if not getattr(of_thread, "left", 0):
-        of_thread.left, of_thread.context = 100, _make_context()
+        of_thread.left, of_thread.context, of_thread.lowered = 100, _make_context(), {}
     of_thread.left -= 1
     return of_thread.context
 
 
 mlir.make_ir_context = context
+
+# They share what an operation is lowered to, too, unless that needs more of its program: a fifth of
+# the time to lower a training.
+_lower = mlir._cached_lowering_miss
+ALONE = re.compile(r"(stablehlo|chlo)\.(?!custom_call|while|case|if|all_|collective_)\w+|func\.\w+")
+
+
+def stands_alone(lowered: Any) -> bool:
+    names = set()
+    lowered.func.operation.walk(lambda x: names.add(x.name) or ir.WalkResult.ADVANCE)
+    no_calls = "func.call" not in names and all(map(ALONE.fullmatch, names))
+    return lowered.inline and not lowered.const_args and no_calls
+
+
+def lower(program: Any, equation: Any, key: Any, *args: Any, **params: Any) -> Any:
+    here = program.context is getattr(of_thread, "context", None)
+    one_device = getattr(program.axis_context, "num_devices", 0) == 1
+    plain = one_device and not program.shape_poly_state.dim_vars
+    known = of_thread.lowered if here and plain else {}
+    if key not in known:
+        lowered = _lower(program, equation, key, *args, **params)
+        if not stands_alone(lowered):
+            return lowered
+        known[key] = lowered
+    program.lowering_cache[key] = known[key]
+    return known[key]
+
+
+mlir._cached_lowering_miss = lower
 
 # It asks a function without source for its text, and so shows a whole network at each `vmap` of it,
 # to find that the text tells nothing.
