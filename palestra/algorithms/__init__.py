@@ -266,8 +266,12 @@ def entry(name: str) -> Entry:
     Raises ValueError, naming the nearest one, if there is none.
     """
     name = named(name)
-    if (cls := own_algorithm(name)) is None:
-        return ALGORITHMS[name]
+    return ALGORITHMS[name] if name in ALGORITHMS else _outside(name)
+
+
+def _outside(name: str) -> Entry:
+    cls = own_algorithm(name)
+    assert cls is not None  # it was imported: `named` has looked
     from palestra.core import KnowsMasks, OffPolicy  # as its module has
 
     off_policy = isinstance(cls, OffPolicy) and bool(cls.off_policy)

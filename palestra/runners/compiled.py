@@ -70,15 +70,11 @@ def train(
     updates, epochs, steps_per_update = plan(algorithm, num_envs, total_steps, reports)
     numbers = np.asarray(seeds, np.uint32)
     program = program_of(env, algorithm, num_envs, updates, numbers, mesh)
-    if since is None:
-        carry = program.start(env, algorithm, numbers)
-        if start:
-            learner = replaced(carry.learner if mesh is None else here(carry.learner), start)
-            placed = learner if mesh is None else shared_out(mesh, learner, None)
-            carry = carry._replace(learner=placed)
+    if since is not None:
+        carry = _gone_on(_start.eval_shape(env, algorithm, num_envs, numbers), since, mesh)
     else:
-        carry = rebuilt(_start.eval_shape(env, algorithm, num_envs, numbers), since.arrays)
-        carry = carry if mesh is None else _shared(mesh, carry)
+        carry = program.start(env, algorithm, numbers)
+        carry = _taken_over(carry, start, mesh) if start else carry
     epoch = Epochs(program.epoch)
     for done in ends(updates, epochs, since):
         if mesh is not None and not going_on(devices):
@@ -90,10 +86,7 @@ def train(
         metrics, episodes, prints, sound, stuck = told
         step = done * steps_per_update
         if stuck is not None and np.any(stuck):
-            raise EnvironmentFaultError(
-                f"The environment's action_mask forbade every action before step {step:,}, though "
-                "the episode went on; allow one, or end the episode before."
-            )
+            raise _nothing_allowed(step)
         obs = jax.vmap(environments_first)(without_memory(whole.obs))
         now = lambda: whole  # noqa: B023
         report = Report(step, whole.learner, metrics, episodes, prints, sound, obs, now)
@@ -105,6 +98,26 @@ def train(
             if done < updates * epochs and leads(devices):
                 going_on(devices, False)
             raise
+
+
+def _gone_on(like: Carry, since: Since, mesh: Mesh | None) -> Carry:
+    """What training goes on with; `like` has its form."""
+    carry = rebuilt(like, since.arrays)
+    return carry if mesh is None else _shared(mesh, carry)
+
+
+def _taken_over(carry: Carry, start: Mapping[str, np.ndarray], mesh: Mesh | None) -> Carry:
+    """That of a fresh learner, with the arrays of `start` in it."""
+    if mesh is None:
+        return carry._replace(learner=replaced(carry.learner, start))
+    return carry._replace(learner=shared_out(mesh, replaced(here(carry.learner), start), None))
+
+
+def _nothing_allowed(step: int) -> EnvironmentFaultError:
+    return EnvironmentFaultError(
+        f"The environment's action_mask forbade every action before step {step:,}, though "
+        "the episode went on; allow one, or end the episode before."
+    )
 
 
 class Epochs:

@@ -288,7 +288,8 @@ def test_the_next_epoch_may_be_begun_before_it_is_asked_for():
         report.begin_next()  # which is begun already
     for begun, asked in zip(taken, train(reports=4), strict=True):
         same = lambda x, y: np.testing.assert_array_equal(x, y)
-        jax.tree.map(same, begun[:-2], asked[:-2])
+        numbers = lambda report: report._replace(carry=None, begin_next=None)
+        jax.tree.map(same, numbers(begun), numbers(asked))
 
 
 class Epoch:

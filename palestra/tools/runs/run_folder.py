@@ -67,14 +67,16 @@ def create(folder: Path, flag: str = "--run") -> None:
     made."""
     try:
         folder.mkdir(parents=True)
-    except FileExistsError:
-        raise InputError(
-            f"{folder} exists already; choose another --run, or remove it first."
-        ) from None
     except OSError as fault:
-        raise InputError(
-            f"The folder {folder} cannot be made ({fault.strerror}); choose another {flag}."
-        ) from None
+        raise _not_made(folder, flag, fault) from None
+
+
+def _not_made(folder: Path, flag: str, fault: OSError) -> InputError:
+    if isinstance(fault, FileExistsError):
+        return InputError(f"{folder} exists already; choose another --run, or remove it first.")
+    return InputError(
+        f"The folder {folder} cannot be made ({fault.strerror}); choose another {flag}."
+    )
 
 
 _HELD: dict[Path, IO[str]] = {}  # metrics.jsonl of runs that have no Recorder yet
