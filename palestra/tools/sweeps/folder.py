@@ -101,18 +101,27 @@ def goal(content: Mapping[str, Any]) -> float | None:
 
 def score(content: Mapping[str, Any], summary: Mapping[str, Any]) -> float | None:
     """A run's mean return of its last agent; with `stop_at` the steps that it took to there, and
-    twice all steps where it never came there (penalized average runtime, PAR2; Hutter et al. 2009,
-    ParamILS, has ten times). None where there is none."""
-    found = judged(summary, "last")
-    if found is None or not math.isfinite(found):
-        return None
+    twice the steps of the longest run where it never came there (penalized average runtime, PAR2;
+    Hutter et al. 2009, ParamILS, has ten times). None where there is none."""
     if goal(content) is None:
-        return found
+        found = judged(summary, "last")
+        return found if found is not None and math.isfinite(found) else None
     if not is_over(summary):
         return None
     return float(
         summary["steps"] if summary.get("reached") is not None else LATE * content["steps"]
     )
+
+
+def failed(summary: Mapping[str, Any]) -> bool:
+    """Whether a run ended without a return to judge it by: it diverged, or something raised."""
+    found = judged(summary, "last")
+    return is_over(summary) and (found is None or not math.isfinite(found))
+
+
+def too_many(failures: int, runs: int) -> bool:
+    """Whether more runs of a setting failed than an interquartile mean leaves out."""
+    return failures > runs // 4
 
 
 def names(trials: Sequence[int], seeds: Sequence[int]) -> list[str]:

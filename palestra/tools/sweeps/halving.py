@@ -48,8 +48,9 @@ def standing(place: Path, content: Mapping[str, Any], trial: int) -> Standing:
 
 
 def score(place: Path, content: Mapping[str, Any], trial: int) -> float | None:
-    """A trial's interquartile mean over seeds of what its runs count; None where a run of it is not
-    where it was to go, minus infinity where no run of it has a score."""
+    """A trial's interquartile mean over seeds of what its runs count, in which one that failed is
+    below all others; None where a run of it is not where it was to go, minus infinity where more of
+    them failed than that mean leaves out."""
     upto = standing(place, content, trial)["until"] if content["halving"] else None
     return score_at(place, content, trial, upto)
 
@@ -63,9 +64,9 @@ def score_at(place: Path, content: Mapping[str, Any], trial: int, upto: int | No
         there = upto is not None and summary.get("steps", 0) >= upto
         if not (there or folder.is_over(summary)):
             return None
-        found.append(folder.score(content, summary))
-    scores = [x for x in found if x is not None]
-    return float(interquartile_mean([np.array(scores)])) if scores else -math.inf
+        counts = folder.score(content, summary)
+        found.append(-math.inf if counts is None else counts)
+    return float(interquartile_mean([np.array(found)]))
 
 
 def promote(

@@ -21,6 +21,11 @@ from palestra.tools.sweeps import folder, population
 from palestra.tools.sweeps.search import importance
 
 SHOWN = 30  # rows of a table that a person reads
+FAILED = (
+    "A run that failed (it diverged, or its environment raised) counts as the worst of its "
+    "setting's others; a setting of which more than a quarter of the runs failed stands below "
+    "those of which fewer did."
+)
 
 
 class Trial(NamedTuple):
@@ -31,8 +36,10 @@ class Trial(NamedTuple):
     scores: dict[int, float]  # mean returns of last agents, or steps to `stop_at`, by seed
     steps: int  # that the run which has come furthest has taken
     over: int  # runs at their end
-    failed: int  # of those without a score
-    score: Interval | None  # interquartile mean over seeds, 95 % by bootstrap
+    failed: int  # of those: they diverged, or something raised
+    share: float  # of all steps, that the run which has come furthest has taken
+    score: Interval | None  # interquartile mean over seeds, 95 % by bootstrap; a run that failed
+    # counts as the worst of the others
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,7 @@ class Sweep:
         lines = [f"        {name}={value!r}," for name, value in changed.items()]
         trial = trial or self.best
         told = "" if trial is None or trial.score is None else f"IQM {trial.score}, "
+        failed = f" ({trial.failed} failed)" if trial is not None and trial.failed else ""
         judged_by = self._judged_by.capitalize()
         count = len(self.content["seeds"])
         kwargs = config.get("env_kwargs")
@@ -108,7 +116,7 @@ class Sweep:
                 f"    num_envs={config['num_envs']},",
                 f"    steps={config['steps']},",
                 f'    source="palestra sweep, {len(self.trials)} settings",',
-                f'    score="{judged_by} {told}{count} seed{"s" if count > 1 else ""}.",',
+                f'    score="{judged_by} {told}{count} seed{"s" if count > 1 else ""}{failed}.",',
                 *([f"    env_kwargs={kwargs!r},"] if kwargs else []),
                 ")",
             ]
@@ -132,12 +140,16 @@ class Sweep:
         return shlex.join(["palestra", "train", config["algorithm"], name, *words])
 
     def _ranked(self) -> list[Trial]:
-        """Trials with a score, the best first: of returns, those that have come further before
-        others; of steps to a return, the fewest, those at their end before others."""
+        """Trials with a score, the best first: of returns, those of which no more runs failed than
+        may before others, and then those that have come further on their way; of steps to a return,
+        the fewest, those at their end before others."""
         scored = [(one, one.score.mean) for one in self.trials if one.score is not None]
         if self._goal is not None:
             return [one for one, _ in sorted(scored, key=lambda x: (-x[0].over, x[1]))]
-        return [one for one, _ in sorted(scored, key=lambda x: (x[0].steps, x[1]), reverse=True)]
+        runs = len(self.content["seeds"])
+        sound = lambda one: not folder.too_many(one.failed, runs)
+        key = lambda x: (sound(x[0]), x[0].share, x[1])
+        return [one for one, _ in sorted(scored, key=key, reverse=True)]
 
     @cached_property
     def _goal(self) -> float | None:
@@ -150,7 +162,7 @@ class Sweep:
     def _trial(self, number: int, runs: list[Path]) -> Trial:
         values: dict[str, Any] = {}
         scores: dict[int, float] = {}
-        steps, over, failed = 0, 0, 0
+        steps, over, failed, share = 0, 0, 0, 0.0
         for run in runs:
             try:
                 config, summary = read_config(run), folder.outcome(run)
@@ -158,16 +170,18 @@ class Sweep:
                 continue
             values = values or {name: value_in(config, name) for name in self.varied}
             steps = max(steps, summary.get("steps", 0))
+            share = max(share, min(summary.get("steps", 0) / config["steps"], 1.0))
             ended = folder.is_over(summary)
             over += ended
+            failed += folder.failed(summary)
             found = folder.score(self.content, summary)
             if found is not None:
                 scores[config["seed"]] = found
-            else:
-                failed += ended
-        each = np.array(list(scores.values()))
-        score = bootstrapped(interquartile_mean, [each]) if scores else None
-        return Trial(number, values, scores, steps, over, failed, score)
+        each = [*scores.values()]
+        if each and self._goal is None:
+            each += [min(each)] * failed
+        score = bootstrapped(interquartile_mean, [np.array(each)]) if each else None
+        return Trial(number, values, scores, steps, over, failed, share, score)
 
     def _changes(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The hyper-parameters that `palestra train` would not take by itself."""
@@ -231,6 +245,8 @@ class Sweep:
         if self._goal is not None:
             late = f"{folder.LATE * self.content['steps']:,}"
             parts.append(f"A run that never came to {self._goal:g} counts {late} steps.")
+        elif any(one.failed for one in trials):
+            parts.append(FAILED)
         if (best := self.best) is not None:
             which = "best"
             if since := self.schedule:

@@ -244,8 +244,8 @@ def _tell(
             return
     if math.isfinite(score):
         study.tell(number, score)
-    else:
-        study.tell(number, state=states.FAIL)
+    else:  # more of its runs failed than may: worse than all others, which FAIL would not say
+        study.tell(number, state=states.PRUNED)
 
 
 def _report(study: Any, number: int, score: float, step: int) -> None:

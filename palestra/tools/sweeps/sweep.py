@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import product
 from pathlib import Path
@@ -20,6 +20,7 @@ from palestra.ranges import Count
 from palestra.runners.switches import as_written
 from palestra.tools.json_files import NotJsonError, Whole, part
 from palestra.tools.runs import run_folder
+from palestra.tools.runs.reading import read_config
 from palestra.tools.sweeps import claims, folder, on_ray, population, search
 from palestra.tools.sweeps.result import Sweep, shown
 from palestra.tools.sweeps.slurm import command, executor, submit
@@ -369,7 +370,7 @@ def _work(
         return
     what = f"{found.content['algorithm']} on {found.content['environment']}"
     title = f"{what}: {all_runs} runs ({all_runs // len(seeds)} settings, {len(seeds)} seeds)"
-    total = steps * all_runs
+    total = _all_steps(found, number, all_runs * steps)
     with ExitStack() as stack:
         display: Display | Quiet = Quiet() if quiet else Display(title, total, range(all_runs))
         stack.enter_context(display)
@@ -395,6 +396,16 @@ def _work(
             raise
     if not all(folder.is_over(folder.outcome(run)) for run in found.runs):
         _complain(found.folder, workers, "local" if ray is None else "ray")
+
+
+def _all_steps(found: Sweep, names: Collection[str], most: int) -> int:
+    """The steps of all runs; `most` if each is as long as the longest one. Those that are not
+    planned yet, or move to another worker, count as that."""
+    for run in found.runs:
+        if _name(run) in names:
+            with suppress(FileNotFoundError):
+                most -= found.content["steps"] - read_config(run)["steps"]
+    return most
 
 
 def _rows(found: Sweep, all_runs: int) -> dict[str, int]:

@@ -53,6 +53,26 @@ def tried(place) -> list[dict]:
         return [(one.params, one.value, one.state.name) for one in study.trials]
 
 
+def test_a_setting_that_diverges_is_told_as_worse_than_others(tmp_path, monkeypatch):
+    trainer = Trainer(monkeypatch)
+    well = trainer.train
+
+    def train(claim, until) -> bool:
+        well(claim, until)
+        config = json.loads((claim.folder / "config.json").read_text())
+        if config["hyperparameters"]["learning_rate"] > 0.01 and config["seed"] == 1:
+            gone = {"steps": 100, "interrupted": True, "error": "Stopped at step 100: NaN."}
+            (claim.folder / "summary.json").write_text(json.dumps(gone))
+        return False
+
+    trainer.train = train
+    made = searching(tmp_path / "s")
+    assert palestra.work(tmp_path / "s")
+    states = {(x["learning_rate"] > 0.01, state) for x, _, state in tried(tmp_path / "s")}
+    assert states == {(False, "COMPLETE"), (True, "PRUNED")}
+    assert made.best.values["learning_rate"] <= 0.01
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A search that nobody stops."""

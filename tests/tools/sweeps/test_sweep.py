@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import random
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from palestra.faults import InputError
 from palestra.runners import kept
 from palestra.tools.cli import main
 from palestra.tools.presets.types import Preset
-from palestra.tools.sweeps import claims, folder, halving
+from palestra.tools.sweeps import claims, folder, halving, sweep
 from palestra.tools.sweeps.result import Sweep
 from palestra.tools.sweeps.work import surroundings
 
@@ -235,6 +236,51 @@ def test_where_nobody_comes_to_the_return_no_setting_is_the_best(tmp_path):
     assert made.as_dict()["command"] is None
     assert "as a preset" not in str(made)
     assert "never came to 2 counts 2,000 steps" in str(made)
+
+
+def outcomes(made: Sweep, returns: list[list[float | None]], **more) -> None:
+    """Write what the runs of each trial have come to; None where one diverged."""
+    for trial, row in enumerate(returns):
+        for seed, mean in enumerate(row):
+            run = made.folder / "runs" / folder.name_of(trial, seed)
+            steps = json.loads((run / "config.json").read_text())["steps"]
+            judged = {"steps": steps, "interrupted": False, "last": {"gymnasium": {"mean": mean}}}
+            gone = {"steps": 100, "interrupted": True, "error": "Stopped at step 100: NaN."}
+            summary = gone if mean is None else judged | more
+            (run / "summary.json").write_text(json.dumps(summary))
+
+
+def test_runs_that_diverged_count_as_the_worst(tmp_path):
+    made = palestra.sweep(*TASK, seeds=4, folder=tmp_path / "s", workers=0, learning_rate=RATES)
+    outcomes(made, [[0.5] * 4, [0.9, 0.9, None, None], [0.4, 0.8, 0.8, None]])
+    assert [one.score.mean for one in made.trials] == pytest.approx([0.5, 0.9, 0.6])
+    assert [one.number for one in made._ranked()] == [2, 0, 1]  # half of trial 1 diverged
+    rows = [row.split() for row in str(made).splitlines() if " failed) " in row]
+    assert [row[:6] for row in rows] == [
+        ["2", "0.5", f"{made.content['steps']:,}", "3/4", "(1", "failed)"],
+        ["1", "0.3", f"{made.content['steps']:,}", "2/4", "(2", "failed)"],
+    ]
+    assert "A run that failed (it diverged, or its environment raised) counts as" in str(made)
+    assert "4 seeds (1 failed)" in made.preset(made.best)
+    counts = [halving.score_at(made.folder, made.content, trial, None) for trial in range(3)]
+    assert counts == pytest.approx([0.5, -math.inf, 0.6])
+
+
+def test_with_a_return_to_stop_at_a_run_that_diverged_never_came_there(tmp_path):
+    asked = {"learning_rate": RATES[:2], "steps": 1_000, "stop_at": 0.3}
+    made = palestra.sweep(*TASK, seeds=2, folder=tmp_path / "s", workers=0, **asked)
+    outcomes(made, [[0.5, 0.5], [0.5, None]], reached=0.3)
+    assert made.trials[1].scores == {0: 1_000, 1: folder.LATE * 1_000}
+    assert [one.failed for one in made.trials] == [0, 1]
+    assert halving.score_at(made.folder, made.content, 1, None) == 1_500
+
+
+def test_with_several_numbers_of_steps_each_counts_for_itself(tmp_path):
+    made = palestra.sweep(*TASK, seeds=2, folder=tmp_path / "s", workers=0, steps=[1_000, 4_000])
+    names = {run.name for run in made.runs}
+    assert sweep._all_steps(made, names, 4 * 4_000) == 2 * (1_000 + 4_000)
+    outcomes(made, [[0.9, 0.9], [0.2, 0.2]])
+    assert made.best.number == 0  # which is at its end, too
 
 
 def test_halving_goes_on_with_the_best_third(swept, tmp_path):
