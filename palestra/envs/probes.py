@@ -43,7 +43,7 @@ NO = False  # not ended, or not cut off
 class State(NamedTuple):
     """One number and a clock."""
 
-    place: Float[Array, ""]  # what the agent sees
+    place: Float[Array, ""]  # what the agent sees, or is to remember
     time: Int[Array, ""]  # steps since the episode began
 
 
@@ -176,23 +176,14 @@ class Cue:
     observation_space: ClassVar = LINE
     action_space: ClassVar = TWO
 
-    def reset(self, key: Key) -> tuple["Cued", Float[Array, "1"]]:
-        cue = jax.random.rademacher(key, dtype=jnp.float32)
-        return Cued(cue, jnp.zeros((), jnp.int32)), cue[None]
+    def reset(self, key: Key) -> Reset:
+        return _begin(jax.random.rademacher(key, dtype=jnp.float32))
 
-    def step(self, state: "Cued", action: Int[Array, ""], key: Key) -> tuple["Cued", Step]:
+    def step(self, state: State, action: Int[Array, ""], key: Key) -> tuple[State, Step]:
         asked = state.time >= self.delay
-        reward = jnp.where(asked, state.cue * _sign(action), 0.0)
-        return state._replace(time=state.time + 1), Step(
-            jnp.zeros(1), reward, asked, jnp.zeros((), bool)
-        )
-
-
-class Cued(NamedTuple):
-    """What is to be remembered, and a clock."""
-
-    cue: Float[Array, ""]
-    time: Int[Array, ""]  # steps since the episode began
+        reward = jnp.where(asked, state.place * _sign(action), 0.0)
+        state, step = _next(state, state.place, reward, terminated=asked)
+        return state, step._replace(obs=jnp.zeros(1))
 
 
 @hyperparameters
