@@ -35,6 +35,7 @@ OVER_ENVIRONMENTS: dict[str, Callable[[Scores], np.ndarray]] = {
     "optimality gap": of.optimality_gap,
 }
 NAMED = 3  # in a sentence of warning
+ALIKE = 0.9  # of the most steps: settings that have fewer were not trained alike
 NARROW = (
     "the bootstrap's intervals are too narrow for so few (docs/statistics.md): read Student's, "
     "and see how many seeds would tell"
@@ -208,6 +209,11 @@ def _on_one_scale(environments: Sequence[Environment], pooled: Pooled | None) ->
 def scored(folder: Path, which: Which) -> Scored:
     """What counts of a run. Raises ValueError, in a sentence, where it cannot count."""
     config, summary, curve = read_config(folder), read_summary(folder), read_curve(folder)
+    if "error" in summary:
+        raise InputError(
+            f"{folder} failed ({str(summary['error']).rstrip('.')}), so that what is told of its "
+            "setting is of its other runs alone."
+        )
     if not summary or summary.get("interrupted"):
         steps = curve[-1]["step"] if curve else 0
         raise InputError(f"{folder} is not at its end (step {steps:,}); `palestra resume` goes on.")
@@ -244,6 +250,15 @@ def _warnings(environments: Sequence[Environment]) -> Iterator[str]:
         taken = sorted({run.taken for run in group.runs})
         if len(taken) > 1:
             yield f"{name}: runs took from {taken[0]:,} to {taken[-1]:,} steps."
+    for one in environments:
+        lengths = {x.name: float(np.mean([run.taken for run in x.runs])) for x in one.groups}
+        short, long = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
+        if lengths[short] < ALIKE * lengths[long]:
+            yield (
+                f"On {one.task} settings were trained for unequal numbers of steps, from "
+                f"{lengths[short]:,.0f} ({short}) to {lengths[long]:,.0f} ({long}): a difference "
+                "in return may come of that alone."
+            )
     seeds = lambda group: {run.seed for run in group.runs}
     apart = [
         f"{x.name} and {y.name} on {one.task}"

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas
 import pytest
-from run_folders import write_run
+from run_folders import add, write_run
 from scipy import stats
 
 import palestra
@@ -151,6 +151,30 @@ def test_what_is_left_out_and_what_is_doubtful_is_said(tmp_path, top):
     assert "of runs with the same seed the longest counts; 1 left out" in notes
     assert "runs took from 1,000 to 2,000 steps" in notes
     assert found.as_dict()["environments"][0]["groups"][0]["scores"] == [450.0, 500.0]
+
+
+def test_settings_of_unequal_steps_are_compared_and_that_is_said(top, tmp_path):
+    for seed in range(2):
+        write_run(tmp_path / f"short{seed}", seed=seed, curve=[[100.0]])
+        write_run(tmp_path / f"long{seed}", seed=seed, algorithm="ppo", curve=[[200.0]] * 4)
+        write_run(tmp_path / f"about{seed}", seed=seed, algorithm="a2c", every=3900, curve=[[2.0]])
+    found = palestra.compare(*runs(tmp_path))
+    assert len(found.environments[0].groups) == 3
+    told = "unequal numbers of steps, from 1,000 (dqn) to 4,000 (ppo): a difference in return may"
+    assert f"On CartPole-v1 settings were trained for {told}" in str(found)
+    alike = palestra.compare(*(x for x in runs(tmp_path) if "short" not in x.name))
+    assert "unequal" not in str(alike)
+
+
+def test_a_run_that_failed_is_said_to_be_missing(tmp_path):
+    write_run(tmp_path / "good", curve=[[500.0]])
+    gone = write_run(tmp_path / "gone", seed=1, state="interrupted")
+    add(gone, "summary.json", error="Stopped at step 3,000: the learner is NaN.")
+    found = palestra.compare(*runs(tmp_path))
+    assert (
+        "gone failed (Stopped at step 3,000: the learner is NaN), so that what is told of its "
+        "setting is of its other runs alone." in str(found)
+    )
 
 
 def test_commands(top, tmp_path, capsys):

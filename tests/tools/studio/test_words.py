@@ -137,6 +137,7 @@ def test_every_word_of_statistics_has_its_chinese(tmp_path):
                 folder = tmp_path / f"{env}-{gamma}-{seed}"
                 write_run(folder, env=env, seed=seed, curve=values, gamma=gamma)
     write_run(tmp_path / "begun", state="died", curve=curve)
+    write_run(tmp_path / "short", curve=curve[:1], gamma=0.8)
     found = compare(*sorted(tmp_path.iterdir()))
     tables = found.tables()
     assert len(tables) > 6
