@@ -1,8 +1,9 @@
 """The one way in which a file is written: whole, or not at all."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -28,3 +29,9 @@ def write_whole(path: Path, write: Callable[[Path], T]) -> T:
     except OSError as fault:
         raise type(fault)(f"{path} cannot be written: {fault.strerror or fault}.") from fault
     return made
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    text = json.dumps(content, indent=2) + "\n"
+    write_whole(path, lambda part: part.write_text(text))

@@ -1,4 +1,4 @@
-"""JSON in files: written whole or not at all, and of the form that is expected when it is read.
+"""JSON from files: of the form that is expected. It is written by files.py.
 
 Forms are `TypedDict`s, which say what there is at least.
 """
@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import msgspec
 
 from palestra.faults import InputError
-from palestra.tools.files import write_whole
 
 # Where a letter may be half of a pair, which no text, file or picture takes.
 HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
@@ -22,12 +21,6 @@ Whole = Annotated[int, msgspec.Meta(ge=0, le=2**62)]  # what a count of anything
 
 class NotJsonError(ValueError):
     """Text is not JSON that Python can hold."""
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file, whole or not at all."""
-    text = json.dumps(content, indent=2) + "\n"
-    write_whole(path, lambda part: part.write_text(text))
 
 
 def fit(content: Any, form: type) -> str | None:

@@ -12,7 +12,8 @@ from sizes import sizes
 
 import palestra
 from palestra.tools.cli import main
-from palestra.tools.json_files import read_json, write_json
+from palestra.tools.files import write_json
+from palestra.tools.json_files import read_json
 from palestra.tools.training.reproduce import first_difference, reproduce
 
 STEPS = 4_096

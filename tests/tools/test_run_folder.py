@@ -17,7 +17,7 @@ from palestra.envs.classic.cartpole import CartPole
 from palestra.tools import export
 from palestra.tools.agents.agent import Agent
 from palestra.tools.environments.whose import task_of
-from palestra.tools.json_files import write_json
+from palestra.tools.files import write_json
 from palestra.tools.runs import checkpoint, run_folder
 from palestra.tools.runs.reading import read_config, read_metrics, read_summary
 from palestra.tools.runs.run_folder import Recorder

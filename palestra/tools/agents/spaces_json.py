@@ -47,13 +47,8 @@ def describe(space: gymnasium.Space) -> dict[str, Any]:
             shape = [height, width, channels // space.stack]
             return {"kind": "Frames", "shape": shape, "stack": space.stack}
         case Box() if str(space.dtype) in BOX_TYPES:
-            return {
-                "kind": "Box",
-                "shape": list(space.shape),
-                "dtype": str(space.dtype),
-                "low": _numbers(space.low),
-                "high": _numbers(space.high),
-            }
+            bounds = {"low": _numbers(space.low), "high": _numbers(space.high)}
+            return {"kind": "Box", "shape": list(space.shape), "dtype": str(space.dtype), **bounds}
     raise InputError(f"an agent for {space} cannot be saved.")
 
 

@@ -4,7 +4,7 @@ A preset is chosen before flags override it. Each names its source and the score
 greedy, 100 episodes in Gymnasium's environment, mean over as many seeds as it says.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
@@ -57,11 +57,15 @@ def preset(
     known = presets_of(algorithm, env_id, sketched=sketched)
     if name is None:
         return known.get("default")
-    if (found := known.get(str(name))) is None:
-        near = get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}."
-        raise InputError(f"There is no preset {str(name)!r} for {algorithm} on {env_id}; {hint}")
-    return found
+    if str(name) not in known:
+        raise _no_preset(algorithm, env_id, str(name), known)
+    return known[str(name)]
+
+
+def _no_preset(algorithm: str, env_id: str, name: str, known: Collection[str]) -> InputError:
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}."
+    return InputError(f"There is no preset {name!r} for {algorithm} on {env_id}; {hint}")
 
 
 def usual(

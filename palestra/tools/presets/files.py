@@ -8,7 +8,8 @@ from palestra.faults import InputError
 from palestra.tools.agents.agent import UNFIT, algorithm_of
 from palestra.tools.environments.task import Task
 from palestra.tools.environments.whose import task_from
-from palestra.tools.json_files import Whole, read_json, write_json
+from palestra.tools.files import write_json
+from palestra.tools.json_files import Whole, read_json
 from palestra.tools.presets.types import Preset
 from palestra.tools.runs.paths import settings_at
 

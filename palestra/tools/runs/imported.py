@@ -21,8 +21,8 @@ from palestra.core import Seed, check
 from palestra.faults import InputError
 from palestra.tools.environments.task import Task
 from palestra.tools.environments.whose import task_from
-from palestra.tools.files import write_whole
-from palestra.tools.json_files import NotJsonError, parsed, write_json
+from palestra.tools.files import write_json, write_whole
+from palestra.tools.json_files import NotJsonError, parsed
 from palestra.tools.loggers.names import STYLES
 from palestra.tools.runs import run_folder
 from palestra.tools.runs.run import Run

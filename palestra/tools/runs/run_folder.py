@@ -34,8 +34,8 @@ from palestra.faults import InputError
 from palestra.runners.report import PRINTED, Report
 from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.episodes import Played
-from palestra.tools.files import write_whole
-from palestra.tools.json_files import Whole, write_json
+from palestra.tools.files import write_json, write_whole
+from palestra.tools.json_files import Whole
 from palestra.tools.runs.paths import runs_in as runs_in
 from palestra.tools.runs.reading import Numbers, read_config
 

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from palestra.faults import InputError
-from palestra.tools.json_files import read_json, write_json
+from palestra.tools.files import write_json
+from palestra.tools.json_files import read_json
 from palestra.tools.runs.listing import found, is_written
 
 PAUSE = 1.0  # seconds between two looks

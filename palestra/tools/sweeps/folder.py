@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from palestra.faults import InputError
-from palestra.tools.json_files import Whole, read_json, write_json
+from palestra.tools.files import write_json
+from palestra.tools.json_files import Whole, read_json
 from palestra.tools.runs.paths import SWEEP
 from palestra.tools.runs.reading import judged, read_summary
 from palestra.version import __version__

@@ -13,7 +13,8 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from palestra.tools.json_files import Whole, read_json, write_json
+from palestra.tools.files import write_json
+from palestra.tools.json_files import Whole, read_json
 from palestra.tools.statistics.definitions import interquartile_mean
 from palestra.tools.sweeps import folder
 

@@ -17,7 +17,8 @@ from uuid import uuid4
 import numpy as np
 
 from palestra.faults import InputError
-from palestra.tools.json_files import Whole, read_json, write_json
+from palestra.tools.files import write_json
+from palestra.tools.json_files import Whole, read_json
 from palestra.tools.runs import checkpoint
 from palestra.tools.runs.reading import read_config
 from palestra.tools.sweeps import folder, halving

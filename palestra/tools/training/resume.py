@@ -14,7 +14,8 @@ from palestra.names import by_name
 from palestra.runners.devices import leading, leads
 from palestra.runners.leaves import MisfitError
 from palestra.runners.switches import as_written, check_devices
-from palestra.tools.json_files import fit, write_json
+from palestra.tools.files import write_json
+from palestra.tools.json_files import fit
 from palestra.tools.loggers import Logger, logged, loggers, words
 from palestra.tools.runs import checkpoint, reading
 from palestra.tools.runs.checkpoint import Checkpoint

@@ -16,8 +16,8 @@ from palestra.runners.leaves import named
 from palestra.runners.report import Report, Since
 from palestra.tools.agents.agent import Agent
 from palestra.tools.agents.episodes import Judge, Played, Wishes
-from palestra.tools.files import write_whole
-from palestra.tools.json_files import Whole, write_json
+from palestra.tools.files import write_json, write_whole
+from palestra.tools.json_files import Whole
 from palestra.tools.pictures.video import record
 from palestra.tools.runs import checkpoint, reading, run_folder
 from palestra.tools.runs.checkpoint import Checkpoint, Keeper

@@ -41,7 +41,7 @@ from palestra.tools import presets
 from palestra.tools.agents.agent import UNFIT, algorithm_of
 from palestra.tools.environments.task import Task, seen_of
 from palestra.tools.environments.whose import task_from, task_of
-from palestra.tools.json_files import write_json
+from palestra.tools.files import write_json
 from palestra.tools.presets.types import Preset
 from palestra.tools.runs.run_folder import surroundings
 from palestra.tools.training.options import Flags, how_many
