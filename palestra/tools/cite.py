@@ -16,7 +16,7 @@ def cite(name: str) -> str:
     Raises ValueError, naming the nearest one, for an algorithm that the table lacks, and for one
     from outside, whose paper nobody has told.
     """
-    if not entry(name).paper:
+    if ":" in name or not entry(name).paper:
         raise InputError(f"{name} is not of this package, and does not say what to cite.")
     entries = references()
     return "\n\n".join(entries[key] for key in (*entry(name).paper.split(), "palestra"))

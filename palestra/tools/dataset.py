@@ -95,6 +95,8 @@ def _env(agent: Agent) -> gymnasium.Env | None:
     """The environment by which a reader plays on; None where no file can name it."""
     task: Any = agent.task
     if isinstance(task, Ours):
+        if ":" in task.env_id:  # a class of somebody's module
+            return None
         return make(task.env_id, max_episode_steps=task.max_episode_steps, **task.env_kwargs)
     # It may be registered with a function, or its parameters be those of our preprocessing.
     with suppress(ValueError, TypeError):

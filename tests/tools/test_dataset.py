@@ -2,15 +2,21 @@
 
 import os
 import sys
+from typing import ClassVar
 
 import gymnasium
+import jax.numpy as jnp
 import minari
 import numpy as np
 import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
+from gymnasium.spaces import Discrete
+from learners import SMALL, E
 from studios import agent_of
 
+from palestra import train
 from palestra.algorithms.dqn import DQN
+from palestra.core import Step, hyperparameters
 from palestra.faults import InputError
 from palestra.tools.agents.agent import load
 from palestra.tools.cli import main
@@ -40,6 +46,31 @@ def test_minari_reads_the_episodes_that_were_played(tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
     assert ROOT not in os.environ
     assert [x.name for x in tmp_path.iterdir()] == ["cliff"]
+
+
+@hyperparameters
+class Waiting:
+    """Ends after three steps."""
+
+    observation_space: ClassVar = Discrete(4)
+    action_space: ClassVar = Discrete(2)
+
+    def reset(self, key):
+        return jnp.int32(0), jnp.int32(0)
+
+    def step(self, time, action, key):
+        return time + 1, Step(time + 1, jnp.float32(1), time == 2, jnp.bool_(False))
+
+    def draw(self, time, action=None):
+        return np.zeros((8, 8, 3), np.uint8)
+
+
+def test_episodes_in_a_class_of_ones_own(tmp_path):
+    quick = {"steps": 64, "num_envs": E, "episodes": 2, "quiet": True, "video": False}
+    run = train(Waiting, SMALL["q_learning"], run=tmp_path / "run", **quick)
+    agent = load(run.folder)
+    kept = minari.MinariDataset(write(agent, episodes(agent, 2), tmp_path / "a") / "data")
+    assert [episode.observations.tolist() for episode in kept] == [[0, 1, 2, 3]] * 2
 
 
 def test_a_branch_with_ones_own_moves_is_kept_from_the_game(tmp_path):

@@ -1056,7 +1056,17 @@ def play(arguments: list[str]) -> int:
     against = arguments[0] if is_named(arguments[0]) else None
     known = zoo.row_of(against)["environment"] if against else arguments[0]
     env_id = id_today(known)
-    entry(env_id)  # raises: only our own can be played
+    try:
+        entry(env_id)
+    except InputError:
+        import gymnasium
+
+        if ":" not in env_id and env_id not in gymnasium.registry:
+            raise
+        raise InputError(
+            f"{env_id} is not one of Palestra's own environments, which alone can be played; "
+            "`palestra list` names them."
+        ) from None
     simulator = simulator_of(env_id)
     flags = PlayFlags(max_episode_steps=entry(env_id).limit or -1)
     parts = {"play": flags, "env": simulator}
