@@ -191,8 +191,8 @@ class Recorder:
         steps, totals, lengths = _finished(report, self.step)
         self.recent.extend(totals.tolist())
         line: dict[str, Any] = {"step": report.step, "episodes": len(totals)}
-        if self.recent:
-            line["return"] = float(np.mean(self.recent))
+        if (mean := self.mean_return) is not None:
+            line["return"] = mean
         for name, metric in report.metrics.items():
             values = np.asarray(metric)
             measured = values[np.isfinite(values)]

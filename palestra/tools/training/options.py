@@ -14,11 +14,15 @@ def how_many(words: object) -> int:
     """The number of actors in "ray:16"; 0 of "none". Raises ValueError."""
     found = re.fullmatch(r"ray:0*([1-9]\d{0,4})|none", words) if isinstance(words, str) else None
     if found is None:
-        raise InputError(
-            f"actors must be ray: and a number of at least 1, such as ray:16, or none; not "
-            f"{words!r}. The address of a cluster stands in RAY_ADDRESS."
-        )
+        raise _no_actors(words)
     return int(found[1] or 0)
+
+
+def _no_actors(words: object) -> InputError:
+    return InputError(
+        f"actors must be ray: and a number of at least 1, such as ray:16, or none; not "
+        f"{words!r}. The address of a cluster stands in RAY_ADDRESS."
+    )
 
 
 @settings
