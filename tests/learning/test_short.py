@@ -45,9 +45,9 @@ FASTEST = {
     "td3": ("Pendulum-v1", -200.0),
     "sac": ("Pendulum-v1", -200.0),
 }
-# What computes for longer than optimizing takes; the last, since all programs are forgotten then.
-LONG = {"n_step_sarsa", "sarsa_lambda", "monte_carlo", "actor_critic", "ppo"}
-LONG |= {"dqn", "c51", "qr_dqn", "rainbow", "r2d2"}
+# What computes for seconds; the last, since all programs are forgotten before and after each.
+LONG = {"actor_critic", "ppo", "dqn", "c51", "qr_dqn", "rainbow", "r2d2"}
+LONG |= {"n_step_sarsa", "sarsa_lambda", "monte_carlo"}
 REPORTS = 25
 LOOKED_AT = {"ppo": REPORTS}  # of the first seed at least: until it is certain, and good
 FEWER = 8  # of others
@@ -68,7 +68,7 @@ def test_every_algorithm_has_a_task():
 @pytest.mark.parametrize("name", sorted(ALGORITHMS, key=LONG.__contains__))
 def test_it_learns(name, request):
     if name in LONG:
-        request.getfixturevalue("optimized")
+        request.getfixturevalue("faster")
     env_id, line = FASTEST[name]
     chosen = preset(name, env_id)
     env = envs.make(env_id)
