@@ -24,7 +24,13 @@ class Visits:
         self.said: list[str] = []  # in the console, by pages and scripts
 
     def open(
-        self, address: str | Path, *, dark: bool = False, width: int = 1280, height: int = 900
+        self,
+        address: str | Path,
+        *,
+        dark: bool = False,
+        width: int = 1280,
+        height: int = 900,
+        phone: bool = False,
     ) -> Page:
         """A page, loaded; a file's with the network off, another's with its own server alone."""
         url = address.resolve().as_uri() if isinstance(address, Path) else address
@@ -32,6 +38,8 @@ class Visits:
             color_scheme="dark" if dark else "light",
             viewport={"width": width, "height": height},
             offline=isinstance(address, Path),
+            is_mobile=phone,
+            has_touch=phone,
         )
         page.on("request", lambda request: self._note(request, url))
         page.on("console", lambda told: self.said.append(told.text))

@@ -187,6 +187,35 @@ def test_a_table_learns_on_the_world(studio, visits):
         expect(seen.locator(".card", has=seen.locator(".thought"))).to_contain_text(f"cell {cell}")
 
 
+def test_a_phone_plays_by_keys_on_the_screen(studio, visits):
+    seen = visit(visits, studio, "play")
+    expect(seen.locator(".touch")).to_be_hidden()
+    seen.close()
+    seen = visit(visits, studio, "play", width=375, phone=True)
+    keys = seen.locator(".touch button")
+    expect(keys).to_have_text(["←", "→"])
+    expect(keys.first).to_have_accessible_name("push the cart left")
+    assert seen.evaluate("document.documentElement.scrollWidth") <= 375
+    expect(seen.locator("#hand")).to_have_attribute("aria-pressed", "false", timeout=SLOW)
+    seen.evaluate(SENT)
+    keys.last.tap()
+    told = [{"do": "key", "key": "right", "down": down} for down in (True, False)]
+    assert [json.loads(x) for x in seen.evaluate("sent")] == told
+    expect(seen.locator("#hand")).to_have_attribute("aria-pressed", "true", timeout=SLOW)
+
+
+def test_a_form_shows_long_values_whole(studio, visits):
+    cut = "x => x.scrollWidth > x.clientWidth"
+    seen = visit(visits, studio, "train")
+    field = seen.locator("#set-hidden")
+    assert not field.evaluate(cut)
+    field.fill("512, 512, 256, 256, 128")
+    assert not field.evaluate(cut)
+    inputs = seen.locator(".field input[type=text]")
+    assert inputs.count() > 10
+    assert not any(inputs.nth(i).evaluate(cut) for i in range(inputs.count()))
+
+
 def test_a_gamepad_plays_as_arrow_keys_do(studio, visits):
     seen = visit(visits, studio, "play")
     seen.evaluate("navigator.getGamepads = () => [window.pad || null]")

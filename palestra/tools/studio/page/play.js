@@ -183,6 +183,7 @@ export async function play(place, given, kept) {
       transport.querySelector(`#${id}`)?.setAttribute("aria-label", t(words));
       transport.querySelector(`#${id}`)?.setAttribute("title", t(words));
     }
+    first.canvas.after(h("div", { class: "touch", role: "group", "aria-label": t("keys") }, ...about.keys.map((x) => fingers(x.keys[0], t(x.does)))));
     buttons = about.keys.filter((x) => !x.keys.some((k) => k in ARROWS)).slice(0, BUTTONS.length);
     const numbers = Object.entries(about.parameters);
     side.replaceChildren(h("section", { class: "card" }, h("h2", {}, t("keys")), h("dl", { class: "facts" }, ...about.keys.map((x) => h("div", {},
@@ -241,13 +242,25 @@ export async function play(place, given, kept) {
     if (name === "escape" && down) send({ do: "pause" });
     if (known(name)) send({ do: "key", key: name, down });
   };
-  const held = { board: new Set(), gamepad: new Set() };
+  const held = { board: new Set(), gamepad: new Set(), touch: new Set() };
   /** Tell which keys are down there now. */
   const hold = (where, down) => {
     held[where].forEach((x) => down.has(x) || key(x, false));
     down.forEach((x) => held[where].has(x) || key(x, true));
     held[where] = down;
   };
+  /** A key on the screen, where there is no other. */
+  function fingers(name, does) {
+    const touch = (down) => (event) => {
+      event.preventDefault();
+      const now = new Set(held.touch);
+      if (down) now.add(name); else now.delete(name);
+      hold("touch", now);
+    };
+    const up = touch(false);
+    return h("button", { type: "button", "aria-label": does, onpointerdown: touch(true), onpointerup: up, onpointercancel: up, onlostpointercapture: up,
+      oncontextmenu: (event) => event.preventDefault() }, ARROWS[name] || (name === "space" ? t("space") : name));
+  }
   const pressed = (event) => {
     const name = NAMES[event.key] || event.key.toLowerCase(), down = new Set(held.board);
     const elsewhere = event.target.closest?.("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey || (name === "space" && event.target.closest?.("button, a"));

@@ -3,6 +3,8 @@ import { get, post } from "./api.js";
 import { h, say, value } from "./dom.js";
 import { t } from "./words.js";
 
+const FIT = 11; // letters for which a field beside its name has room
+
 export async function train(place, given) {
   const chosen = { algorithm: given.get("algorithm") || "dqn", env: given.get("env") || "CartPole-v1", preset: given.get("preset") || "" };
   let told, refused = "";
@@ -66,6 +68,14 @@ export async function train(place, given) {
     if (x.kind === "bool") input = h("input", { type: "checkbox", id, checked: x.value });
     else if (x.kind === "choice") input = h("select", { id }, x.choices.map((one) => h("option", { value: one, selected: one === x.value }, one)));
     else input = h("input", { type: "text", id, value: before, autocomplete: "off", spellcheck: "false" });
+    if (input.type === "text") {
+      const grow = () => {
+        input.classList.toggle("long", input.value.length > FIT);
+        input.title = input.value.length > FIT ? input.value : "";
+      };
+      input.addEventListener("input", grow);
+      grow();
+    }
     input.setAttribute("aria-describedby", `${id}-said`);
     inputs.set(x.name, [input, before]);
     const said = x.said ? t(x.said) : t(`said_${x.name}`);
