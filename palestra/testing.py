@@ -30,6 +30,7 @@ from palestra.core import (
     Algorithm,
     Chosen,
     Environment,
+    HasModel,
     HasValues,
     Key,
     Masked,
@@ -42,6 +43,7 @@ from palestra.core import (
 )
 from palestra.envs.transforms import Discretize, TimeLimit
 from palestra.faults import said
+from palestra.parts.masks import observed, observed_space
 from palestra.parts.remembering import apart, nothing, recalled
 from palestra.parts.spaces import example, flat_action_space, flat_observation_space, legal
 from palestra.runners import compiled
@@ -58,6 +60,8 @@ ACTIONS = {
     "multi-discrete": MultiDiscrete([2, 3]),
     "continuous": Box(-2, 2, (2,)),
 }
+ENOUGH = 20  # rewards, for their mean to be compared
+COMPUTED = "compute it from what `step` does (palestra.envs.toy_text.model.outcomes)."
 NUM_ENVS = 32  # side by side, in what algorithms are shown
 CONTINUOUS = "probe/Continuous-v0"
 PROBES = [  # that need no memory
@@ -172,13 +176,20 @@ class EnvironmentTests:
                 "what is random from the key itself, or from keys split off it.",
             )
 
+    def play(self, seed: int) -> Transition:
+        """Random steps, compiled and side by side, as in training."""
+        actions = _some_actions(self.env.action_space, 256)
+        played = partial(_episodes, self.env, actions, self.steps, prng.key(seed))
+        return _called(f"{self.name}, compiled and side by side,", played)
+
+    @cached_property
+    def played(self) -> Transition:
+        """Those of one seed."""
+        return self.play(0)
+
     def test_episodes(self) -> None:
         """Side by side and compiled, as in training: in its spaces, finite, the same each time."""
-        env, name = self.env, self.name
-        play = lambda seed: _episodes(
-            env, _some_actions(env.action_space, 256), self.steps, prng.key(seed)
-        )
-        rollout = _called(f"{name}, compiled and side by side,", play, 0)
+        env, name, rollout = self.env, self.name, self.played
         for what in ("obs", "next_obs"):
             seen = getattr(rollout, what)
             _fits(env.observation_space, seen, f"{name}: an observation under random actions", 2)
@@ -186,9 +197,74 @@ class EnvironmentTests:
         odd = reward[~np.isfinite(reward)]
         _must(not odd.size, f"{name}.step must give finite rewards, not {odd[:1]}.")
         _must(
-            _same(rollout, play(0)),
+            _same(rollout, self.play(0)),
             f"{name} must take the same course for the same key and actions, each time.",
         )
+
+    @cached_property
+    def model(self) -> Any:
+        """What it says can happen; None where it says nothing, or of a world not seen whole."""
+        env: Any = self.env.env if isinstance(self.env, TimeLimit) else self.env
+        if not (isinstance(env, HasModel) and isinstance(self.env.action_space, Discrete)):
+            return None
+        model = _called(f"{self.name}.model", env.model)
+        whole = model.probability.shape[:2] == (np.prod(self._sizes), self.env.action_space.n)
+        return model if whole else None
+
+    @property
+    def _sizes(self) -> list[int]:
+        """How many there are of each part of what is seen, 0 where it is not one of a few."""
+        space = observed_space(self.env.observation_space)
+        parts = list(space) if isinstance(space, Tuple) else [space]
+        return [int(getattr(part, "n", 0)) for part in parts]
+
+    def _states(self, obs: PyTree) -> np.ndarray:
+        """The numbers of states that were observed, in a row."""
+        parts = [np.ravel(part) for part in jax.tree.leaves(observed(obs))]
+        return np.ravel_multi_index(parts, self._sizes)
+
+    def test_start_of_model(self) -> None:
+        """Where it has a `model`, episodes begin where that says, and as often."""
+        if self.model is None:
+            return
+        many = 512
+        start = jax.vmap(self.env.reset)(jax.random.split(prng.key(1), many))[1]
+        for state, count in zip(*np.unique(self._states(start), return_counts=True), strict=True):
+            chance = self.model.start[state]
+            _must(
+                _about(count, many, chance),
+                f"{self.name}.model says that {_percent(chance)} of episodes begin in state "
+                f"{state}, but of {many} `reset` began {count} there.",
+            )
+
+    def test_model(self) -> None:
+        """Where it has a `model`, that says what `step` does, how often, and for what reward."""
+        if (model := self.model) is None:
+            return
+        rows = self.played
+        was, now = self._states(rows.obs), self._states(rows.next_obs)
+        action, reward, ended = map(np.ravel, (rows.action, rows.reward, rows.terminated))
+        may = np.ones(len(was), bool)
+        if model.allowed is not None:
+            may = model.allowed[was, action].astype(bool)
+        for s, a, after, end in np.unique(np.stack([was, action, now, ended], -1)[may], axis=0):
+            here = may & (was == s) & (action == a)
+            paid = reward[here & (now == after) & (ended == end)]
+            alike = (model.successor[s, a] == after) & (model.terminated[s, a] == end)
+            chance, n = model.probability[s, a] @ alike, here.sum()
+            led = f"action {a} in state {s} leads to state {after}{' and the end' if end else ''}"
+            _must(
+                _about(len(paid), n, chance),
+                f"{self.name}.model says that {led} in {_percent(chance)} of all cases, but in {n} "
+                f"`step` led there {len(paid)} times; {COMPUTED}",
+            )
+            mean = (model.probability[s, a] * model.reward[s, a]) @ alike / chance
+            spread = 5 * paid.std() / len(paid) ** 0.5 + 1e-3 * (1 + abs(mean))
+            _must(
+                len(paid) < ENOUGH or abs(paid.mean() - mean) <= spread,
+                f"{self.name}.model says that {led} with a reward of {mean:.4g}, but that of "
+                f"`step` was {paid.mean():.4g}; {COMPUTED}",
+            )
 
 
 class AlgorithmTests:
@@ -740,6 +816,16 @@ def _some_actions(space: gymnasium.Space, count: int) -> PyTree:
     many = batch_space(space, count)
     many.seed(0)
     return legal(space, jax.tree.map(jnp.asarray, many.sample()))
+
+
+def _about(count: int, n: int, chance: float) -> bool:
+    """Whether what has a chance may have happened so often in n cases; what has none never does."""
+    spread = (n * max(chance * (1 - chance), 0)) ** 0.5
+    return chance > 0 and abs(count - n * chance) <= 5 * spread + 3
+
+
+def _percent(chance: float) -> str:
+    return f"{100 * chance:.4g} %"
 
 
 def _configured(given: Any, methods: tuple[str, ...], word: str) -> Any:

@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from itertools import count
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from gymnasium.spaces import Box, Discrete, Text
 
 from palestra import testing
 from palestra.core import Count, Share, Step, hyperparameters
+from palestra.envs.toy_text.model import Model, outcomes
 from palestra.testing import AlgorithmTests, EnvironmentTests, check_algorithm, check_environment
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "own_racetrack.py"
@@ -138,6 +139,51 @@ ENVIRONMENT_FAULTS = {
         step=in_python
     ),
 }
+
+
+@hyperparameters
+class Told:
+    """Steps to the right, or now and then stays; says all that can happen."""
+
+    stays: Share = 0.2
+    wrong: Literal["", "start", "chance", "reward"] = ""
+
+    observation_space: ClassVar = Discrete(5)
+    action_space: ClassVar = Discrete(2)
+
+    def reset(self, key):
+        place = jnp.int32(jax.random.bernoulli(key))
+        return place, place
+
+    def step(self, place, action, key):
+        return self.advance(place, action, jax.random.uniform(key) < self.stays)
+
+    def advance(self, place, action, stays):
+        place = place + jnp.where(stays, 0, 1)
+        reward = jnp.where(action == 1, 1.0, -1.0)
+        return place, Step(place, reward, place == 4, jnp.bool_(False))
+
+    def model(self):
+        after, step = outcomes(self.advance, jnp.arange(5), 2, jnp.array([False, True]))
+        stays = 2 * self.stays if self.wrong == "chance" else self.stays
+        chance = np.broadcast_to([1 - stays, stays], after.shape)
+        start = np.eye(5)[0] if self.wrong == "start" else np.array([0.5, 0.5, 0, 0, 0])
+        reward = step.reward + (self.wrong == "reward")
+        return Model(chance, np.minimum(after, 4), reward, step.terminated, start)
+
+
+MODEL_FAULTS = {
+    "start": "Told.model says that 100 % of episodes begin in state 0, but of 512 `reset` began 2",
+    "chance": "Told.model says that action . in state 0 leads to state 0 in 40 % of all cases, but",
+    "reward": "state 0 leads to state 0 with a reward of 0, but that of `step` was -1; compute it",
+}
+
+
+@pytest.mark.parametrize("wrong", MODEL_FAULTS)
+def test_faults_of_models(wrong):
+    check_environment(Told())
+    with pytest.raises(AssertionError, match=MODEL_FAULTS[wrong]):
+        check_environment(Told(wrong=wrong))
 
 
 @pytest.mark.parametrize("said", ENVIRONMENT_FAULTS)
