@@ -293,11 +293,13 @@ def encoder(space: gymnasium.Space, key: Key, *, layer_norm: bool = False) -> En
         return CNN(space.shape, key, layer_norm=layer_norm)
     if isinstance(space, gymnasium.spaces.Tuple) and len(space):
         keys = jax.random.split(key, len(space))
-        parts = tuple(
-            encoder(part, k, layer_norm=layer_norm) for part, k in zip(space, keys, strict=True)
-        )
+        parts = tuple(map(partial(encoder, layer_norm=layer_norm), space, keys))
         return Joined(parts, sum(part.size for part in parts))
-    raise InputError(
+    raise _not_seen(space)
+
+
+def _not_seen(space: gymnasium.Space) -> InputError:
+    return InputError(
         "the observation must be a vector, a picture (a Box of one axis or of three), one of a "
         f"few, counted from 0 (Discrete), or a Tuple of such, not {space}."
     )

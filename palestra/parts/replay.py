@@ -67,13 +67,14 @@ def of(spec: Spec, capacity: int, rollout_length: int, n_step: int = 1) -> Repla
     stack = space.stack if isinstance(space, Frames) else 0
     example = example_transition(spec)
     replay = empty(capacity, spec.num_envs, rollout_length, example, stack=stack)
-    least = n_step + stack
-    if replay.data.reward.shape[0] < least:
-        words = f"(n_step + {stack} frames)" if stack else "n_step"
-        raise InputError(
-            f"memory_size must be at least {words} x num_envs, which is {least * spec.num_envs}."
-        )
+    if replay.data.reward.shape[0] < n_step + stack:
+        raise _too_short(stack, (n_step + stack) * spec.num_envs)
     return replay
+
+
+def _too_short(stack: int, least: int) -> InputError:
+    words = f"(n_step + {stack} frames)" if stack else "n_step"
+    return InputError(f"memory_size must be at least {words} x num_envs, which is {least}.")
 
 
 def empty(

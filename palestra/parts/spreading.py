@@ -6,6 +6,8 @@ is what one device would compute, to rounding. So an algorithm says over the who
 means, and no line of it is about devices.
 """
 
+from functools import partial
+
 import jax
 from jax.sharding import PartitionSpec
 from jaxtyping import PyTree
@@ -21,18 +23,17 @@ def device_count() -> int:
 def spread(tree: PyTree, axis: int) -> PyTree:
     """The tree; each device computes its part of that axis, where so many parts are equal."""
     count = device_count()
+    return tree if count == 1 else jax.tree.map(partial(_parted, axis, count), tree)
 
-    def leaf(x: jax.Array) -> jax.Array:
-        if count == 1 or x.shape[axis] % count:
-            return x
-        before = [None] * (axis % x.ndim)
-        return jax.lax.with_sharding_constraint(x, PartitionSpec(*before, AXIS))
 
-    return jax.tree.map(leaf, tree)
+def _parted(axis: int, count: int, x: jax.Array) -> jax.Array:
+    if x.shape[axis] % count:
+        return x
+    before = [None] * (axis % x.ndim)
+    return jax.lax.with_sharding_constraint(x, PartitionSpec(*before, AXIS))
 
 
 def everywhere(tree: PyTree) -> PyTree:
     """The tree; each device has all of it."""
-    if device_count() == 1:
-        return tree
-    return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, PartitionSpec()), tree)
+    whole = lambda x: jax.lax.with_sharding_constraint(x, PartitionSpec())
+    return tree if device_count() == 1 else jax.tree.map(whole, tree)
