@@ -65,6 +65,18 @@ def test_saved_and_loaded_it_acts_the_same(agent: Agent, path: Path) -> None:
     assert again.env_id == "CartPole-v1"
 
 
+def test_its_form_is_traced_once_unless_numbers_become_wide(path: Path, monkeypatch) -> None:
+    begun, init = [], DQN.init
+    monkeypatch.setattr(DQN, "init", lambda *args: begun.append(1) or init(*args))
+    agent = load(path)
+    obs = np.zeros(4, np.float32)
+    assert agent.values(obs)[agent.predict(obs)] == agent.values(obs).max()
+    assert (len(begun), agent.moments) == (1, None)
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        assert reads(agent.algorithm, agent.spec)["q.mlp.layers.0.bias"].dtype == np.float64
+    assert reads(agent.algorithm, agent.spec)["q.mlp.layers.0.bias"].dtype == np.float32
+
+
 def test_one_that_has_acted_can_be_given_to_other_processes(path: Path) -> None:
     agent = load(path)
     obs = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
