@@ -82,8 +82,8 @@ def apart(root: Path) -> Iterator[tuple[psutil.Process, Studio]]:
             child.kill()
 
 
-def agent_of(env_id, algorithm, **kwargs):
+def agent_of(env_id, algorithm, limit=None, **kwargs):
     """An agent that has learned nothing."""
-    task = task_of(env_id, kwargs)
+    task = task_of(env_id, kwargs, limit)
     spec = Spec(*task.spaces()[:2], 1)
     return Agent.of(algorithm, spec, task, algorithm.init(spec, prng.key(1)), None)

@@ -20,6 +20,7 @@ import numpy as np
 from palestra.envs.gym.single import make
 from palestra.faults import InputError
 from palestra.tools.agents.agent import Agent
+from palestra.tools.environments.atari import Atari
 from palestra.tools.environments.ours import Ours
 
 ROOT = "MINARI_DATASETS_PATH"  # where Minari keeps its data sets, in the environment
@@ -67,7 +68,7 @@ def write(agent: Agent, lines: Iterable[Sequence[Moment]], folder: Path) -> Path
                 observation_space=agent.observation_space,  # which a preprocessing has changed
                 action_space=agent.action_space,
                 algorithm_name=type(agent.algorithm).__name__,
-                description=f"{len(lines)} episodes of {task}, played by Palestra's agent.",
+                description=f"{len(lines)} episodes of {_told(task)}, played by Palestra's agent.",
                 requirements=["palestra"] if isinstance(task, Ours) else [],
                 jpeg_encoding=False,
             )
@@ -91,16 +92,34 @@ def _minari() -> Any:
         ) from None
 
 
+def _told(task: Any) -> str:
+    """The task in words; of an Atari game with its preprocessing, also where that is the usual."""
+    return f"{task.env_id}, seen as {task.seen_as}" if isinstance(task, Atari) else str(task)
+
+
 def _env(agent: Agent) -> gymnasium.Env | None:
-    """The environment by which a reader plays on; None where no file can name it."""
-    task: Any = agent.task
+    """The environment by which a reader plays on; None where no file can name it, or what it names
+    shows something else than the agent saw, as Gymnasium's Atari does: the whole screen."""
+    env = _named(agent.task)
+    if env is None:
+        return None
+    spaces = env.observation_space, env.action_space
+    if spaces == (agent.observation_space, agent.action_space):
+        return env
+    env.close()
+    return None
+
+
+def _named(task: Any) -> gymnasium.Env | None:
+    """The environment that a task's id and parameters name; None where no file can hold them."""
     if isinstance(task, Ours):
         if ":" in task.env_id:  # a class of somebody's module
             return None
         return make(task.env_id, max_episode_steps=task.max_episode_steps, **task.env_kwargs)
     # It may be registered with a function, or its parameters be those of our preprocessing.
     with suppress(ValueError, TypeError):
-        env = gymnasium.make(task.env_id, **task.env_kwargs)
+        limit = task.max_episode_steps
+        env = gymnasium.make(task.env_id, max_episode_steps=limit, **task.env_kwargs)
         if env.spec is not None and env.spec.to_json():
             return env
     return None

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import minari
 import numpy as np
 import pytest
-from gymnasium.envs.classic_control import CartPoleEnv
 from gymnasium.spaces import Discrete
 from learners import SMALL, E
 from studios import agent_of
@@ -20,7 +19,7 @@ from palestra.core import Step, hyperparameters
 from palestra.faults import InputError
 from palestra.tools.agents.agent import load
 from palestra.tools.cli import main
-from palestra.tools.dataset import ROOT, write
+from palestra.tools.dataset import ROOT, Moment, write
 from palestra.tools.studio.play import episodes, game
 
 
@@ -104,8 +103,9 @@ def test_an_episode_of_pictures_is_what_was_seen(tmp_path):
     (episode,) = minari.MinariDataset(f"{played.saved}/data")
     assert episode.observations.dtype == bool
     assert np.array_equal(episode.observations, seen)
-    gymnasium.register("dataset/Cart-v0", CartPoleEnv, max_episode_steps=10)
-    agent = agent_of("dataset/Cart-v0", DQN(hidden=(8,), memory_size=100))
+    made_by = "gymnasium.envs.classic_control:CartPoleEnv"
+    gymnasium.register("dataset/Cart-v0", made_by, max_episode_steps=500)
+    agent = agent_of("dataset/Cart-v0", DQN(hidden=(8,), memory_size=100), limit=10)
     played = game(agent, 0, tmp_path / "host")
     played.step()
     played.key("1", True)
@@ -117,6 +117,8 @@ def test_an_episode_of_pictures_is_what_was_seen(tmp_path):
     assert episode.actions[1:].tolist() == [1] * (played.at - 1)
     assert np.array_equal(episode.observations, [x.obs[0] for x in played.line])
     played.close()
+    recovered = minari.MinariDataset(f"{played.saved}/data").recover_environment()
+    assert (recovered.spec.id, recovered.spec.max_episode_steps) == ("dataset/Cart-v0", 10)
 
 
 def test_an_atari_agent_keeps_what_it_saw(tmp_path):
@@ -129,3 +131,15 @@ def test_an_atari_agent_keeps_what_it_saw(tmp_path):
     assert data.observation_space == agent.observation_space
     assert episode.observations.shape == (6, *agent.observation_space.shape)
     assert episode.observations.any()
+
+
+def test_an_environment_that_shows_something_else_is_not_named(tmp_path):
+    """Gymnasium's Atari shows the whole screen, and plays by other rules than the agent did."""
+    pytest.importorskip("ale_py")
+    agent = agent_of("ALE/Pong-v5", DQN(hidden=(8,), memory_size=100))
+    line = [Moment(np.zeros((1, 84, 84, 4), np.uint8), action=np.array([0]))] * 3
+    write(agent, [line], tmp_path / "pong")
+    data = minari.MinariDataset(tmp_path / "pong" / "data")
+    assert data.env_spec is None
+    told = data.storage.metadata["description"]
+    assert told == "1 episodes of ALE/Pong-v5, seen as nature-2015, played by Palestra's agent."
