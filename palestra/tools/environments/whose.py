@@ -38,8 +38,7 @@ def task_of(
     names, limit = named_parts(ignore), plain(max_episode_steps)
     given: Any = {} if env_kwargs is None else env_kwargs
     if not (isinstance(given, Mapping) and all(isinstance(name, str) for name in given)):
-        example = {"gravity": 9.8}
-        raise InputError(f"env_kwargs must be names and values, as {example}, not {given!r}.")
+        raise _no_parameters(given)
     check("max_episode_steps", limit, Limit | None)
     if not isinstance(env, str):
         of: Any = of_class if is_like(env, ENVIRONMENT) else Callers.of
@@ -53,6 +52,11 @@ def task_of(
     else:
         kind = Foreign if atari.game_of(env_id) is None else Atari
     return replace(kind.of(env_id, given, limit, names), mask=mask)
+
+
+def _no_parameters(given: object) -> InputError:
+    example = {"gravity": 9.8}
+    return InputError(f"env_kwargs must be names and values, as {example}, not {given!r}.")
 
 
 def task_from(content: Mapping[str, Any]) -> Task:
