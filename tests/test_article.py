@@ -18,9 +18,8 @@ from palestra.tools.cli import main
 
 FOLDER = Path(__file__).parents[1] / "examples" / "article"
 pytestmark = [
-    pytest.mark.usefixtures(
-        "optimized"
-    ),  # imageio's readers leave their pipes to the garbage collector
+    pytest.mark.usefixtures("faster"),
+    # imageio's readers leave their pipes to the garbage collector
     pytest.mark.filterwarnings("ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning"),
 ]
 
@@ -29,7 +28,7 @@ pytestmark = [
 def run(tmp_path: Path, monkeypatch, capsys) -> Callable[..., tuple[str, dict]]:
     """Runs a program with these flags in an empty folder; what it printed, and its names."""
     monkeypatch.chdir(tmp_path)
-    sizes(monkeypatch, evaluations=2, hosted_evaluations=2)
+    sizes(monkeypatch, reports=10, evaluations=2, hosted_evaluations=2)
 
     def run(name: str, *flags: str) -> tuple[str, dict]:
         monkeypatch.setattr(sys, "argv", [name, *flags])
