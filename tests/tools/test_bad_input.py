@@ -1,5 +1,6 @@
 """Bad input gets one clear sentence, exit code 2, no traceback; nothing is made or overwritten."""
 
+import errno
 from fractions import Fraction
 from pathlib import Path
 
@@ -113,6 +114,7 @@ CASES = {
     "plot nothing": (["plot", "nowhere"], "not a run folder"),
     "video of nothing": (["video", "nowhere"], "There is no agent at nowhere"),
     "play nothing": (["play"], "play needs an environment first: palestra play ENV"),
+    "a short flag after runs": (["compare", "a", "-q"], "There is no flag '-q'"),
     "play what is Gymnasium's": (["play", "LunarLander-v3"], "is not one of Palestra's own env"),
     "play what is one's own": (["play", "my_file:Maze"], "is not one of Palestra's own env"),
     "cite what is one's own": (["cite", "my_file:Learner"], "and does not say what to cite"),
@@ -228,6 +230,15 @@ def test_a_fault_of_ours_is_told_as_one(monkeypatch, capsys, tmp_path):
     assert str(file) in told
     assert "palestra 0.1.0: cite dqn" in file.read_text()
     assert "Traceback" in file.read_text()
+
+
+def test_a_full_disk_is_told_in_words(monkeypatch, capsys):
+    def fails(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("palestra.tools.cite.cite", fails)
+    assert main(["cite", "dqn"]) == 1
+    assert capsys.readouterr().err == "palestra: No space left on device.\n"
 
 
 def test_a_tuples_parts_are_read_as_its_type_says():

@@ -156,7 +156,8 @@ def _told(fault: BaseException, arguments: Sequence[str]) -> int:
         print("palestra: aborted", file=sys.stderr)
         return INTERRUPTED
     if isinstance(fault, OSError | ArithmeticError):  # a full disk, say; or training that diverged
-        print(f"palestra: {fault}", file=sys.stderr)
+        bare = isinstance(fault, OSError) and fault.filename is None and fault.strerror
+        print(f"palestra: {f'{bare}.' if bare else fault}", file=sys.stderr)
         return 1
     if DEBUG in os.environ:
         raise fault

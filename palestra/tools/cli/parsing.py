@@ -136,6 +136,8 @@ def words_of(
         while left and (not words or kind in (tuple, list)):
             if is_flag(left[0]) or (kind is bool and left[0].lower() not in TRUTH):
                 break
+            if known[name].form.place and re.match("-[A-Za-z]", left[0]):
+                break  # it is meant as a flag
             words.append(left.pop(0))
         if not words and kind not in (bool, tuple):
             raise InputError(f"{written} needs a value after it.")
