@@ -115,6 +115,8 @@ CASES = {
     "video of nothing": (["video", "nowhere"], "There is no agent at nowhere"),
     "play nothing": (["play"], "play needs an environment first: palestra play ENV"),
     "a short flag after runs": (["compare", "a", "-q"], "There is no flag '-q'"),
+    "a picture of no run": (["plot", "nowhere", "-o", "a.png"], "nowhere is not a run folder"),
+    "export of no run": (["export", "nowhere", "--numpy", "-o", "a"], "no agent at nowhere"),
     "play what is Gymnasium's": (["play", "LunarLander-v3"], "is not one of Palestra's own env"),
     "play what is one's own": (["play", "my_file:Maze"], "is not one of Palestra's own env"),
     "cite what is one's own": (["cite", "my_file:Learner"], "and does not say what to cite"),

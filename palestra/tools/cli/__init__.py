@@ -680,7 +680,7 @@ def list_runs(arguments: list[str]) -> int:
         """Print comma-separated values."""
         json: bool = False
         """Print JSON: a list of values for each column."""
-        output: Path | None = None
+        output: Output = None
         """The file to write to, in place of printing."""
 
     flags = parse(Flags, arguments, "palestra runs")
@@ -726,7 +726,7 @@ def compare_runs(arguments: list[str]) -> int:
         """Print comma-separated values, a statistic with its interval in each row."""
         json: bool = False
         """Print JSON: every number; a statistic is a list of its value and both ends."""
-        output: Path | None = None
+        output: Output = None
         """The file to write to, in place of printing."""
 
     flags = parse(Flags, arguments, "palestra compare")
@@ -817,7 +817,7 @@ def plot(arguments: list[str]) -> int:
         """Of intervals, profiles and heatmap: whose final evaluation is a run's score."""
         dark: bool = False
         """Draw for a dark page."""
-        output: Path | None = None
+        output: Output = None
         """The file to write, PNG, SVG or PDF by its ending [KIND.png in the run folder, or here
         where there are several runs]."""
         trust: Trust = None
@@ -874,7 +874,7 @@ def video(arguments: list[str]) -> int:
         comes with Palestra, such as zoo:dqn/CartPole-v1."""
         seed: Seed = 0
         """Seed of the episode's start state."""
-        output: Path | None = None
+        output: Output = None
         """The mp4 to write [video.mp4 in the run folder]."""
         trust: Trust = None
 
@@ -934,7 +934,7 @@ def watch(arguments: list[str]) -> int:
         """Video of the game's picture alone, such as `palestra video` makes."""
         run: Positional[Path]
         """A run folder, an agent's .safetensors file, or zoo:ALGORITHM/ENV."""
-        output: Path | None = None
+        output: Output = None
         """The mp4 to write [watched-<video>.mp4 in the run folder]."""
         seconds: float | None = None
         """Watch only the first so many seconds [all]."""
@@ -970,7 +970,7 @@ def export(arguments: list[str]) -> int:
         """As ONNX, for onnxruntime and the like."""
         numpy: bool = False
         """As one Python file that needs NumPy alone."""
-        output: Path | None = None
+        output: Output = None
         """The file to write [agent.onnx and agent.py in the run folder]."""
         trust: Trust = None
 
