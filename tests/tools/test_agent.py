@@ -115,6 +115,8 @@ def test_predict_takes_one_observation_or_a_batch(agent: Agent) -> None:
         agent.predict(np.zeros(5))
     with pytest.raises(ValueError, match=r"^an observation has shape \(4,\) or, .*\(2, 3, 4\)\.$"):
         agent.predict(np.zeros((2, 3, 4)))
+    with pytest.raises(ValueError, match=r"^this is \(obs, info\), as reset gives it; give the"):
+        agent.predict((np.zeros(4), {}))
 
 
 VECTOR = Box(-1, 1, (4,))

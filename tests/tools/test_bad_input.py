@@ -14,6 +14,7 @@ from palestra.faults import InputError
 from palestra.tools.cli import main
 from palestra.tools.cli.parsing import value_of_words
 from palestra.tools.environments.whose import task_of
+from palestra.tools.training.train import claim, plan
 
 TRAIN = ["train", "dqn", "CartPole-v1"]
 CASES = {
@@ -21,6 +22,10 @@ CASES = {
     "a file for its module": (
         ["train", "dqn", "games/maze.py:Maze-v0"],
         "games/maze.py is a file; its module is called games.maze.",
+    ),
+    "a path for a module": (
+        ["train", "./games:DoubleQ", "CartPole-v1"],
+        "'./games' is no module's name; say it as Python's import does, such as games, in the",
     ),
     "unknown environment": (["train", "dqn", "CartPole-v2"], "did you mean CartPole-v1?"),
     "lower case": (["train", "dqn", "cartpole-v1"], "did you mean CartPole-v1?"),
@@ -280,8 +285,25 @@ def test_a_fault_in_a_class_of_ones_own_is_not_told_as_ours(monkeypatch, capsys,
     told = capsys.readouterr().err
     assert "AttributeError: 'Broken' object has no attribute 'nothing' (somebodys_broken.py" in told
     assert f". `palestra check {name}` says what to mend in code that is not Palestra's" in told
-    assert main(["resume", "r", "--trust", "somebodys_broken"]) == 2
+    asked = plan(name, "q_learning", run="killed")
+    claim(tmp_path / "killed", asked.job, 0, asked.flags)
+    assert main(["resume", "killed", "--trust", "somebodys_broken"]) == 2
     assert "`palestra check somebodys_broken:NAME` says" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seeds", [{}, {"seeds": 2}])
+def test_a_training_that_never_reported_leaves_no_folder(seeds, monkeypatch, tmp_path):
+    (tmp_path / "nobodys_broken.py").write_text(BROKEN)
+    monkeypatch.syspath_prepend(tmp_path)
+    asked = {"run": tmp_path / "run", "video": False, "quiet": True, **seeds}
+    with pytest.raises(AttributeError, match="nothing"):
+        palestra.train("nobodys_broken:Broken", "q_learning", **asked)
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").touch()
+    with pytest.raises(InputError, match="exists already"):
+        palestra.train("nobodys_broken:Broken", "q_learning", **asked)
+    assert (tmp_path / "run" / "notes.txt").exists()
 
 
 @pytest.mark.parametrize("command", ["video", "record", "export --numpy"])

@@ -39,6 +39,11 @@ def _import(module: str, named: str) -> None:
     if module.endswith(".py"):
         name = module.removesuffix(".py").replace("/", ".")
         raise UnknownEnvironmentError(f"{module} is a file; its module is called {name}.")
+    if not all(map(str.isidentifier, module.split("."))):
+        raise UnknownEnvironmentError(
+            f"{module!r} is no module's name; say it as Python's import does, such as "
+            f"{module.rpartition('/')[2]}, in the folder where its file lies."
+        )
     if os.getcwd() not in sys.path:  # it stays there, for the processes that environments have
         sys.path.insert(0, os.getcwd())
     try:

@@ -13,7 +13,7 @@ import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Tuple
 from jaxtyping import Array, Float, PyTree
 
 from palestra import prng, traced
@@ -140,6 +140,9 @@ class Policy:
         episode_start: Any = None,
     ) -> Any:
         """What a function of flat batches says of one observation, or of a batch."""
+        pair = isinstance(obs, tuple) and len(obs) == 2 and isinstance(obs[1], dict)
+        if pair and not isinstance(self.observation_space, Tuple):
+            raise InputError("this is (obs, info), as reset gives it; give the observation alone.")
         obs = self._with_mask(obs, mask)
         flat = flatten_observation(self.observation_space, obs)
         like = jax.tree.leaves(self._like)

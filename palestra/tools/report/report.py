@@ -164,7 +164,7 @@ def report(
     folders, left_out = _usable([Path(run) for run in runs], agents)
     if not folders:
         raise InputError(f"there is no run to report on. {' '.join(left_out)}")
-    say(f"comparing {len(folders)} runs")
+    say("comparing 1 run" if len(folders) == 1 else f"comparing {len(folders)} runs")
     found = compare(*folders, agents=agents, threshold=threshold)
     asked = ["--output", path.name]
     asked += ["--agents", agents] if agents != "last" else []

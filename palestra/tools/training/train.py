@@ -1,7 +1,7 @@
 """From an environment and an algorithm to a run folder with a policy that was shown to work."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import fields
 from inspect import signature
 from pathlib import Path
@@ -154,7 +154,11 @@ def training(
         for seed, folder in folders.items():
             claim(folder, asked.job, seed, asked.flags, asked.started, held=True)
         events = carry_out(asked.job, folders, {}, asked.flags, asked.notes)
-        yield from logged(events, asked.told) if asked.told else events
+        try:
+            yield from logged(events, asked.told) if asked.told else events
+        except Exception:
+            unclaim(folders.values(), None if alone else options.get("run"))
+            raise
 
 
 class Plan(NamedTuple):
@@ -266,3 +270,18 @@ def claim(
     write_config(folder, job, seed, flags)
     if started is not None:
         start.write(folder, started)
+
+
+def unclaim(folders: Iterable[Path], around: str | Path | None) -> None:
+    """Remove the folders of runs that have not come to a first report, and what is `around` them,
+    so that the same command can be given again once its fault is mended."""
+    for folder in folders:
+        found = {file.name: file for file in folder.iterdir()}
+        written = found.keys() - {"config.json", "metrics.jsonl", start.NAME}
+        if not written and not found["metrics.jsonl"].stat().st_size:
+            for file in found.values():
+                file.unlink()
+            folder.rmdir()
+    if around is not None:
+        with suppress(OSError):  # another seed has come further
+            Path(around).rmdir()
