@@ -7,7 +7,8 @@ import gc
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -225,9 +226,9 @@ def few_programs():
     cache.forget_programs()
 
 
-@pytest.fixture(scope="module")
-def optimized():
-    """Compile as for users, where bits are held to another program's, or much is computed."""
+@contextmanager
+def as_for_users() -> Iterator[None]:
+    """Compile with all optimizations, as where Palestra is used."""
     jax.clear_caches()  # a program is optimized, or not, when it is made
     jax.config.update(QUICKLY.lower(), False)
     with pytest.MonkeyPatch.context() as patch:
@@ -238,18 +239,18 @@ def optimized():
     jax.clear_caches()
 
 
-@pytest.fixture
-def faster():
-    """Compile what computes for seconds so that it runs in a quarter of the time.
-
-    LLVM optimizes a little, for twice the time, where all that users have takes up to five times
-    as long. Not for everybody: of double Q-learning's program LLVM comes to no end then.
-    """
-    jax.clear_caches()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(OLDER, "xla_backend_optimization_level", 1)
+@pytest.fixture(scope="module")
+def optimized():
+    """Compile as for users, where bits are held to another program's, or much is computed."""
+    with as_for_users():
         yield
-    jax.clear_caches()
+
+
+@pytest.fixture
+def optimized_alone():
+    """Compile one test of a module so, which computes for longer than that takes."""
+    with as_for_users():
+        yield
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from palestra.tools.cli import main
 
 FOLDER = Path(__file__).parents[1] / "examples" / "article"
 pytestmark = [
-    pytest.mark.usefixtures("faster"),
+    pytest.mark.usefixtures("optimized"),
     # imageio's readers leave their pipes to the garbage collector
     pytest.mark.filterwarnings("ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning"),
 ]

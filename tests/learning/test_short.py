@@ -45,7 +45,7 @@ FASTEST = {
     "td3": ("Pendulum-v1", -200.0),
     "sac": ("Pendulum-v1", -200.0),
 }
-# What computes for seconds; the last, since all programs are forgotten before and after each.
+# What computes for longer than optimizing takes; the last, since all programs are forgotten then.
 LONG = {"actor_critic", "ppo", "dqn", "c51", "qr_dqn", "rainbow", "r2d2"}
 LONG |= {"n_step_sarsa", "sarsa_lambda", "monte_carlo"}
 REPORTS = 25
@@ -68,7 +68,7 @@ def test_every_algorithm_has_a_task():
 @pytest.mark.parametrize("name", sorted(ALGORITHMS, key=LONG.__contains__))
 def test_it_learns(name, request):
     if name in LONG:
-        request.getfixturevalue("faster")
+        request.getfixturevalue("optimized")
     env_id, line = FASTEST[name]
     chosen = preset(name, env_id)
     env = envs.make(env_id)

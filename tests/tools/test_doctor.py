@@ -264,7 +264,7 @@ def chosen(name: str, env_id: str) -> Iterator[list[Finding]]:
         yield looker.look(said(report.step, learner, *parts))
 
 
-@pytest.mark.usefixtures("faster")
+@pytest.mark.usefixtures("optimized_alone")
 @pytest.mark.parametrize(("name", "count"), [("recurrent_ppo", 8), ("r2d2", 3)])
 def test_nothing_is_found_where_little_is_seen(name, count):
     assert gathered(islice(chosen(name, "Positions/CartPole-v1"), count)) == []

@@ -65,7 +65,7 @@ def test_from_the_command_line_killed_and_gone_on_with(tmp_path, monkeypatch, ca
     (tmp_path / f"{MODULE}.py").write_text(EXAMPLE.read_text())
     monkeypatch.chdir(tmp_path)
     train = [sys.executable, "-m", "palestra", "train", *NAMES, "--episodes", "3", "--quiet"]
-    train += ["--steps", "20000", "--checkpoint-seconds", "0", "--env.wind", "0.2", "--no-video"]
+    train += ["--steps", "40000", "--checkpoint-seconds", "0", "--env.wind", "0.2", "--no-video"]
     under_way = subprocess.Popen([*train, "--run", "killed"])
     while not (tmp_path / "killed" / "checkpoint.safetensors").is_file():
         assert under_way.poll() is None
